@@ -1,0 +1,1 @@
+//! Bencode: borrowed, spans kept, strict or lenient by type, canonical encoder.

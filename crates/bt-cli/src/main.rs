@@ -1,0 +1,2 @@
+//! `bt`: a BitTorrent client for the command line.
+fn main() {}

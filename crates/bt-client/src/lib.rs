@@ -1,0 +1,1 @@
+//! A BitTorrent client as a library: sessions and torrents on tokio.

@@ -1,0 +1,1 @@
+//! SHA-1 and SHA-256 of many BitTorrent pieces at once.

@@ -1,0 +1,1 @@
+//! Virtual clock, seeded links and disks, for simulating networks of sans-io machines.

@@ -1,0 +1,1 @@
+//! BitTorrent pieces in files: positional I/O, verification on all cores, safe paths.

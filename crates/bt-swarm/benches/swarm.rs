@@ -1,0 +1,2 @@
+//! Written with the crate.
+fn main() {}

@@ -1,0 +1,1 @@
+//! One torrent as a state machine without I/O: peers, dialling, requests, disk jobs.

@@ -1,0 +1,1 @@
+//! UDP trackers without I/O: codec, client machine, small server machine.

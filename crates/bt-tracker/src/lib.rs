@@ -1,0 +1,1 @@
+//! The announce schedule over BitTorrent trackers of any kind, without I/O.

@@ -1,0 +1,1 @@
+//! The BitTorrent peer wire protocol: handshake, messages, extension messages.

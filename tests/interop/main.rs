@@ -1,0 +1,2 @@
+//! Interop with real clients.
+fn main() {}

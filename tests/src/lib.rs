@@ -1,0 +1,1 @@
+//! Worlds of real swarms on virtual time.
