@@ -1,0 +1,22 @@
+//! The bodies of the fuzz targets.
+//!
+//! A body takes any bytes and panics only if the code under test broke a promise. The shims in
+//! `fuzz_targets/` hand it libFuzzer's inputs; `tests/replay.rs` hands it the seeds in
+//! `corpus/<target>/`, on stable, so that an input that once crashed is a unit test for ever.
+//!
+//! A new target `foo_ops` needs: `src/foo_ops.rs` with `pub fn run(data: &[u8])`, two lines in
+//! this file, `fuzz_targets/foo_ops.rs`, a `[[bin]]` in `Cargo.toml`, and seeds that are named for
+//! what they are. `types_bytes` shows a parser's target, `types_layout` one that decodes its input
+//! with `arbitrary`. `cargo xtask tidy` and the replay say what is missing.
+
+pub mod types_bytes;
+pub mod types_layout;
+
+/// A target's name and its body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target, by the name that its shim, its `[[bin]]` and its corpus folder have.
+pub const TARGETS: &[Target] = &[
+    ("types_bytes", types_bytes::run),
+    ("types_layout", types_layout::run),
+];
