@@ -1,0 +1,185 @@
+use std::net::SocketAddr;
+
+use bt_types::{Block, ConnId, Encryption, PieceIndex, Transport};
+use bt_wire::Message;
+
+/// What the driver must do for a [`Swarm`](crate::Swarm). In order: actions about one connection
+/// must keep it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Action<P> {
+    /// Connect to a peer and exchange handshakes; answer with
+    /// [`handle_connected`](crate::Swarm::handle_connected) or
+    /// [`handle_dial_failed`](crate::Swarm::handle_dial_failed).
+    Dial(Dial),
+    /// Give up a dial that takes too long. The swarm has forgotten it; no answer is wanted.
+    AbortDial(DialId),
+    /// Send to a connected peer.
+    Send(ConnId, Outgoing<P>),
+    /// Close a connection. The swarm has forgotten it; no answer is wanted.
+    Disconnect(ConnId, DisconnectReason),
+    /// Work for the disk; answer with [`handle_disk`](crate::Swarm::handle_disk).
+    Disk(DiskJob<P>),
+}
+
+/// Names one attempt to reach a peer.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DialId(pub u64);
+
+/// An attempt to reach a peer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Dial {
+    /// To be named in the answer.
+    pub id: DialId,
+    /// Where.
+    pub peer: SocketAddr,
+    /// Over what.
+    pub transport: Transport,
+    /// How the connection begins.
+    pub encryption: Encryption,
+}
+
+/// What goes to a peer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outgoing<P> {
+    /// A message without payload. A `Request` or `Cancel` also tells the driver which blocks to
+    /// expect, so that their bytes can be read straight into a buffer of their own.
+    Message(Message),
+    /// A block that the peer asked for. When its last byte has been handed to the network the
+    /// driver calls [`handle_block_sent`](crate::Swarm::handle_block_sent).
+    Block(Block, P),
+}
+
+/// Work for the disk. Jobs may be done in any order and side by side.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DiskJob<P> {
+    /// Hash a piece, and write it if it is good.
+    Verify {
+        /// The piece, of which every block has arrived.
+        piece: PieceIndex,
+        /// Where each block that is in memory begins, ascending, and its bytes. What is missing
+        /// has been spilled before and must be read back.
+        blocks: Vec<(u32, P)>,
+    },
+    /// Write blocks of an incomplete piece to their place, unverified, because memory is short.
+    Spill {
+        /// The piece.
+        piece: PieceIndex,
+        /// Where each block begins, ascending, and its bytes.
+        blocks: Vec<(u32, P)>,
+    },
+    /// Read verified bytes to send them to a peer.
+    Read {
+        /// For whom: to be given back in the answer.
+        conn: ConnId,
+        /// What.
+        block: Block,
+    },
+}
+
+/// How work for the disk went.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DiskDone<P> {
+    /// The piece is good, and written.
+    Verified(PieceIndex),
+    /// The piece is not what the torrent says; nothing was written.
+    Corrupt {
+        /// The piece.
+        piece: PieceIndex,
+        /// Where each block begins that was in memory, and its SHA-1: tells later who lied.
+        block_digests: Vec<(u32, [u8; 20])>,
+    },
+    /// The blocks are on disk and their memory is free.
+    Spilled(PieceIndex),
+    /// The bytes to send.
+    Read {
+        /// For whom.
+        conn: ConnId,
+        /// What.
+        block: Block,
+        /// Exactly `block.length` bytes.
+        payload: P,
+    },
+    /// The disk refused. What was to be written is gone and will be fetched again.
+    Failed(FailedJob),
+}
+
+/// Which work the disk refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FailedJob {
+    /// A [`DiskJob::Verify`].
+    Verify(PieceIndex),
+    /// A [`DiskJob::Spill`].
+    Spill(PieceIndex),
+    /// A [`DiskJob::Read`].
+    Read(ConnId, Block),
+}
+
+/// Why we close a connection: for the log, the statistics and the user.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// The peer broke the protocol; what it did is told in words.
+    #[error("protocol broken: {0}")]
+    Protocol(ProtocolBreach),
+    /// The peer has sent nothing for longer than a keep-alive interval.
+    #[error("silent for too long")]
+    Silent,
+    /// The peer alone sent a piece that failed its hash.
+    #[error("sent piece {0}, which failed its hash")]
+    BadPiece(PieceIndex),
+    /// Both of us have everything.
+    #[error("both sides have everything")]
+    BothComplete,
+    /// Neither has wanted anything of the other for long, and others wait.
+    #[error("no interest on either side for long")]
+    Useless,
+    /// A second connection to the same peer, of which one is kept.
+    #[error("connected twice")]
+    Duplicate,
+    /// The torrent has been stopped.
+    #[error("the torrent has been stopped")]
+    Stopped,
+}
+
+/// How a peer broke the protocol.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolBreach {
+    /// It spoke of a piece that the torrent does not have.
+    #[error("{message} about {error}")]
+    NoSuchPiece {
+        /// The message's name.
+        message: &'static str,
+        /// The numbers.
+        error: bt_types::PieceOutOfRange,
+    },
+    /// Its bitfield is not one of this torrent.
+    #[error(transparent)]
+    Bitfield(#[from] bt_types::BitfieldError),
+    /// It told twice which pieces it has.
+    #[error("a second {0}")]
+    SecondBitfield(&'static str),
+    /// It used a message of an extension that was not agreed on.
+    #[error("{0} without the fast extension")]
+    FastNotAgreed(&'static str),
+    /// It asked for too much that it cannot have.
+    #[error("{0} invalid requests")]
+    InvalidRequests(u32),
+    /// It sent too many blocks that nobody asked for.
+    #[error("{0} blocks that were not requested")]
+    UnrequestedBlocks(u32),
+    /// It sent too many messages that nobody knows.
+    #[error("{0} unknown messages")]
+    UnknownMessages(u32),
+    /// It sent more `have` messages before the metadata was known than a torrent has pieces.
+    #[error("{0} pieces announced before the metadata was known")]
+    TooManyHaves(usize),
+    /// An extension message that must be well-formed is not.
+    #[error("malformed {0} message")]
+    Malformed(&'static str),
+}

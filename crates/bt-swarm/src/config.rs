@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+use bt_scheduler::Grant;
+use bt_types::PeerId;
+
+/// What a [`Swarm`](crate::Swarm) is told once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What we call ourselves.
+    pub peer_id: PeerId,
+    /// The port on which we listen, told to peers; 0 if on none.
+    pub listen_port: u16,
+    /// Our name for peers (BEP 10, `v`).
+    pub client_name: String,
+    /// What this torrent may use until [`Swarm::set_grant`](crate::Swarm::set_grant) says otherwise.
+    pub grant: Grant,
+    /// How long a dial may take, handshakes included.
+    pub dial_timeout: Duration,
+    /// How long to wait before a peer is dialled again the first time; doubles with each failure.
+    pub redial_delay: Duration,
+    /// How many addresses are remembered.
+    pub max_known_peers: usize,
+}
+
+impl Config {
+    /// The defaults that users get.
+    #[must_use]
+    pub fn new(peer_id: PeerId, listen_port: u16) -> Self {
+        Self {
+            peer_id,
+            listen_port,
+            client_name: concat!("bt ", env!("CARGO_PKG_VERSION")).to_owned(),
+            grant: Grant::default(),
+            dial_timeout: DIAL_TIMEOUT,
+            redial_delay: REDIAL_DELAY,
+            max_known_peers: MAX_KNOWN_PEERS,
+        }
+    }
+}
+
+/// How long the driver may wait for the handshake of a peer that connected to us, before it knows
+/// for which torrent (libtorrent's default).
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connect and handshake together: libtorrent allows 15 s and 10 s, but most of the useful peers
+/// answer within one, and a slot of the few half-open ones is dear.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Short, so that a peer that restarts is found again soon; the doubling makes it polite.
+const REDIAL_DELAY: Duration = Duration::from_secs(5);
+/// libtorrent's `max_peerlist_size`.
+const MAX_KNOWN_PEERS: usize = 3000;

@@ -1,0 +1,61 @@
+use std::net::{IpAddr, SocketAddr};
+
+use bt_types::{ConnId, Direction, PeerId, PieceIndex};
+
+use crate::{DisconnectReason, FailedJob};
+
+/// What became true: for the log, the statistics and the user. Nothing depends on it being read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A peer is connected.
+    PeerConnected {
+        /// The new connection.
+        conn: ConnId,
+        /// Its address.
+        peer: SocketAddr,
+        /// Who opened it.
+        direction: Direction,
+        /// What it calls itself.
+        peer_id: PeerId,
+    },
+    /// A connection is gone.
+    PeerDisconnected {
+        /// The connection.
+        conn: ConnId,
+        /// Its address.
+        peer: SocketAddr,
+        /// Why we closed it, or `None` if the peer or the network did.
+        reason: Option<DisconnectReason>,
+    },
+    /// A peer could not be reached.
+    DialFailed {
+        /// Its address.
+        peer: SocketAddr,
+        /// How often in a row.
+        failures: u32,
+    },
+    /// A piece is complete, good and written.
+    PieceVerified(PieceIndex),
+    /// A piece failed its hash and will be fetched again.
+    PieceFailed {
+        /// The piece.
+        piece: PieceIndex,
+        /// Who sent its blocks.
+        contributors: Vec<SocketAddr>,
+    },
+    /// A peer will not be talked to again.
+    PeerBanned {
+        /// Its address.
+        peer: SocketAddr,
+        /// The piece that it alone sent, and that failed its hash.
+        piece: PieceIndex,
+    },
+    /// Every piece is verified. Once.
+    Completed,
+    /// The disk refused; the swarm requests nothing more until
+    /// [`handle_disk_recovered`](crate::Swarm::handle_disk_recovered).
+    DiskFailed(FailedJob),
+    /// A peer says that this is our address (BEP 10, `yourip`): one vote.
+    ExternalAddress(IpAddr),
+}
