@@ -1,0 +1,111 @@
+use core::marker::PhantomData;
+
+use crate::{
+    DecodeError, DecodeErrorKind, Value,
+    scan::{Tape, scan},
+};
+
+/// A parsed input: one value and everything within it, borrowed.
+///
+/// `M` is [`Strict`] or [`Lenient`], so that code which relies on canonical form can ask for it
+/// in its signature.
+#[derive(Clone, Debug)]
+pub struct Document<'a, M: Mode> {
+    tape: Tape<'a>,
+    mode: PhantomData<M>,
+}
+
+impl<'a, M: Mode> Document<'a, M> {
+    /// Parses an input that is exactly one value.
+    ///
+    /// # Errors
+    /// If it is not, or in [`Strict`] mode not canonical, or exceeds `limits`.
+    pub fn parse(input: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
+        let (document, consumed) = Self::parse_prefix(input, limits)?;
+        match input.len() - consumed {
+            0 => Ok(document),
+            trailing => Err(DecodeError {
+                offset: consumed,
+                kind: DecodeErrorKind::TrailingBytes(trailing),
+            }),
+        }
+    }
+
+    /// Parses the value with which an input begins; also returns how many bytes it has. What
+    /// follows it is not looked at (BEP 9 puts the data of a metadata piece there).
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse), except that bytes may follow.
+    pub fn parse_prefix(input: &'a [u8], limits: Limits) -> Result<(Self, usize), DecodeError> {
+        let tape = scan(input, limits, M::STRICT)?;
+        let document = Self {
+            tape,
+            mode: PhantomData,
+        };
+        let consumed = document.root().raw().len();
+        Ok((document, consumed))
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn root(&self) -> Value<'_, 'a> {
+        Value::root(&self.tape)
+    }
+}
+
+/// How much is accepted; sealed. See [`Strict`] and [`Lenient`].
+pub trait Mode: sealed::Sealed {
+    /// Whether only canonical form is accepted.
+    const STRICT: bool;
+}
+
+/// Canonical form only: keys sorted by their bytes and unique, numbers without leading zeros.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Strict {}
+
+/// Canonical form, and what is common in the wild: unsorted and repeated keys, leading zeros.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lenient {}
+
+impl Mode for Strict {
+    const STRICT: bool = true;
+}
+
+impl Mode for Lenient {
+    const STRICT: bool = false;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Strict {}
+    impl Sealed for super::Lenient {}
+}
+
+/// How much work and memory an input may cause.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Lists and dictionaries inside one another. 100 by default, as in libtorrent: deeper than
+    /// any honest file tree.
+    pub depth: u32,
+    /// Values, keys included; 12 bytes of memory each. 3,000,000 by default, as libtorrent allows
+    /// for a .torrent: about a million files.
+    pub tokens: u32,
+}
+
+impl Limits {
+    /// Limits of one's own: small ones for datagrams and peer messages.
+    #[must_use]
+    pub const fn new(depth: u32, tokens: u32) -> Self {
+        Self { depth, tokens }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new(100, 3_000_000)
+    }
+}
+
+#[cfg(test)]
+mod tests;
