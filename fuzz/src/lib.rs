@@ -9,6 +9,7 @@
 //! what they are. `types_bytes` shows a parser's target, `types_layout` one that decodes its input
 //! with `arbitrary`. `cargo xtask tidy` and the replay say what is missing.
 
+pub mod bencoding_decode;
 pub mod types_bytes;
 pub mod types_layout;
 
@@ -17,6 +18,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by the name that its shim, its `[[bin]]` and its corpus folder have.
 pub const TARGETS: &[Target] = &[
+    ("bencoding_decode", bencoding_decode::run),
     ("types_bytes", types_bytes::run),
     ("types_layout", types_layout::run),
 ];

@@ -25,7 +25,7 @@ pub struct Encoder<'o> {
 
 impl<'o> Encoder<'o> {
     /// Will append to `out`.
-    pub fn new(out: &'o mut Vec<u8>) -> Self {
+    pub const fn new(out: &'o mut Vec<u8>) -> Self {
         Self { out }
     }
 
@@ -204,7 +204,7 @@ impl DictEncoder<'_> {
         sorted.sort_unstable_by_key(|(entry, _)| key(entry));
         for pair in sorted.windows(2) {
             let (first, second) = (key(pair[0].0), key(pair[1].0));
-            assert!(first != second, "key {:?} twice", first.escape_ascii());
+            assert!(first != second, "key \"{}\" twice", first.escape_ascii());
         }
         let start = entries[0].start;
         let mut moved = Vec::with_capacity(out.len() - start);
