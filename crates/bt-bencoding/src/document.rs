@@ -37,7 +37,7 @@ impl<'a, M: Mode> Document<'a, M> {
     /// # Errors
     /// As for [`parse`](Self::parse), except that bytes may follow.
     pub fn parse_prefix(input: &'a [u8], limits: Limits) -> Result<(Self, usize), DecodeError> {
-        let tape = scan(input, limits, M::STRICT)?;
+        let tape = scan::<M>(input, limits)?;
         let document = Self {
             tape,
             mode: PhantomData,

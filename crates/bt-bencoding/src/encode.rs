@@ -1,6 +1,8 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::{Document, Lenient, Limits};
+
 /// The place of one value at the end of a buffer. Writing the value uses it up, so that what is
 /// written is always whole.
 ///
@@ -74,8 +76,7 @@ impl<'o> Encoder<'o> {
     /// what an encoder wrote elsewhere.
     pub fn raw(self, value: &[u8]) {
         debug_assert!(
-            crate::scan::scan(value, crate::Limits::new(u32::MAX, u32::MAX), false)
-                .is_ok_and(|tape| tape.tokens[0].end as usize == value.len()),
+            Document::<Lenient>::parse(value, Limits::new(u32::MAX, u32::MAX)).is_ok(),
             "raw bytes are not one value"
         );
         self.out.extend_from_slice(value);
