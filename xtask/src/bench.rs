@@ -1,0 +1,44 @@
+use crate::{Result, cmd::Cmd};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only this crate's benches, e.g. bt-wire
+    krate: Option<String>,
+    /// Compile them as they would be run, and stop there
+    #[arg(long, conflicts_with = "smoke")]
+    no_run: bool,
+    /// Run each once, in the profile of the tests: proves that they work, measures nothing
+    #[arg(long)]
+    smoke: bool,
+    /// Passed on to criterion, after `--`
+    #[arg(last = true)]
+    criterion: Vec<String>,
+}
+
+/// Runs benches. `--bench '*'` keeps the unit tests out, which do not know criterion's options.
+pub(crate) fn run(args: &Args) -> Result {
+    let subcommand = if args.smoke { "test" } else { "bench" };
+    let mut cmd = Cmd::cargo(&[subcommand]);
+    cmd = match &args.krate {
+        Some(krate) => cmd.args(&["-p", krate]),
+        None => cmd.args(&["--workspace"]),
+    };
+    cmd = cmd.args(&["--bench", "*"]);
+    if args.no_run {
+        cmd = cmd.args(&["--no-run"]);
+    }
+    if !args.criterion.is_empty() {
+        cmd = cmd.args(&["--"]).args(&args.criterion);
+    }
+    cmd.run()
+}
+
+/// What CI asks of the benches: they compile and run, in the artifacts of the tests.
+pub(crate) fn smoke() -> Result {
+    run(&Args {
+        krate: None,
+        no_run: false,
+        smoke: true,
+        criterion: Vec::new(),
+    })
+}

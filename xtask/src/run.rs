@@ -1,0 +1,28 @@
+use crate::{Result, cmd::Cmd, workspace};
+
+/// What the README tells everybody to run.
+pub(crate) fn test() -> Result {
+    Cmd::cargo(&["test", "--workspace"]).run()
+}
+
+/// Real clients against the release build of `bt`.
+///
+/// One build makes both programs, so that their dependencies are built once, with one set of
+/// features.
+pub(crate) fn interop(args: &[String]) -> Result {
+    let build = ["build", "--release", "-p", "bt-cli", "-p", "bt-tests"];
+    Cmd::cargo(&build)
+        .args(&["--bin", "bt", "--bin", "interop"])
+        .run()?;
+    Cmd::new(release_binary("interop")).args(args).run()
+}
+
+/// Swarms on virtual time.
+pub(crate) fn sim(args: &[String]) -> Result {
+    Cmd::cargo(&["build", "--release", "-p", "bt-tests", "--bin", "sim"]).run()?;
+    Cmd::new(release_binary("sim")).args(args).run()
+}
+
+fn release_binary(name: &str) -> String {
+    workspace::short(&workspace::target_dir().join("release").join(name))
+}

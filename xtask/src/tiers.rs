@@ -1,0 +1,69 @@
+use std::{
+    fs,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::json;
+
+use crate::{Result, bench, check, cmd::Cmd, fuzz, run, steps::Steps, workspace};
+
+#[derive(clap::Args)]
+pub(crate) struct FullArgs {
+    /// How long each fuzz target runs
+    #[arg(long, value_name = "SECS", default_value_t = 300)]
+    fuzz_secs: u32,
+    /// Where the results go
+    #[arg(long, value_name = "FILE", default_value = "target/full.json")]
+    out: PathBuf,
+}
+
+/// What must be green before anything lands: under half an hour on two cores.
+pub(crate) fn short() -> Result {
+    let mut steps = Steps::default();
+    check::add_to(&mut steps);
+    proofs(&mut steps, 5, &[]);
+    steps.finish()
+}
+
+/// What must be green before an issue is called resolved. Results are kept as JSON.
+pub(crate) fn long(args: &FullArgs) -> Result {
+    let mut steps = Steps::default();
+    check::add_to(&mut steps);
+    proofs(&mut steps, args.fuzz_secs, &["--long"]);
+    let report = json!({
+        "commit": Cmd::new("git").args(&["rev-parse", "HEAD"]).read()?.trim(),
+        "changed_files": Cmd::new("git").args(&["status", "--porcelain"]).read()?.lines().count(),
+        "rustc": Cmd::new("rustc").args(&["--version"]).read()?.trim(),
+        "system": Cmd::new("uname").args(&["-srm"]).read()?.trim(),
+        "cores": std::thread::available_parallelism()?,
+        "unix_time": unix_time(),
+        "fuzz_secs": args.fuzz_secs,
+        "steps": steps.to_json(),
+    });
+    let out = workspace::root().join(&args.out);
+    fs::write(&out, format!("{report:#}\n"))?;
+    println!("results: {}", out.display());
+    steps.finish()
+}
+
+/// The tests come last, so that their lines are the end of the log.
+fn proofs(steps: &mut Steps, fuzz_secs: u32, interop: &[&str]) {
+    steps.run("fuzz seeds", fuzz::replay);
+    steps.run("fuzz", || fuzz::all(fuzz_secs));
+    steps.run("benches run once", bench::smoke);
+    steps.run("interop", || {
+        let args: Vec<_> = interop.iter().map(|arg| (*arg).to_owned()).collect();
+        run::interop(&args)
+    });
+    steps.run("tests", run::test);
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "results carry the time at which they were made"
+)]
+fn unix_time() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
