@@ -1,1 +1,70 @@
-//! One torrent as a state machine without I/O: peers, dialling, requests, disk jobs.
+//! One torrent as a state machine without I/O.
+//!
+//! A [`Swarm`] knows the peers of one torrent, decides whom to dial, speaks the peer protocol with
+//! those that are connected, asks each of them for the right blocks, gathers blocks to pieces, has
+//! the disk verify and write them, and serves what it has. It reads no clock, opens no socket and
+//! touches no file: time, messages and the disk's answers come in, [`Action`]s and [`Event`]s go
+//! out. So the same code runs on sockets and in a simulator with thousands of peers.
+//!
+//! The driver's loop: feed everything that has arrived by the `handle_*` methods, then drain
+//! [`poll_action`](Swarm::poll_action) and [`poll_event`](Swarm::poll_event), then arm one timer
+//! from [`poll_timeout`](Swarm::poll_timeout).
+//!
+//! ```
+//! use std::{net::SocketAddr, sync::Arc, time::Instant};
+//!
+//! use bt_metainfo::{Info, InfoBuilder};
+//! use bt_swarm::{Action, Config, Swarm};
+//! use bt_types::{Bitfield, PeerId, PeerSource};
+//!
+//! // One file of 5 bytes, one piece; its hash is not needed here.
+//! let raw = InfoBuilder::new("five", 16_384).file(["five"], 5).pieces([[0; 20]]).build();
+//! let info = Arc::new(Info::from_bytes(&raw)?);
+//!
+//! let now = Instant::now();
+//! let config = Config::new(PeerId(*b"-XX0001-abcdefghijkl"), 6881);
+//! let mut swarm = Swarm::<Vec<u8>>::new(info.ids(), config, [7; 32]);
+//! swarm.handle_metadata(now, info, Bitfield::new(1));
+//!
+//! // A tracker told us of a peer: the swarm wants it dialled.
+//! let peer: SocketAddr = "192.0.2.1:6881".parse()?;
+//! swarm.add_peers(now, PeerSource::Tracker, [peer]);
+//! let Some(Action::Dial(dial)) = swarm.poll_action() else { panic!("nothing to do") };
+//! assert_eq!(dial.peer, peer);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is deliberately outside
+//!
+//! Handshakes, since an incoming one must be read before its torrent is known (the driver does
+//! them, with the value of [`Swarm::handshake`]); trackers and every other way of finding peers
+//! ([`Swarm::add_peers`] takes what they found); files and hashes ([`DiskJob`]); what torrents
+//! share ([`Swarm::set_grant`]).
+//!
+//! # BEPs
+//!
+//! Covered: 3, 6 (all of it but serving allowed-fast pieces), 10, 20, 27, 47, and 54 as receiver.
+//! Not yet: 9, 11, 16, 21, 40, 52, 55.
+
+mod action;
+mod assembly;
+mod config;
+mod dialler;
+mod early;
+mod event;
+mod peers;
+mod session;
+mod stats;
+mod swarm;
+#[cfg(test)]
+mod testing;
+mod timers;
+mod upload;
+
+pub use action::{
+    Action, Dial, DialId, DisconnectReason, DiskDone, DiskJob, FailedJob, Outgoing, ProtocolBreach,
+};
+pub use config::{Config, HANDSHAKE_TIMEOUT};
+pub use event::Event;
+pub use stats::{PeerInfo, Stats};
+pub use swarm::{NewConnection, Refusal, Swarm};

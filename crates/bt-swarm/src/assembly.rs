@@ -1,0 +1,221 @@
+//! Pieces between their first block and the verdict: what is in memory, and who sent it.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use bt_types::{Block, ConnId, Payload, PieceIndex};
+
+use crate::DiskJob;
+
+/// Blocks in memory, piece by piece, and what must go to disk early because memory is short.
+#[derive(Debug)]
+pub(crate) struct Assembly<P> {
+    pieces: BTreeMap<PieceIndex, Gathered<P>>,
+    /// Bytes in `pieces`.
+    held_bytes: usize,
+    /// Bytes handed to the disk that it has not answered for.
+    disk_bytes: usize,
+}
+
+/// Who sent a block.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Contributor {
+    pub(crate) conn: ConnId,
+    pub(crate) addr: SocketAddr,
+}
+
+#[derive(Debug)]
+struct Gathered<P> {
+    /// In memory, in order of arrival.
+    blocks: Vec<(u32, P)>,
+    /// Blocks received in all, those written early included.
+    received: u32,
+    /// Everyone who sent one of them, once.
+    contributors: Vec<Contributor>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Gathering,
+    /// Blocks are being written early; `complete` if the last block has come meanwhile.
+    Spilling { disk_bytes: usize, complete: bool },
+    Verifying { disk_bytes: usize },
+}
+
+impl<P: Payload> Assembly<P> {
+    pub(crate) fn new() -> Self {
+        Self { pieces: BTreeMap::new(), held_bytes: 0, disk_bytes: 0 }
+    }
+
+    /// Bytes of payload that are in memory because of us.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.held_bytes + self.disk_bytes
+    }
+
+    pub(crate) fn insert(&mut self, block: Block, payload: P, from: Contributor) {
+        let piece = self.pieces.entry(block.piece).or_insert_with(|| Gathered {
+            blocks: Vec::new(),
+            received: 0,
+            contributors: Vec::new(),
+            stage: Stage::Gathering,
+        });
+        debug_assert!(!matches!(piece.stage, Stage::Verifying { .. }), "{block:?} comes too late");
+        self.held_bytes += payload.len();
+        piece.blocks.push((block.begin, payload));
+        piece.received += 1;
+        if !piece.contributors.contains(&from) {
+            piece.contributors.push(from);
+        }
+    }
+
+    /// The last block of `piece` is there. Returns the job that gives the verdict, unless blocks
+    /// of the piece are just being written: then [`spilled`](Self::spilled) returns it.
+    pub(crate) fn complete(&mut self, piece: PieceIndex) -> Option<DiskJob<P>> {
+        let gathered = self.pieces.get_mut(&piece)?;
+        match &mut gathered.stage {
+            Stage::Gathering => Some(self.verify(piece)),
+            Stage::Spilling { complete, .. } => {
+                *complete = true;
+                None
+            }
+            Stage::Verifying { .. } => None,
+        }
+    }
+
+    /// If incomplete pieces hold more than `limit` bytes: the job that frees those of the piece
+    /// that is furthest from completion.
+    pub(crate) fn spill_beyond(&mut self, limit: usize) -> Option<DiskJob<P>> {
+        if self.held_bytes <= limit {
+            return None;
+        }
+        let gathering = self
+            .pieces
+            .iter_mut()
+            .filter(|(_, piece)| piece.stage == Stage::Gathering && !piece.blocks.is_empty());
+        let (&piece, gathered) = gathering.min_by_key(|(_, piece)| piece.received)?;
+        let blocks = take_sorted(&mut gathered.blocks);
+        let disk_bytes = length_of(&blocks);
+        gathered.stage = Stage::Spilling { disk_bytes, complete: false };
+        self.held_bytes -= disk_bytes;
+        self.disk_bytes += disk_bytes;
+        Some(DiskJob::Spill { piece, blocks })
+    }
+
+    /// Blocks of `piece` have been written early. Returns the job that gives the verdict if the
+    /// piece became complete meanwhile.
+    pub(crate) fn spilled(&mut self, piece: PieceIndex) -> Option<DiskJob<P>> {
+        let gathered = self.pieces.get_mut(&piece)?;
+        let Stage::Spilling { disk_bytes, complete } = gathered.stage else { return None };
+        self.disk_bytes -= disk_bytes;
+        gathered.stage = Stage::Gathering;
+        complete.then(|| self.verify(piece))
+    }
+
+    /// The verdict on `piece` is there, or the disk failed: forgets it, and tells who sent it.
+    pub(crate) fn remove(&mut self, piece: PieceIndex) -> Vec<Contributor> {
+        let Some(gathered) = self.pieces.remove(&piece) else { return Vec::new() };
+        self.held_bytes -= length_of(&gathered.blocks);
+        self.disk_bytes -= match gathered.stage {
+            Stage::Gathering => 0,
+            Stage::Spilling { disk_bytes, .. } | Stage::Verifying { disk_bytes } => disk_bytes,
+        };
+        gathered.contributors
+    }
+
+    /// Hands everything of `piece` that is in memory to the disk.
+    fn verify(&mut self, piece: PieceIndex) -> DiskJob<P> {
+        let gathered = self.pieces.get_mut(&piece).expect("holds because the callers found it");
+        let blocks = take_sorted(&mut gathered.blocks);
+        let disk_bytes = length_of(&blocks);
+        gathered.stage = Stage::Verifying { disk_bytes };
+        self.held_bytes -= disk_bytes;
+        self.disk_bytes += disk_bytes;
+        DiskJob::Verify { piece, blocks }
+    }
+
+    #[cfg(any(test, debug_assertions))]
+    pub(crate) fn check_invariants(&self) {
+        let held: usize = self.pieces.values().map(|piece| length_of(&piece.blocks)).sum();
+        assert_eq!(held, self.held_bytes);
+        let disk = self.pieces.values().map(|piece| match piece.stage {
+            Stage::Gathering => 0,
+            Stage::Spilling { disk_bytes, .. } | Stage::Verifying { disk_bytes } => disk_bytes,
+        });
+        assert_eq!(disk.sum::<usize>(), self.disk_bytes);
+    }
+}
+
+fn take_sorted<P>(blocks: &mut Vec<(u32, P)>) -> Vec<(u32, P)> {
+    let mut blocks = std::mem::take(blocks);
+    blocks.sort_unstable_by_key(|(begin, _)| *begin);
+    blocks
+}
+
+fn length_of<P: Payload>(blocks: &[(u32, P)]) -> usize {
+    blocks.iter().map(|(_, payload)| payload.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complete_piece_goes_to_the_disk_in_order() {
+        let mut assembly = Assembly::new();
+        for slot in [2, 0, 1] {
+            assembly.insert(block(5, slot), vec![0; 16], from(1));
+        }
+        let Some(DiskJob::Verify { blocks, .. }) = assembly.complete(PieceIndex::new(5)) else {
+            panic!("no job");
+        };
+        assert_eq!(begins(&blocks), [0, 16_384, 32_768]);
+        assert_eq!(assembly.memory_bytes(), 48, "until the disk has answered");
+        assert_eq!(assembly.remove(PieceIndex::new(5)), [from(1)]);
+        assert_eq!(assembly.memory_bytes(), 0);
+    }
+
+    #[test]
+    fn the_least_complete_piece_makes_room() {
+        let mut assembly = Assembly::new();
+        assembly.insert(block(1, 0), vec![0; 100], from(1));
+        assembly.insert(block(1, 1), vec![0; 100], from(2));
+        assembly.insert(block(2, 0), vec![0; 100], from(1));
+        assert!(assembly.spill_beyond(300).is_none());
+        let Some(DiskJob::Spill { piece, blocks }) = assembly.spill_beyond(299) else {
+            panic!("no job");
+        };
+        assert_eq!((piece, begins(&blocks)), (PieceIndex::new(2), vec![0]));
+        assert_eq!(assembly.memory_bytes(), 300, "until the disk has answered");
+        assert!(assembly.spilled(piece).is_none());
+        assert_eq!(assembly.memory_bytes(), 200);
+        assembly.check_invariants();
+    }
+
+    #[test]
+    fn a_piece_completed_while_it_spills_is_verified_after_it() {
+        let mut assembly = Assembly::new();
+        let piece = PieceIndex::new(1);
+        assembly.insert(block(1, 0), vec![0; 10], from(1));
+        assert!(matches!(assembly.spill_beyond(0), Some(DiskJob::Spill { .. })));
+        assembly.insert(block(1, 1), vec![0; 10], from(2));
+        assert!(assembly.complete(piece).is_none());
+        let Some(DiskJob::Verify { blocks, .. }) = assembly.spilled(piece) else {
+            panic!("no job");
+        };
+        assert_eq!(begins(&blocks), [16_384], "the other is on disk");
+        assembly.check_invariants();
+        assert_eq!(assembly.remove(piece), [from(1), from(2)]);
+    }
+
+    fn block(piece: u32, slot: u32) -> Block {
+        Block { piece: PieceIndex::new(piece), begin: slot * 16_384, length: 16_384 }
+    }
+
+    fn from(conn: u64) -> Contributor {
+        Contributor { conn: ConnId(conn), addr: SocketAddr::from(([127, 0, 0, 1], conn as u16)) }
+    }
+
+    fn begins(blocks: &[(u32, Vec<u8>)]) -> Vec<u32> {
+        blocks.iter().map(|(begin, _)| *begin).collect()
+    }
+}

@@ -1,0 +1,101 @@
+//! What a peer says it has while we do not know the torrent yet: kept raw, and bounded.
+
+use bt_types::{Bitfield, BitfieldError, PieceLayout, PieceOutOfRange};
+
+/// The pieces of a peer as it told them before the metadata was known (magnet links).
+#[derive(Debug, Default)]
+pub(crate) struct EarlyPieces {
+    whole: Option<Whole>,
+    haves: Vec<u32>,
+}
+
+#[derive(Debug)]
+enum Whole {
+    Raw(Box<[u8]>),
+    All,
+    None,
+}
+
+/// Why the early messages turn out to be no description of this torrent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum EarlyError {
+    Bitfield(BitfieldError),
+    Have(PieceOutOfRange),
+}
+
+impl EarlyPieces {
+    pub(crate) fn set_raw(&mut self, bitfield: Box<[u8]>) {
+        self.whole = Some(Whole::Raw(bitfield));
+    }
+
+    pub(crate) fn set_all(&mut self) {
+        self.whole = Some(Whole::All);
+    }
+
+    pub(crate) fn set_none(&mut self) {
+        self.whole = Some(Whole::None);
+    }
+
+    /// Returns `false`, and keeps nothing, once a peer has said more than a sane torrent allows.
+    pub(crate) fn push_have(&mut self, piece: u32) -> bool {
+        let has_room = self.haves.len() < MAX_EARLY_HAVES;
+        if has_room {
+            self.haves.push(piece);
+        }
+        has_room
+    }
+
+    pub(crate) fn have_count(&self) -> usize {
+        self.haves.len()
+    }
+
+    /// What it meant, now that the torrent is known.
+    pub(crate) fn resolve(self, layout: &PieceLayout) -> Result<Bitfield, EarlyError> {
+        let count = layout.piece_count();
+        let mut pieces = match self.whole {
+            Some(Whole::Raw(bytes)) => {
+                Bitfield::from_wire(&bytes, count).map_err(EarlyError::Bitfield)?
+            }
+            Some(Whole::All) => Bitfield::full(count),
+            Some(Whole::None) | None => Bitfield::new(count),
+        };
+        for have in self.haves {
+            pieces.insert(layout.piece_index(have).map_err(EarlyError::Have)?);
+        }
+        Ok(pieces)
+    }
+}
+
+/// 64 KiB a peer. A peer that gains more pieces than this while we still look for the metadata
+/// can be met again.
+const MAX_EARLY_HAVES: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use bt_types::{FileExtent, PieceIndex};
+
+    use super::*;
+
+    #[test]
+    fn what_came_early_counts_later() {
+        let layout = PieceLayout::packed(16_384, [FileExtent::data(16_384 * 10)]).unwrap();
+        let mut early = EarlyPieces::default();
+        early.set_raw([0x80, 0x40].into());
+        assert!(early.push_have(3));
+        let pieces = early.resolve(&layout).unwrap();
+        assert_eq!(pieces.iter_ones().map(PieceIndex::get).collect::<Vec<_>>(), [0, 3, 9]);
+    }
+
+    #[test]
+    fn liars_are_found_out_and_floods_end() {
+        let layout = PieceLayout::packed(16_384, [FileExtent::data(16_384 * 10)]).unwrap();
+        let mut early = EarlyPieces::default();
+        early.push_have(10);
+        assert!(matches!(early.resolve(&layout), Err(EarlyError::Have(_))));
+        let mut early = EarlyPieces::default();
+        early.set_raw([0xff; 5].into());
+        assert!(matches!(early.resolve(&layout), Err(EarlyError::Bitfield(_))));
+        let mut early = EarlyPieces::default();
+        assert_eq!((0..100_000).filter(|&n| early.push_have(n)).count(), MAX_EARLY_HAVES);
+    }
+}

@@ -1,0 +1,238 @@
+//! The addresses that we know: where each came from, how dialling it went, who is banned.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use bt_types::PeerSource;
+
+/// Everything known about peers that is not bound to a connection. All addresses enter by
+/// [`add`](Self::add), which holds the rules about who may.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    known: BTreeMap<SocketAddr, Known>,
+    max_known: usize,
+    redial_delay: Duration,
+    /// BEP 27: only trackers, the user and the peers themselves may tell us of peers.
+    is_private: bool,
+    /// Our own addresses, as far as we have met ourselves.
+    own: BTreeSet<SocketAddr>,
+    banned: BTreeSet<Ban>,
+}
+
+/// A peer that may be dialled.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// The best of the sources that named it.
+    pub(crate) source: PeerSource,
+    /// Dials and connections in a row that came to nothing.
+    pub(crate) failures: u32,
+    /// Not before then.
+    pub(crate) next_dial: Instant,
+    /// It has every piece: of no use once we have, too.
+    pub(crate) is_seed: bool,
+    pub(crate) state: State,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    Idle,
+    Dialling,
+    Connected,
+}
+
+/// How a connection was, once it is over: decides when it is worth another try.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// Payload flowed, or the connection stood for long.
+    Good,
+    /// It closed before anything came of it.
+    Fruitless,
+    /// The peer broke the protocol.
+    Breach,
+}
+
+/// Public addresses are banned whatever the port; in private networks and on this machine one
+/// address may stand for many peers, so there the port counts too.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Ban {
+    Host(IpAddr),
+    Peer(SocketAddr),
+}
+
+impl Peers {
+    pub(crate) fn new(max_known: usize, redial_delay: Duration) -> Self {
+        Self {
+            known: BTreeMap::new(),
+            max_known,
+            redial_delay,
+            is_private: false,
+            own: BTreeSet::new(),
+            banned: BTreeSet::new(),
+        }
+    }
+
+    /// From now on BEP 27 holds; peers from other sources are forgotten.
+    pub(crate) fn set_private(&mut self) {
+        self.is_private = true;
+        self.known.retain(|_, peer| peer.state != State::Idle || is_allowed_if_private(peer.source));
+    }
+
+    /// Learns of a peer; returns whether it is news and may be dialled.
+    pub(crate) fn add(&mut self, now: Instant, source: PeerSource, addr: SocketAddr) -> bool {
+        if self.is_private && !is_allowed_if_private(source) {
+            return false;
+        }
+        if !is_dialable(addr) || self.own.contains(&addr) || self.is_banned(addr) {
+            return false;
+        }
+        if let Some(peer) = self.known.get_mut(&addr) {
+            peer.source = peer.source.min(source);
+            return false;
+        }
+        if self.known.len() >= self.max_known && !self.evict() {
+            return false;
+        }
+        let peer =
+            Known { source, failures: 0, next_dial: now, is_seed: false, state: State::Idle };
+        self.known.insert(addr, peer);
+        true
+    }
+
+    /// One of our own addresses: never to be dialled.
+    pub(crate) fn add_own(&mut self, addr: SocketAddr) {
+        if self.own.len() < MAX_OWN_ADDRESSES {
+            self.own.insert(addr);
+        }
+        self.known.remove(&addr);
+    }
+
+    pub(crate) fn ban(&mut self, addr: SocketAddr) {
+        if self.banned.len() >= MAX_BANS {
+            self.banned.pop_first();
+        }
+        self.banned.insert(ban_of(addr));
+        let banned = &self.banned;
+        self.known.retain(|&addr, _| !banned.contains(&ban_of(addr)));
+    }
+
+    pub(crate) fn is_banned(&self, addr: SocketAddr) -> bool {
+        self.banned.contains(&ban_of(addr))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Those that are neither connected nor being dialled.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = (SocketAddr, &Known)> {
+        let idle = self.known.iter().filter(|(_, peer)| peer.state == State::Idle);
+        idle.map(|(&addr, peer)| (addr, peer))
+    }
+
+    pub(crate) fn set_dialling(&mut self, addr: SocketAddr) {
+        self.set_state(addr, State::Dialling);
+    }
+
+    pub(crate) fn set_connected(&mut self, addr: SocketAddr) {
+        self.set_state(addr, State::Connected);
+    }
+
+    pub(crate) fn set_seed(&mut self, addr: SocketAddr) {
+        if let Some(peer) = self.known.get_mut(&addr) {
+            peer.is_seed = true;
+        }
+    }
+
+    /// Returns how often in a row it has failed now.
+    pub(crate) fn dial_failed(&mut self, now: Instant, addr: SocketAddr, jitter: f64) -> u32 {
+        self.retry_later(now, addr, jitter, |failures| failures.saturating_add(1))
+    }
+
+    pub(crate) fn disconnected(
+        &mut self,
+        now: Instant,
+        addr: SocketAddr,
+        outcome: Outcome,
+        jitter: f64,
+    ) {
+        self.retry_later(now, addr, jitter, |failures| match outcome {
+            Outcome::Good => 0,
+            Outcome::Fruitless => failures.saturating_add(1),
+            Outcome::Breach => failures.saturating_add(BREACH_FAILURES),
+        });
+    }
+
+    fn retry_later(
+        &mut self,
+        now: Instant,
+        addr: SocketAddr,
+        jitter: f64,
+        count: impl FnOnce(u32) -> u32,
+    ) -> u32 {
+        let Some(peer) = self.known.get_mut(&addr) else { return 0 };
+        peer.state = State::Idle;
+        peer.failures = count(peer.failures);
+        let doublings = peer.failures.min(MAX_DOUBLINGS);
+        let delay = (self.redial_delay * 2_u32.pow(doublings)).min(MAX_REDIAL_DELAY);
+        peer.next_dial = now + delay.mul_f64(1.0 + jitter * REDIAL_JITTER);
+        peer.failures
+    }
+
+    fn set_state(&mut self, addr: SocketAddr, state: State) {
+        if let Some(peer) = self.known.get_mut(&addr) {
+            peer.state = state;
+        }
+    }
+
+    /// Makes room by forgetting the idle peer that failed most; an address that never failed is
+    /// not given up for another.
+    fn evict(&mut self) -> bool {
+        let idle = self.known.iter().filter(|(_, peer)| peer.state == State::Idle);
+        let worst = idle.max_by_key(|(_, peer)| (peer.failures, peer.source));
+        match worst.map(|(&addr, peer)| (addr, peer.failures)) {
+            Some((addr, 1..)) => self.known.remove(&addr).is_some(),
+            _ => false,
+        }
+    }
+}
+
+fn is_allowed_if_private(source: PeerSource) -> bool {
+    use PeerSource::{Incoming, Resume, Tracker, User};
+    matches!(source, User | Tracker | Incoming | Resume)
+}
+
+/// Whether an address can be a peer's at all. Local ones can: whose they are is another question.
+fn is_dialable(addr: SocketAddr) -> bool {
+    let ip = addr.ip().to_canonical();
+    let is_broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !is_broadcast
+}
+
+fn ban_of(addr: SocketAddr) -> Ban {
+    let ip = addr.ip().to_canonical();
+    let is_shared = match ip {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    };
+    if is_shared { Ban::Peer(SocketAddr::new(ip, addr.port())) } else { Ban::Host(ip) }
+}
+
+/// No peer is given up for good, but one that never answers costs one dial an hour.
+const MAX_REDIAL_DELAY: Duration = Duration::from_secs(60 * 60);
+/// Enough for any delay to reach the maximum, and far from overflowing.
+const MAX_DOUBLINGS: u32 = 16;
+/// Up to a quarter longer, so that peers lost at once are not all dialled at once.
+const REDIAL_JITTER: f64 = 0.25;
+/// A peer that breaks the protocol may do so by a bug of its version: it waits as if it had
+/// failed this often, but it is not banned.
+const BREACH_FAILURES: u32 = 5;
+/// More would be a sign of somebody feeding us addresses.
+const MAX_OWN_ADDRESSES: usize = 64;
+/// The oldest addresses (in their order) make room: bans are rare, and the list stays small.
+const MAX_BANS: usize = 10_000;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! One connected peer: what each side has said.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bt_scheduler::RateMeter;
+use bt_types::{Direction, PeerId};
+
+use crate::{NewConnection, early::EarlyPieces, peers::Outcome, upload::Uploads};
+
+/// The state of one connection, from our point of view.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) addr: SocketAddr,
+    /// Where the peer can be dialled, as far as we know.
+    pub(crate) listen_addr: Option<SocketAddr>,
+    pub(crate) direction: Direction,
+    pub(crate) peer_id: PeerId,
+    pub(crate) supports_fast: bool,
+    pub(crate) supports_extended: bool,
+    pub(crate) client_name: Option<String>,
+
+    pub(crate) am_choking: bool,
+    pub(crate) am_interested: bool,
+    pub(crate) peer_choking: bool,
+    pub(crate) peer_interested: bool,
+    pub(crate) unchoked_at: Option<Instant>,
+
+    /// It has sent one of bitfield, have-all, have-none.
+    pub(crate) has_told_pieces: bool,
+    /// What it has said of its pieces while the metadata was unknown.
+    pub(crate) early: EarlyPieces,
+    pub(crate) uploads: Uploads,
+    pub(crate) offences: Offences,
+
+    pub(crate) connected_at: Instant,
+    pub(crate) last_sent: Instant,
+    pub(crate) last_received: Instant,
+    pub(crate) traffic: Traffic,
+}
+
+/// Counts of what is forgiven a few times.
+#[derive(Debug, Default)]
+pub(crate) struct Offences {
+    pub(crate) invalid_requests: u32,
+    pub(crate) unrequested_blocks: u32,
+    pub(crate) unknown_messages: u32,
+}
+
+/// Payload bytes in both directions, and their rates.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    pub(crate) downloaded: u64,
+    pub(crate) uploaded: u64,
+    pub(crate) down: RateMeter,
+    pub(crate) up: RateMeter,
+}
+
+impl Traffic {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { downloaded: 0, uploaded: 0, down: RateMeter::new(now), up: RateMeter::new(now) }
+    }
+
+    pub(crate) fn add_downloaded(&mut self, now: Instant, bytes: u32) {
+        self.downloaded += u64::from(bytes);
+        self.down.record(now, u64::from(bytes));
+    }
+
+    pub(crate) fn add_uploaded(&mut self, now: Instant, bytes: u32) {
+        self.uploaded += u64::from(bytes);
+        self.up.record(now, u64::from(bytes));
+    }
+}
+
+impl Session {
+    pub(crate) fn new(now: Instant, connection: &NewConnection) -> Self {
+        let is_outbound = connection.direction == Direction::Outbound;
+        Self {
+            addr: connection.peer,
+            listen_addr: is_outbound.then_some(connection.peer),
+            direction: connection.direction,
+            peer_id: connection.peer_id,
+            supports_fast: connection.reserved.supports_fast(),
+            supports_extended: connection.reserved.supports_extended(),
+            client_name: None,
+            am_choking: true,
+            am_interested: false,
+            peer_choking: true,
+            peer_interested: false,
+            unchoked_at: None,
+            has_told_pieces: false,
+            early: EarlyPieces::default(),
+            uploads: Uploads::default(),
+            offences: Offences::default(),
+            connected_at: now,
+            last_sent: now,
+            last_received: now,
+            traffic: Traffic::new(now),
+        }
+    }
+
+    /// What is to be remembered of the peer when the connection ends at `now`.
+    pub(crate) fn outcome(&self, now: Instant) -> Outcome {
+        let has_traded = self.traffic.downloaded + self.traffic.uploaded > 0;
+        if has_traded || now.duration_since(self.connected_at) >= LONG_CONNECTION {
+            Outcome::Good
+        } else {
+            Outcome::Fruitless
+        }
+    }
+
+    pub(crate) fn keep_alive_due(&self, now: Instant) -> bool {
+        now.duration_since(self.last_sent) >= KEEP_ALIVE_INTERVAL
+    }
+
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        now.duration_since(self.last_received) >= SILENCE_LIMIT
+    }
+}
+
+/// A connection that stood for a minute was accepted; one that ended sooner without a byte of
+/// payload was most likely refused by a full peer.
+const LONG_CONNECTION: Duration = Duration::from_secs(60);
+/// BEP 3 has two minutes; twenty seconds less, so that it arrives in time.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(100);
+/// A peer that keeps to BEP 3's two minutes, and half a minute for the network.
+const SILENCE_LIMIT: Duration = Duration::from_secs(150);

@@ -1,0 +1,395 @@
+//! The composition: owns the parts and carries values between them.
+
+mod connections;
+mod disk;
+mod messages;
+mod requests;
+mod serving;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bt_metainfo::Info;
+use bt_scheduler::{FixedSlots, Grant, Picker, PickerConfig};
+use bt_types::{Bitfield, ConnId, Payload, PeerSource, PieceLayout, TorrentIds};
+use bt_wire::{Handshake, Message, Reserved};
+use rand_chacha::{
+    ChaCha12Rng,
+    rand_core::{Rng, SeedableRng},
+};
+
+pub use connections::{NewConnection, Refusal};
+
+use crate::{
+    Action, Config, DisconnectReason, Event, Outgoing, PeerInfo, Stats,
+    assembly::Assembly,
+    dialler::Dialler,
+    peers::Peers,
+    session::{Session, Traffic},
+    timers::{Timer, Timers},
+};
+
+/// One torrent: its peers, its pieces, and what to do next. See the [crate's page](crate).
+///
+/// `now` must not run backwards. Every `handle_*` method takes input of any content: a peer that
+/// breaks the protocol is disconnected, a report about something unknown is ignored.
+#[derive(Debug)]
+pub struct Swarm<P> {
+    ids: TorrentIds,
+    config: Config,
+    grant: Grant,
+    rng: ChaCha12Rng,
+    /// The latest time that we were told.
+    now: Option<Instant>,
+    /// Once stopped, a swarm only answers that it is.
+    is_stopped: bool,
+
+    peers: Peers,
+    dialler: Dialler,
+    sessions: BTreeMap<ConnId, Session>,
+    next_conn: u64,
+    choker: FixedSlots,
+    timers: Timers,
+    /// Sessions whose pipelines may have room: looked at once all input is in.
+    hungry: BTreeSet<ConnId>,
+    /// Those that found no memory.
+    starved: BTreeSet<ConnId>,
+
+    /// `None` while the metadata is unknown.
+    torrent: Option<Torrent<P>>,
+    /// The disk refused: nothing is requested until it has recovered.
+    has_disk_trouble: bool,
+    traffic: Option<Traffic>,
+    wasted: u64,
+
+    actions: VecDeque<Action<P>>,
+    events: VecDeque<Event>,
+}
+
+/// What exists once the metadata is known.
+#[derive(Debug)]
+struct Torrent<P> {
+    layout: Arc<PieceLayout>,
+    info: Arc<Info>,
+    picker: Picker,
+    assembly: Assembly<P>,
+}
+
+impl<P: Payload> Swarm<P> {
+    /// A torrent of which only the ids are known; see [`handle_metadata`](Self::handle_metadata).
+    ///
+    /// `seed` decides everything that is left to chance.
+    #[must_use]
+    pub fn new(ids: TorrentIds, config: Config, seed: [u8; 32]) -> Self {
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        Self {
+            ids,
+            grant: config.grant,
+            now: None,
+            is_stopped: false,
+            peers: Peers::new(config.max_known_peers, config.redial_delay),
+            dialler: Dialler::new(config.dial_timeout),
+            sessions: BTreeMap::new(),
+            next_conn: 0,
+            choker: FixedSlots::new(config.grant.upload_slots, draw_seed(&mut rng)),
+            timers: Timers::default(),
+            hungry: BTreeSet::new(),
+            starved: BTreeSet::new(),
+            torrent: None,
+            has_disk_trouble: false,
+            traffic: None,
+            wasted: 0,
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+            config,
+            rng,
+        }
+    }
+
+    /// Makes the torrent active: `info` says what there is, `have` what of it is on disk and good.
+    ///
+    /// Only the first call counts.
+    ///
+    /// # Panics
+    /// If `have` speaks about another number of pieces than `info`.
+    pub fn handle_metadata(&mut self, now: Instant, info: Arc<Info>, have: Bitfield) {
+        self.advance(now);
+        if self.torrent.is_some() {
+            return;
+        }
+        let layout = Arc::clone(info.layout());
+        assert_eq!(have.len(), layout.piece_count(), "a bitfield of another torrent");
+        if info.is_private() {
+            self.peers.set_private();
+        }
+        let seed = draw_seed(&mut self.rng);
+        let picker = Picker::new(Arc::clone(&layout), have, PickerConfig::default(), seed);
+        self.torrent = Some(Torrent { layout, info, picker, assembly: Assembly::new() });
+        for conn in self.conns() {
+            self.join_picker(now, conn);
+            self.send_haves(conn);
+            self.resolve_early_pieces(conn);
+        }
+        self.schedule_dialling(now);
+    }
+
+    /// Changes what this torrent may use.
+    pub fn set_grant(&mut self, now: Instant, grant: Grant) {
+        self.advance(now);
+        self.grant = grant;
+        self.choker.set_slots(grant.upload_slots);
+        self.feed_starved();
+        self.schedule_dialling(now);
+    }
+
+    /// Learns of peers, whatever told of them; returns how many were news.
+    ///
+    /// Impossible addresses, our own, banned ones, and in private torrents those of the wrong
+    /// source (BEP 27) are passed over; the table is bounded.
+    pub fn add_peers(
+        &mut self,
+        now: Instant,
+        source: PeerSource,
+        peers: impl IntoIterator<Item = SocketAddr>,
+    ) -> usize {
+        self.advance(now);
+        let news =
+            peers.into_iter().filter(|&peer| self.peers.add(now, source, peer)).count();
+        if news > 0 {
+            self.schedule_dialling(now);
+        }
+        news
+    }
+
+    /// Never to dial one of our own addresses.
+    pub fn ignore_address(&mut self, addr: SocketAddr) {
+        self.peers.add_own(addr);
+    }
+
+    /// What the driver sends first on every connection of this torrent.
+    #[must_use]
+    pub fn handshake(&self) -> Handshake {
+        Handshake {
+            reserved: Reserved::NONE.with_extended().with_fast(),
+            swarm_id: self.ids.primary_swarm_id(),
+            peer_id: self.config.peer_id,
+        }
+    }
+
+    /// Disconnects everybody, for good.
+    pub fn stop(&mut self, now: Instant) {
+        self.advance(now);
+        self.is_stopped = true;
+        self.timers.stop_all();
+        self.hungry.clear();
+        self.starved.clear();
+        for id in self.dialler.take_all() {
+            self.actions.push_back(Action::AbortDial(id));
+        }
+        for conn in self.conns() {
+            self.disconnect(now, conn, DisconnectReason::Stopped);
+        }
+    }
+
+    /// Does what is due; harmless when called early.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        if self.timers.take_expired(Timer::Dial, now) {
+            self.dial(now);
+        }
+        if self.timers.take_expired(Timer::Choke, now) {
+            self.rechoke(now);
+            self.timers.set(Timer::Choke, now + CHOKE_INTERVAL);
+        }
+        if self.timers.take_expired(Timer::Upkeep, now) {
+            self.upkeep(now);
+        }
+        if let Some(torrent) = &mut self.torrent {
+            if torrent.picker.poll_timeout().is_some_and(|deadline| deadline <= now) {
+                torrent.picker.handle_timeout(now);
+                self.hungry.extend(self.sessions.keys());
+            }
+        }
+    }
+
+    /// The next thing to do. Drain after all input of one wake-up has been handled: requests are
+    /// chosen here, once for each peer whose pipeline has room.
+    pub fn poll_action(&mut self) -> Option<Action<P>> {
+        if self.actions.is_empty() {
+            self.fill_pipelines();
+        }
+        self.actions.pop_front()
+    }
+
+    /// The next thing that became true.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_stopped {
+            return None;
+        }
+        let picker = self.torrent.as_ref().and_then(|torrent| torrent.picker.poll_timeout());
+        self.timers.next().into_iter().chain(picker).min()
+    }
+
+    /// The ids under which this torrent goes.
+    #[must_use]
+    pub fn ids(&self) -> TorrentIds {
+        self.ids
+    }
+
+    /// The torrent's metadata, once known.
+    #[must_use]
+    pub fn info(&self) -> Option<&Arc<Info>> {
+        self.torrent.as_ref().map(|torrent| &torrent.info)
+    }
+
+    /// The pieces that are on disk and good; `None` while the metadata is unknown.
+    #[must_use]
+    pub fn have(&self) -> Option<&Bitfield> {
+        self.torrent.as_ref().map(|torrent| torrent.picker.have())
+    }
+
+    /// Whether every piece is on disk and good.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.have().is_some_and(Bitfield::is_full)
+    }
+
+    /// Whether more addresses would help: nobody is left to dial, and there is room.
+    #[must_use]
+    pub fn wants_peers(&self) -> bool {
+        let busy = self.sessions.len() + self.dialler.len();
+        !self.is_stopped
+            && !self.is_complete()
+            && busy < self.grant.max_peers.min(ENOUGH_PEERS)
+            && self.peers.idle().all(|(_, peer)| peer.failures > 0)
+    }
+
+    /// The figures of this moment.
+    #[must_use]
+    pub fn stats(&self, now: Instant) -> Stats {
+        let mut stats = Stats {
+            wasted: self.wasted,
+            peers_connected: self.sessions.len(),
+            peers_known: self.peers.len(),
+            dials_in_flight: self.dialler.len(),
+            memory_bytes: self.memory_bytes(),
+            ..Stats::default()
+        };
+        if let Some(traffic) = &self.traffic {
+            stats.downloaded = traffic.downloaded;
+            stats.uploaded = traffic.uploaded;
+            stats.download_rate_bytes_per_sec = traffic.down.bytes_per_sec(now);
+            stats.upload_rate_bytes_per_sec = traffic.up.bytes_per_sec(now);
+        }
+        if let Some(torrent) = &self.torrent {
+            stats.pieces_verified = torrent.picker.have().count_ones();
+            stats.piece_count = torrent.layout.piece_count();
+            stats.bytes_total = torrent.layout.data_length();
+            stats.bytes_verified = stats.bytes_total - torrent.picker.bytes_left();
+        }
+        stats
+    }
+
+    /// The connected peers.
+    pub fn peers(&self, now: Instant) -> impl Iterator<Item = PeerInfo<'_>> {
+        let picker = self.torrent.as_ref().map(|torrent| &torrent.picker);
+        self.sessions.iter().map(move |(&conn, session)| PeerInfo {
+            conn,
+            addr: session.addr,
+            direction: session.direction,
+            peer_id: session.peer_id,
+            client_name: session.client_name.as_deref(),
+            am_choking: session.am_choking,
+            am_interested: session.am_interested,
+            peer_choking: session.peer_choking,
+            peer_interested: session.peer_interested,
+            pieces: picker.map_or(0, |picker| picker.peer_pieces(conn).count_ones()),
+            downloaded: session.traffic.downloaded,
+            uploaded: session.traffic.uploaded,
+            download_rate_bytes_per_sec: session.traffic.down.bytes_per_sec(now),
+            upload_rate_bytes_per_sec: session.traffic.up.bytes_per_sec(now),
+            requests_outstanding: picker.map_or(0, |picker| picker.outstanding(conn)),
+        })
+    }
+
+    /// Asserts what must always hold. For tests and fuzzing.
+    #[cfg(any(test, debug_assertions))]
+    pub fn check_invariants(&self) {
+        if let Some(torrent) = &self.torrent {
+            torrent.picker.check_invariants();
+            torrent.assembly.check_invariants();
+            let reserved = torrent.picker.outstanding_total() * bt_types::BLOCK_LENGTH as usize;
+            let served = self.sessions.values().map(|session| session.uploads.memory_bytes());
+            let expected = reserved + torrent.assembly.memory_bytes() + served.sum::<usize>();
+            assert_eq!(self.memory_bytes(), expected);
+        }
+        assert!(self.dialler.len() <= self.grant.max_half_open.max(self.dialler.len()));
+        assert!(self.hungry.iter().all(|conn| self.sessions.contains_key(conn)));
+        assert!(self.starved.iter().all(|conn| self.sessions.contains_key(conn)));
+    }
+
+    fn advance(&mut self, now: Instant) {
+        debug_assert!(self.now.is_none_or(|last| last <= now), "time runs backwards");
+        self.now = Some(now);
+        if self.traffic.is_none() {
+            self.traffic = Some(Traffic::new(now));
+        }
+    }
+
+    fn conns(&self) -> Vec<ConnId> {
+        self.sessions.keys().copied().collect()
+    }
+
+    fn send(&mut self, conn: ConnId, message: Message) {
+        if let (Some(session), Some(now)) = (self.sessions.get_mut(&conn), self.now) {
+            session.last_sent = now;
+            self.actions.push_back(Action::Send(conn, Outgoing::Message(message)));
+        }
+    }
+
+    /// Keep-alives, and farewells to the silent.
+    fn upkeep(&mut self, now: Instant) {
+        for conn in self.conns() {
+            let session = &self.sessions[&conn];
+            if session.is_silent(now) {
+                self.disconnect(now, conn, DisconnectReason::Silent);
+            } else if session.keep_alive_due(now) {
+                self.send(conn, Message::KeepAlive);
+            }
+        }
+        if !self.sessions.is_empty() {
+            self.timers.set(Timer::Upkeep, now + UPKEEP_INTERVAL);
+        }
+    }
+
+    /// A number in 0..1 that spreads what would otherwise happen at once.
+    fn jitter(&mut self) -> f64 {
+        f64::from(self.rng.next_u32()) / f64::from(u32::MAX)
+    }
+}
+
+fn draw_seed(rng: &mut ChaCha12Rng) -> [u8; 32] {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    seed
+}
+
+/// BEP 3: "every ten seconds".
+const CHOKE_INTERVAL: Duration = Duration::from_secs(10);
+/// How exactly keep-alives and silence are watched: both are counted in minutes.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(10);
+/// With this many peers the trackers need not be asked before their time.
+const ENOUGH_PEERS: usize = 30;
+
+#[cfg(test)]
+mod tests;

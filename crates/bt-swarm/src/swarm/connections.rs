@@ -1,0 +1,313 @@
+//! Peers come and go: dialling, greeting, parting.
+
+use std::{net::SocketAddr, time::Instant};
+
+use bt_types::{ConnId, Direction, Payload, PeerId, PeerSource, Transport};
+use bt_wire::{ExtendedHandshake, Message, Reserved};
+use rand_chacha::rand_core::Rng;
+
+use super::{CHOKE_INTERVAL, Swarm, UPKEEP_INTERVAL};
+use crate::{
+    Action, DialId, DisconnectReason, Event, ProtocolBreach, early::EarlyError, peers::Outcome,
+    session::Session, timers::Timer, upload::MAX_QUEUED_REQUESTS,
+};
+
+/// A connection on which both handshakes have been exchanged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NewConnection {
+    /// The address at the other end.
+    pub peer: SocketAddr,
+    /// Who opened it.
+    pub direction: Direction,
+    /// What carries it.
+    pub transport: Transport,
+    /// What the peer calls itself.
+    pub peer_id: PeerId,
+    /// The extensions that the peer supports.
+    pub reserved: Reserved,
+    /// The dial that it answers, if we opened it.
+    pub dial: Option<DialId>,
+}
+
+/// Why a connection is not wanted: the driver closes it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// We have met ourselves.
+    #[error("connected to ourselves")]
+    Ourselves,
+    /// The peer has sent bad data before.
+    #[error("banned for bad data")]
+    Banned,
+    /// We are connected to this peer already.
+    #[error("already connected")]
+    Duplicate,
+    /// There are as many peers as this torrent may have.
+    #[error("no room for more peers")]
+    Full,
+    /// The torrent has been stopped.
+    #[error("the torrent has been stopped")]
+    Stopped,
+}
+
+impl<P: Payload> Swarm<P> {
+    /// Takes a connection whose handshakes have been exchanged, and names it.
+    ///
+    /// # Errors
+    /// If the connection is not wanted; the driver closes it.
+    pub fn handle_connected(
+        &mut self,
+        now: Instant,
+        connection: NewConnection,
+    ) -> Result<ConnId, Refusal> {
+        self.advance(now);
+        let dialled = connection.dial.and_then(|id| self.dialler.finish(id));
+        let admitted = self.admit(now, &connection);
+        if let (Err(refusal), Some(peer)) = (admitted, dialled) {
+            let jitter = self.jitter();
+            match refusal {
+                Refusal::Ourselves => self.peers.add_own(peer),
+                _ => self.peers.disconnected(now, peer, Outcome::Fruitless, jitter),
+            }
+        }
+        if dialled.is_some() {
+            self.schedule_dialling(now);
+        }
+        admitted?;
+
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        if connection.direction == Direction::Outbound {
+            self.peers.set_connected(connection.peer);
+        }
+        self.sessions.insert(conn, Session::new(now, &connection));
+        self.events.push_back(Event::PeerConnected {
+            conn,
+            peer: connection.peer,
+            direction: connection.direction,
+            peer_id: connection.peer_id,
+        });
+        self.start_session_timers(now);
+        self.join_picker(now, conn);
+        self.introduce(conn);
+        self.introduce_pieces(conn);
+        Ok(conn)
+    }
+
+    /// A dial came to nothing.
+    pub fn handle_dial_failed(&mut self, now: Instant, id: DialId) {
+        self.advance(now);
+        if let Some(peer) = self.dialler.finish(id) {
+            self.dial_failed(now, peer);
+            self.schedule_dialling(now);
+        }
+    }
+
+    /// The peer or the network closed a connection.
+    pub fn handle_disconnected(&mut self, now: Instant, conn: ConnId) {
+        self.advance(now);
+        self.forget(now, conn, None);
+    }
+
+    /// Closes a connection from our side.
+    pub(super) fn disconnect(&mut self, now: Instant, conn: ConnId, reason: DisconnectReason) {
+        if self.sessions.contains_key(&conn) {
+            self.actions.push_back(Action::Disconnect(conn, reason.clone()));
+            self.forget(now, conn, Some(reason));
+        }
+    }
+
+    pub(super) fn breach(&mut self, now: Instant, conn: ConnId, breach: ProtocolBreach) {
+        self.disconnect(now, conn, DisconnectReason::Protocol(breach));
+    }
+
+    /// Looks for somebody to dial as soon as all input is in.
+    pub(super) fn schedule_dialling(&mut self, now: Instant) {
+        if !self.is_stopped {
+            self.timers.set(Timer::Dial, now);
+            self.dial(now);
+        }
+    }
+
+    pub(super) fn dial(&mut self, now: Instant) {
+        for (id, peer) in self.dialler.take_expired(now) {
+            self.actions.push_back(Action::AbortDial(id));
+            self.dial_failed(now, peer);
+        }
+        let in_flight = self.dialler.len();
+        let half_open = self.grant.max_half_open.saturating_sub(in_flight);
+        let room = self.grant.max_peers.saturating_sub(self.sessions.len() + in_flight);
+        let is_complete = self.is_complete();
+        let rng = &mut self.rng;
+        let round = self.dialler.dial(
+            now,
+            &mut self.peers,
+            half_open.min(room),
+            is_complete,
+            || rng.next_u64(),
+        );
+        self.actions.extend(round.dials.into_iter().map(Action::Dial));
+        match round.next {
+            Some(next) => self.timers.set(Timer::Dial, next),
+            None => self.timers.stop(Timer::Dial),
+        }
+    }
+
+    /// Tells a peer what we can do (BEP 10).
+    fn introduce(&mut self, conn: ConnId) {
+        let session = &self.sessions[&conn];
+        if !session.supports_extended {
+            return;
+        }
+        let handshake = ExtendedHandshake {
+            client: Some(self.config.client_name.clone()),
+            port: (self.config.listen_port != 0).then_some(self.config.listen_port),
+            your_ip: Some(session.addr.ip()),
+            reqq: Some(MAX_QUEUED_REQUESTS),
+            ..ExtendedHandshake::default()
+        };
+        let mut payload = Vec::new();
+        handshake.encode(&mut payload);
+        self.send(conn, Message::Extended { id: EXTENDED_HANDSHAKE, payload: payload.into() });
+    }
+
+    /// Tells a peer what we have; BEP 6 wants one of the three, BEP 3 lets us leave out an empty
+    /// bitfield.
+    fn introduce_pieces(&mut self, conn: ConnId) {
+        let supports_fast = self.sessions[&conn].supports_fast;
+        let have = self.torrent.as_ref().map(|torrent| torrent.picker.have());
+        let message = match have {
+            Some(have) if have.is_full() && supports_fast => Message::HaveAll,
+            Some(have) if have.count_ones() > 0 => Message::Bitfield(have.as_bytes().into()),
+            _ if supports_fast => Message::HaveNone,
+            _ => return,
+        };
+        self.send(conn, message);
+    }
+
+    /// What we turn out to have of a torrent whose metadata came late: a bitfield comes too late.
+    pub(super) fn send_haves(&mut self, conn: ConnId) {
+        let have = self.torrent.as_ref().map(|torrent| torrent.picker.have());
+        let pieces: Vec<_> = have.into_iter().flat_map(|have| have.iter_ones()).collect();
+        for piece in pieces {
+            self.send(conn, Message::Have(piece.get()));
+        }
+    }
+
+    pub(super) fn join_picker(&mut self, now: Instant, conn: ConnId) {
+        if let Some(torrent) = &mut self.torrent {
+            torrent.picker.add_peer(now, conn, DEFAULT_REQQ);
+        }
+    }
+
+    /// The metadata is known: what the peer has said before gets its meaning.
+    pub(super) fn resolve_early_pieces(&mut self, conn: ConnId) {
+        let (Some(now), Some(torrent)) = (self.now, &self.torrent) else { return };
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let early = std::mem::take(&mut session.early);
+        let peer_choking = session.peer_choking;
+        match early.resolve(&torrent.layout) {
+            Ok(pieces) => {
+                self.set_peer_pieces(now, conn, pieces);
+                if !peer_choking {
+                    self.peer_unchoked(now, conn);
+                }
+            }
+            Err(EarlyError::Bitfield(error)) => self.breach(now, conn, error.into()),
+            Err(EarlyError::Have(error)) => {
+                self.breach(now, conn, ProtocolBreach::NoSuchPiece { message: "have", error });
+            }
+        }
+    }
+
+    /// The peer has told where it listens: there it can be dialled another time.
+    pub(super) fn learn_listen_port(&mut self, now: Instant, conn: ConnId, port: u16) {
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        if session.direction == Direction::Outbound || session.listen_addr.is_some() {
+            return;
+        }
+        let addr = SocketAddr::new(session.addr.ip(), port);
+        session.listen_addr = Some(addr);
+        self.peers.add(now, PeerSource::Incoming, addr);
+        self.peers.set_connected(addr);
+    }
+
+    fn admit(&mut self, now: Instant, connection: &NewConnection) -> Result<(), Refusal> {
+        if self.is_stopped {
+            return Err(Refusal::Stopped);
+        }
+        if connection.peer_id == self.config.peer_id {
+            return Err(Refusal::Ourselves);
+        }
+        if self.peers.is_banned(connection.peer) {
+            return Err(Refusal::Banned);
+        }
+        let twin = self.sessions.iter().find(|(_, other)| other.peer_id == connection.peer_id);
+        if let Some((&twin, other)) = twin {
+            // Both sides must keep the same one of two: that which the lower id opened.
+            let keeps = if self.config.peer_id < connection.peer_id {
+                Direction::Outbound
+            } else {
+                Direction::Inbound
+            };
+            if other.direction == connection.direction || connection.direction != keeps {
+                return Err(Refusal::Duplicate);
+            }
+            self.disconnect(now, twin, DisconnectReason::Duplicate);
+        }
+        if self.sessions.len() >= self.grant.max_peers {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    fn dial_failed(&mut self, now: Instant, peer: SocketAddr) {
+        let jitter = self.jitter();
+        let failures = self.peers.dial_failed(now, peer, jitter);
+        self.events.push_back(Event::DialFailed { peer, failures });
+    }
+
+    fn start_session_timers(&mut self, now: Instant) {
+        if !self.timers.is_set(Timer::Upkeep) {
+            self.timers.set(Timer::Upkeep, now + UPKEEP_INTERVAL);
+        }
+        if !self.timers.is_set(Timer::Choke) {
+            self.timers.set(Timer::Choke, now + CHOKE_INTERVAL);
+        }
+    }
+
+    fn forget(&mut self, now: Instant, conn: ConnId, reason: Option<DisconnectReason>) {
+        let Some(session) = self.sessions.remove(&conn) else { return };
+        self.hungry.remove(&conn);
+        self.starved.remove(&conn);
+        if let Some(torrent) = &mut self.torrent {
+            torrent.picker.remove_peer(now, conn);
+        }
+        let outcome = match reason {
+            Some(DisconnectReason::Protocol(_)) => Outcome::Breach,
+            _ => session.outcome(now),
+        };
+        if let Some(addr) = session.listen_addr {
+            // Its twin lives on under the same address.
+            if reason != Some(DisconnectReason::Duplicate) {
+                let jitter = self.jitter();
+                self.peers.disconnected(now, addr, outcome, jitter);
+            }
+        }
+        self.events.push_back(Event::PeerDisconnected { conn, peer: session.addr, reason });
+        if self.sessions.is_empty() {
+            self.timers.stop(Timer::Choke);
+            self.timers.stop(Timer::Upkeep);
+        } else if session.peer_interested && !session.am_choking {
+            self.rechoke(now);
+        }
+        // Its requests are free for others, and so is its memory.
+        self.hungry.extend(self.sessions.keys());
+        self.schedule_dialling(now);
+    }
+}
+
+/// BEP 10: id 0 of message 20 is the handshake.
+pub(super) const EXTENDED_HANDSHAKE: u8 = 0;
+/// What libtorrent and others take where the peer does not say (BEP 10, `reqq`).
+const DEFAULT_REQQ: u32 = 250;

@@ -1,0 +1,196 @@
+//! The way of a block to the disk, and the verdict back.
+
+use std::{net::SocketAddr, time::Instant};
+
+use bt_types::{BLOCK_LENGTH, ConnId, Payload, PieceIndex};
+use bt_scheduler::Received;
+use bt_wire::{Message, RawBlock};
+
+use super::Swarm;
+use crate::{
+    Action, DisconnectReason, DiskDone, Event, FailedJob, Outgoing, ProtocolBreach,
+    assembly::Contributor,
+};
+
+impl<P: Payload> Swarm<P> {
+    /// Takes a block of any content.
+    pub fn handle_block(&mut self, now: Instant, conn: ConnId, raw: RawBlock, payload: P) {
+        self.advance(now);
+        let Some(torrent) = &mut self.torrent else { return };
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        session.last_received = now;
+        session.traffic.add_downloaded(now, raw.length);
+        if let Some(traffic) = &mut self.traffic {
+            traffic.add_downloaded(now, raw.length);
+        }
+        let block = torrent.layout.check_range(raw.piece, raw.begin, raw.length).ok();
+        let Some(block) = block.filter(|block| block.length as usize == payload.len()) else {
+            return self.unrequested(now, conn, raw);
+        };
+        self.hungry.insert(conn);
+        match torrent.picker.handle_block(now, conn, block) {
+            Received::Accepted { piece_complete } => {
+                let from = Contributor { conn, addr: session.addr };
+                torrent.assembly.insert(block, payload, from);
+                let job = if piece_complete {
+                    torrent.assembly.complete(block.piece)
+                } else {
+                    // Incomplete pieces may hold half of the memory; beyond that the disk must.
+                    torrent.assembly.spill_beyond(self.grant.memory_bytes / 2)
+                };
+                self.actions.extend(job.map(Action::Disk));
+                self.send_cancels();
+            }
+            Received::Duplicate => self.wasted += u64::from(block.length),
+            Received::Unrequested => self.unrequested(now, conn, raw),
+        }
+    }
+
+    /// A block has come that the driver did not expect, and whose bytes it has thrown away.
+    pub fn handle_unrequested_block(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
+        self.advance(now);
+        if let Some(session) = self.sessions.get_mut(&conn) {
+            session.last_received = now;
+            self.unrequested(now, conn, raw);
+        }
+    }
+
+    /// Takes an answer of the disk.
+    pub fn handle_disk(&mut self, now: Instant, done: DiskDone<P>) {
+        self.advance(now);
+        match done {
+            DiskDone::Verified(piece) => self.piece_verified(now, piece),
+            DiskDone::Corrupt { piece, .. } => self.piece_corrupt(now, piece),
+            DiskDone::Spilled(piece) => {
+                if let Some(torrent) = &mut self.torrent {
+                    let job = torrent.assembly.spilled(piece);
+                    self.actions.extend(job.map(Action::Disk));
+                }
+            }
+            DiskDone::Read { conn, block, payload } => {
+                let Some(session) = self.sessions.get_mut(&conn) else { return };
+                if session.uploads.read_done(block) {
+                    session.last_sent = now;
+                    self.actions.push_back(Action::Send(conn, Outgoing::Block(block, payload)));
+                } else {
+                    self.read_ahead(conn);
+                }
+            }
+            DiskDone::Failed(job) => self.disk_failed(job),
+        }
+        self.feed_starved();
+    }
+
+    /// The trouble that [`Event::DiskFailed`] told of is over: requests go on.
+    pub fn handle_disk_recovered(&mut self, now: Instant) {
+        self.advance(now);
+        self.has_disk_trouble = false;
+        self.hungry.extend(self.sessions.keys());
+    }
+
+    fn piece_verified(&mut self, now: Instant, piece: PieceIndex) {
+        let Some(torrent) = &mut self.torrent else { return };
+        torrent.assembly.remove(piece);
+        torrent.picker.piece_verified(piece);
+        let is_complete = torrent.picker.is_complete();
+        self.events.push_back(Event::PieceVerified(piece));
+        for conn in self.conns() {
+            let torrent = self.torrent.as_ref();
+            // Who has the piece itself learns nothing by our having it.
+            if torrent.is_some_and(|torrent| !torrent.picker.peer_pieces(conn).get(piece)) {
+                self.send(conn, Message::Have(piece.get()));
+            }
+            self.update_interest(conn);
+        }
+        if is_complete {
+            self.completed(now);
+        }
+    }
+
+    fn completed(&mut self, now: Instant) {
+        self.events.push_back(Event::Completed);
+        let Some(torrent) = &self.torrent else { return };
+        let seeds = self.sessions.keys().copied();
+        let seeds: Vec<_> =
+            seeds.filter(|&conn| torrent.picker.peer_pieces(conn).is_full()).collect();
+        for conn in seeds {
+            self.disconnect(now, conn, DisconnectReason::BothComplete);
+        }
+        self.schedule_dialling(now);
+    }
+
+    /// A peer that alone sent a bad piece is banned. If there were several, the next try is made
+    /// with one of them alone, so that each failure either gives the piece or names a liar, and
+    /// one bad peer among good ones never stops a download.
+    fn piece_corrupt(&mut self, now: Instant, piece: PieceIndex) {
+        let Some(torrent) = &mut self.torrent else { return };
+        let contributors = torrent.assembly.remove(piece);
+        torrent.picker.piece_failed(piece);
+        self.wasted += u64::from(torrent.layout.data_length_of(piece));
+        let mut peers: Vec<SocketAddr> = contributors.iter().map(|from| from.addr).collect();
+        peers.sort_unstable();
+        peers.dedup();
+        self.events.push_back(Event::PieceFailed { piece, contributors: peers.clone() });
+        if let [culprit] = peers[..] {
+            self.ban(now, culprit, piece);
+        } else {
+            let suspect = contributors.iter().find(|from| self.sessions.contains_key(&from.conn));
+            if let Some(suspect) = suspect {
+                torrent.picker.reserve(piece, suspect.conn);
+            }
+        }
+        self.hungry.extend(self.sessions.keys());
+    }
+
+    fn ban(&mut self, now: Instant, culprit: SocketAddr, piece: PieceIndex) {
+        let sessions = self.sessions.iter();
+        let listens_at = sessions
+            .filter(|(_, session)| session.addr == culprit)
+            .find_map(|(_, session)| session.listen_addr);
+        self.peers.ban(culprit);
+        if let Some(addr) = listens_at {
+            self.peers.ban(addr);
+        }
+        self.events.push_back(Event::PeerBanned { peer: culprit, piece });
+        for conn in self.conns() {
+            if self.peers.is_banned(self.sessions[&conn].addr) {
+                self.disconnect(now, conn, DisconnectReason::BadPiece(piece));
+            }
+        }
+    }
+
+    /// What was to be written is gone from memory, and will be fetched again; what has been
+    /// verified stays.
+    fn disk_failed(&mut self, job: FailedJob) {
+        match job {
+            FailedJob::Verify(piece) | FailedJob::Spill(piece) => {
+                self.has_disk_trouble = true;
+                if let Some(torrent) = &mut self.torrent {
+                    torrent.assembly.remove(piece);
+                    torrent.picker.piece_failed(piece);
+                }
+            }
+            FailedJob::Read(conn, block) => {
+                let session = self.sessions.get_mut(&conn);
+                if session.is_some_and(|session| session.uploads.read_failed(block)) {
+                    self.reject(conn, block.into());
+                }
+                self.read_ahead(conn);
+            }
+        }
+        self.events.push_back(Event::DiskFailed(job));
+    }
+
+    fn unrequested(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
+        self.wasted += u64::from(raw.length.min(BLOCK_LENGTH));
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        session.offences.unrequested_blocks += 1;
+        let count = session.offences.unrequested_blocks;
+        if count > MAX_UNREQUESTED_BLOCKS {
+            self.breach(now, conn, ProtocolBreach::UnrequestedBlocks(count));
+        }
+    }
+}
+
+/// Blocks cross our cancels on the way, so some are nobody's fault: as many as a full pipeline.
+const MAX_UNREQUESTED_BLOCKS: u32 = 500;

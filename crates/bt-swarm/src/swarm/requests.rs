@@ -1,0 +1,172 @@
+//! What we ask of whom.
+
+use std::time::Instant;
+
+use bt_types::{BLOCK_LENGTH, Bitfield, Block, ConnId, Payload, PieceIndex};
+use bt_wire::Message;
+
+use super::Swarm;
+use crate::DisconnectReason;
+
+impl<P: Payload> Swarm<P> {
+    /// Payload bytes in memory because of us, and those for which requests reserve memory.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let served = self.sessions.values().map(|session| session.uploads.memory_bytes());
+        let downloads = self.torrent.as_ref().map_or(0, |torrent| {
+            torrent.picker.outstanding_total() * BLOCK_LENGTH as usize
+                + torrent.assembly.memory_bytes()
+        });
+        downloads + served.sum::<usize>()
+    }
+
+    /// Tops up the pipelines that may have room, within the memory granted: a block's memory is
+    /// reserved when it is requested, so back-pressure means not requesting.
+    pub(super) fn fill_pipelines(&mut self) {
+        if self.hungry.is_empty() {
+            return;
+        }
+        let hungry = std::mem::take(&mut self.hungry);
+        if self.has_disk_trouble || self.is_stopped {
+            return;
+        }
+        let (Some(now), Some(_)) = (self.now, &self.torrent) else { return };
+        let budget = self.grant.memory_bytes / BLOCK_LENGTH as usize;
+        let mut used = self.memory_bytes().div_ceil(BLOCK_LENGTH as usize);
+        let mut blocks = Vec::new();
+        for conn in hungry {
+            let Some(torrent) = &mut self.torrent else { return };
+            if self.sessions.get(&conn).is_none_or(|session| session.peer_choking) {
+                continue;
+            }
+            let outstanding = torrent.picker.outstanding(conn);
+            let room = room_for(outstanding, used, budget);
+            if room == 0 {
+                self.starved.insert(conn);
+                continue;
+            }
+            torrent.picker.pick(now, conn, room, &mut blocks);
+            used += blocks.len();
+            if blocks.len() == room {
+                self.starved.insert(conn);
+            }
+            for block in blocks.drain(..) {
+                self.send(conn, Message::Request(block.into()));
+            }
+        }
+        self.send_cancels();
+    }
+
+    /// Memory has become free: those that found none may ask again.
+    pub(super) fn feed_starved(&mut self) {
+        self.hungry.append(&mut self.starved);
+    }
+
+    /// Takes back requests that somebody else has answered.
+    pub(super) fn send_cancels(&mut self) {
+        while let Some((conn, block)) = self.next_cancel() {
+            self.send(conn, Message::Cancel(block.into()));
+            if self.sessions.contains_key(&conn) {
+                self.hungry.insert(conn);
+            }
+        }
+    }
+
+    fn next_cancel(&mut self) -> Option<(ConnId, Block)> {
+        self.torrent.as_mut()?.picker.poll_cancel()
+    }
+
+    /// All at once: which pieces a peer has.
+    pub(super) fn set_peer_pieces(&mut self, now: Instant, conn: ConnId, pieces: Bitfield) {
+        let is_seed = pieces.is_full();
+        if let Some(torrent) = &mut self.torrent {
+            torrent.picker.set_peer_pieces(conn, pieces);
+        }
+        if is_seed {
+            self.found_seed(now, conn);
+        }
+        self.update_interest(conn);
+    }
+
+    /// One piece more that a peer has.
+    pub(super) fn add_peer_piece(&mut self, now: Instant, conn: ConnId, piece: PieceIndex) {
+        let Some(torrent) = &mut self.torrent else { return };
+        if torrent.picker.peer_has(conn, piece) {
+            if torrent.picker.peer_pieces(conn).is_full() {
+                self.found_seed(now, conn);
+            }
+            self.update_interest(conn);
+            self.hungry_if_known(conn);
+        }
+    }
+
+    pub(super) fn peer_unchoked(&mut self, now: Instant, conn: ConnId) {
+        if let Some(torrent) = &mut self.torrent {
+            torrent.picker.unchoked(now, conn);
+        }
+        self.hungry_if_known(conn);
+    }
+
+    pub(super) fn hungry_if_known(&mut self, conn: ConnId) {
+        if self.sessions.contains_key(&conn) {
+            self.hungry.insert(conn);
+        }
+    }
+
+    /// Tells a peer whether it has something that we want, where that has changed.
+    pub(super) fn update_interest(&mut self, conn: ConnId) {
+        let Some(torrent) = &self.torrent else { return };
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let is_interesting = torrent.picker.is_interesting(conn);
+        if is_interesting != session.am_interested {
+            session.am_interested = is_interesting;
+            let message =
+                if is_interesting { Message::Interested } else { Message::NotInterested };
+            self.send(conn, message);
+        }
+    }
+
+    /// A peer has everything: remembered, and of no use if we have, too.
+    fn found_seed(&mut self, now: Instant, conn: ConnId) {
+        let Some(session) = self.sessions.get(&conn) else { return };
+        if let Some(addr) = session.listen_addr {
+            self.peers.set_seed(addr);
+        }
+        if self.is_complete() {
+            self.disconnect(now, conn, DisconnectReason::BothComplete);
+        }
+    }
+}
+
+/// How many more blocks a peer with `outstanding` requests may be asked for while `used` of
+/// `budget` blocks of memory are taken.
+///
+/// The last quarter is kept for those that have next to nothing under way, so that a few fast
+/// peers with deep pipelines cannot silence the rest.
+fn room_for(outstanding: usize, used: usize, budget: usize) -> usize {
+    let free = budget.saturating_sub(used);
+    let reserve = budget / 4;
+    if free > reserve {
+        free - reserve
+    } else {
+        MIN_PIPELINE.saturating_sub(outstanding).min(free)
+    }
+}
+
+/// No pipeline is shallower than this while there is memory at all.
+const MIN_PIPELINE: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_quarter_of_the_memory_is_for_idle_pipelines() {
+        assert_eq!(room_for(0, 0, 100), 75);
+        assert_eq!(room_for(50, 74, 100), 1);
+        assert_eq!(room_for(50, 75, 100), 0);
+        assert_eq!(room_for(0, 75, 100), 2);
+        assert_eq!(room_for(1, 99, 100), 1);
+        assert_eq!(room_for(0, 100, 100), 0);
+        assert_eq!(room_for(0, 200, 100), 0);
+    }
+}

@@ -1,0 +1,462 @@
+//! Whole swarms, joined by wires without length, on virtual time.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bt_scheduler::Grant;
+use bt_types::{BLOCK_LENGTH, Direction, PeerSource, Transport};
+use bt_wire::RawBlock;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    DiskDone, FailedJob,
+    testing::{Net, Tag, epoch, torrent},
+};
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn a_leech_gets_everything_from_a_seed() {
+    let info = torrent(64 * 1024, 5 * MIB + 12_345);
+    let mut net = Net::new();
+    let (seed, leech) = (net.seed(&info), net.leech(&info));
+    net.tell(leech, &[seed]);
+    net.complete(leech, secs(60));
+    let stats = net.nodes[leech].swarm.stats(net.now);
+    assert_eq!((stats.downloaded, stats.wasted), (5 * MIB + 12_345, 0));
+    assert_eq!(stats.bytes_verified, stats.bytes_total);
+    assert_eq!(net.nodes[seed].swarm.stats(net.now).uploaded, 5 * MIB + 12_345);
+    let completed = net.nodes[leech].events.iter().filter(|event| **event == Event::Completed);
+    assert_eq!(completed.count(), 1);
+    assert_eq!(net.nodes[seed].swarm.stats(net.now).peers_connected, 0, "two seeds part");
+}
+
+#[test]
+fn leeches_feed_each_other() {
+    let info = torrent(32 * 1024, 2 * MIB);
+    let mut net = Net::new();
+    let seed = net.seed(&info);
+    let leeches: Vec<_> = (0..4).map(|_| net.leech(&info)).collect();
+    net.tell(leeches[0], &[seed]);
+    for pair in leeches.windows(2) {
+        net.tell(pair[1], &[pair[0]]);
+    }
+    for &leech in &leeches {
+        net.complete(leech, secs(120));
+    }
+    assert_eq!(net.nodes[seed].swarm.stats(net.now).uploaded, 2 * MIB, "the chain passes it on");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let run = || {
+        let info = torrent(32 * 1024, MIB);
+        let mut net = Net::new();
+        let nodes: Vec<_> = (0..3).map(|_| net.leech(&info)).collect();
+        let seed = net.seed(&info);
+        for &node in &nodes {
+            net.tell(node, &[seed, nodes[0], nodes[1]]);
+        }
+        net.advance(secs(60));
+        net.nodes.iter().map(|node| format!("{:?}", node.events)).collect::<Vec<_>>()
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_seeder_that_restarts_is_found_again() {
+    let info = torrent(64 * 1024, MIB);
+    let mut net = Net::new();
+    let (seed, leech) = (net.seed(&info), net.leech(&info));
+    net.nodes[leech].held_disk = Some(Vec::new());
+    net.tell(leech, &[seed]);
+    net.run();
+    net.take_down(seed);
+    net.release_disk(leech);
+    net.advance(secs(60));
+    let failures: Vec<_> = net.nodes[leech]
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::DialFailed { failures, .. } => Some(*failures),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(failures, [1, 2, 3], "5 s, then 10, 20 and 40 between");
+    net.nodes[seed].is_down = false;
+    net.complete(leech, secs(60));
+}
+
+#[test]
+fn dials_that_take_too_long_are_aborted() {
+    let info = torrent(64 * 1024, MIB);
+    let mut swarm = lone(&info);
+    let now = epoch();
+    swarm.add_peers(now, PeerSource::Tracker, (1..=40).map(peer));
+    let dials = drain(&mut swarm).into_iter().filter(|action| matches!(action, Action::Dial(_)));
+    assert_eq!(dials.count(), Grant::default().max_half_open, "half-open dials are bounded");
+    let deadline = now + secs(20);
+    while swarm.poll_timeout().is_some_and(|next| next <= deadline) {
+        let next = swarm.poll_timeout().unwrap();
+        swarm.handle_timeout(next);
+    }
+    let aborted = drain(&mut swarm).into_iter().filter(|a| matches!(a, Action::AbortDial(_)));
+    assert_eq!(aborted.count(), Grant::default().max_half_open);
+    assert_eq!(swarm.stats(deadline).dials_in_flight, 40 - Grant::default().max_half_open);
+}
+
+#[test]
+fn a_lone_liar_is_banned_and_the_download_goes_on() {
+    let info = torrent(64 * 1024, 4 * MIB);
+    let mut net = Net::new();
+    let (liar, good, leech) = (net.seed(&info), net.seed(&info), net.leech(&info));
+    net.nodes[liar].is_liar = true;
+    net.tell(leech, &[liar]);
+    net.advance(secs(1));
+    assert!(net.nodes[leech].events.iter().any(|event| matches!(event, Event::PeerBanned { .. })));
+    net.tell(leech, &[liar, good]);
+    net.complete(leech, secs(60));
+    assert!(!connected_to(&net, leech, liar));
+}
+
+/// The pieces are large enough for all three to take part in each.
+#[test]
+fn one_liar_among_good_peers_never_stops_a_download() {
+    let info = torrent(MIB, 8 * MIB);
+    let mut net = Net::new();
+    let seeds = [net.seed(&info), net.seed(&info), net.seed(&info)];
+    let leech = net.leech(&info);
+    net.nodes[seeds[1]].is_liar = true;
+    net.tell(leech, &seeds);
+    net.complete(leech, secs(600));
+    let banned: Vec<_> = net.nodes[leech]
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::PeerBanned { peer, .. } => Some(*peer),
+            _ => None,
+        })
+        .collect();
+    assert!(banned.iter().all(|&peer| peer == net.nodes[seeds[1]].addr), "{banned:?}");
+}
+
+#[test]
+fn a_huge_piece_needs_no_more_memory_than_granted() {
+    let info = torrent(128 * MIB, 128 * MIB);
+    let mut net = Net::new();
+    let seed = net.seed(&info);
+    let leech = net.add_with(&info, Bitfield::new(1), |config| {
+        config.grant.memory_bytes = 16 << 20;
+    });
+    net.tell(leech, &[seed]);
+    net.complete(leech, secs(600));
+    let node = &net.nodes[leech];
+    assert!(node.peak_memory <= 16 << 20, "{} bytes", node.peak_memory);
+    assert!(node.spills >= 14, "{} spills", node.spills);
+}
+
+#[test]
+fn fifty_slow_peers_with_huge_pieces_share_a_small_memory() {
+    let info = torrent(16 * MIB, 160 * MIB);
+    let mut net = Net::new();
+    let seeds: Vec<_> = (0..50).map(|_| net.seed(&info)).collect();
+    let leech = net.add_with(&info, Bitfield::new(10), |config| {
+        config.grant.memory_bytes = 16 << 20;
+        config.grant.max_half_open = 100;
+    });
+    net.nodes[leech].held_disk = Some(Vec::new());
+    net.tell(leech, &seeds);
+    // The disk answers only now and then: everybody runs into the bound again and again.
+    for _ in 0..2000 {
+        net.advance(Duration::from_millis(100));
+        net.release_disk(leech);
+        net.nodes[leech].held_disk = Some(Vec::new());
+        if net.nodes[leech].swarm.is_complete() {
+            break;
+        }
+    }
+    let node = &net.nodes[leech];
+    assert!(node.swarm.is_complete(), "{:?}", node.swarm.stats(net.now));
+    assert!(node.peak_memory <= 16 << 20, "{} bytes", node.peak_memory);
+}
+
+#[test]
+fn a_disk_that_refuses_stops_requests_and_nothing_else() {
+    let info = torrent(64 * 1024, 4 * MIB);
+    let mut net = Net::new();
+    let (seed, leech) = (net.seed(&info), net.leech(&info));
+    net.nodes[leech].disk_fails = true;
+    net.tell(leech, &[seed]);
+    net.advance(secs(10));
+    let node = &net.nodes[leech];
+    assert!(node.events.iter().any(|e| matches!(e, Event::DiskFailed(FailedJob::Verify(_)))));
+    let requests = node.requests_sent;
+    net.advance(secs(100));
+    assert_eq!(net.nodes[leech].requests_sent, requests);
+    assert!(connected_to(&net, leech, seed));
+    net.nodes[leech].disk_fails = false;
+    let now = net.now;
+    net.nodes[leech].swarm.handle_disk_recovered(now);
+    net.complete(leech, secs(100));
+}
+
+#[test]
+fn two_peers_that_dial_each_other_keep_one_connection() {
+    let info = torrent(64 * 1024, MIB);
+    let mut net = Net::new();
+    let nodes = [net.leech(&info), net.leech(&info)];
+    net.tell(nodes[0], &[nodes[1]]);
+    net.tell(nodes[1], &[nodes[0]]);
+    net.advance(secs(1));
+    for node in nodes {
+        assert_eq!(net.nodes[node].swarm.stats(net.now).peers_connected, 1);
+    }
+}
+
+#[test]
+fn meeting_ourselves_is_remembered() {
+    let info = torrent(64 * 1024, MIB);
+    let mut net = Net::new();
+    let node = net.leech(&info);
+    net.tell(node, &[node]);
+    net.advance(secs(600));
+    let stats = net.nodes[node].swarm.stats(net.now);
+    assert_eq!((stats.peers_connected, stats.peers_known), (0, 0));
+}
+
+#[test]
+fn keep_alives_are_sent_and_silence_ends_a_connection() {
+    let info = torrent(64 * 1024, MIB);
+    let mut swarm = lone(&info);
+    let now = epoch();
+    let conn = swarm.handle_connected(now, incoming(1)).unwrap();
+    drain(&mut swarm);
+    let mut keep_alives = Vec::new();
+    let mut silent_at = None;
+    while let Some(next) = swarm.poll_timeout().filter(|&next| next <= now + secs(300)) {
+        swarm.handle_timeout(next);
+        for action in drain(&mut swarm) {
+            match action {
+                Action::Send(_, Outgoing::Message(Message::KeepAlive)) => {
+                    keep_alives.push((next - now).as_secs());
+                }
+                Action::Disconnect(gone, DisconnectReason::Silent) if gone == conn => {
+                    silent_at = Some((next - now).as_secs());
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(keep_alives, [100]);
+    assert_eq!(silent_at, Some(150));
+}
+
+#[test]
+fn who_breaks_the_protocol_is_dropped_with_the_reason() {
+    let check = |fast: bool, messages: Vec<Message>, expected: &str| {
+        let info = torrent(64 * 1024, MIB);
+        let mut swarm = lone(&info);
+        let now = epoch();
+        let mut connection = incoming(1);
+        if !fast {
+            connection.reserved = Reserved::NONE;
+        }
+        let conn = swarm.handle_connected(now, connection).unwrap();
+        drain(&mut swarm);
+        for message in messages {
+            swarm.handle_message(now, conn, message);
+            swarm.check_invariants();
+        }
+        let reasons: Vec<_> = drain(&mut swarm)
+            .into_iter()
+            .filter_map(|action| match action {
+                Action::Disconnect(_, reason) => Some(reason.to_string()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons, [format!("protocol broken: {expected}")]);
+    };
+    let raw = |piece| RawBlock { piece, begin: 0, length: 16_384 };
+    check(true, vec![Message::Have(16)], "have about piece 16 of 16");
+    check(true, vec![Message::Suggest(99)], "suggest about piece 99 of 16");
+    check(true, vec![Message::Bitfield([0; 3].into())], "bitfield of 3 bytes, 2 expected for 16 pieces");
+    check(true, vec![Message::HaveNone, Message::HaveAll], "a second have-all");
+    check(true, vec![Message::HaveAll, Message::Bitfield([0; 2].into())], "a second bitfield");
+    check(false, vec![Message::HaveAll], "have-all without the fast extension");
+    check(false, vec![Message::Reject(raw(0))], "reject without the fast extension");
+    check(true, vec![Message::Request(raw(1)); 301], "301 invalid requests");
+    check(true, vec![Message::Unknown { id: 99, length: 5 }; 101], "101 unknown messages");
+}
+
+#[test]
+fn a_few_unknown_messages_and_odd_requests_are_forgiven() {
+    let info = torrent(64 * 1024, MIB);
+    let mut swarm = lone(&info);
+    let now = epoch();
+    let conn = swarm.handle_connected(now, incoming(1)).unwrap();
+    for _ in 0..50 {
+        swarm.handle_message(now, conn, Message::Unknown { id: 200, length: 1 });
+        let raw = RawBlock { piece: u32::MAX, begin: u32::MAX, length: u32::MAX };
+        swarm.handle_message(now, conn, Message::Request(raw));
+        swarm.handle_message(now, conn, Message::Cancel(raw));
+        swarm.handle_message(now, conn, Message::Reject(raw));
+        swarm.handle_block(now, conn, raw, Tag { length: 7, is_good: false });
+    }
+    assert_eq!(swarm.stats(now).peers_connected, 1);
+}
+
+#[test]
+fn what_was_said_before_the_metadata_counts_after_it() {
+    let info = torrent(64 * 1024, MIB);
+    let now = epoch();
+    let config = Config::new(bt_types::PeerId([9; 20]), 6881);
+    let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
+    let conn = swarm.handle_connected(now, incoming(1)).unwrap();
+    swarm.handle_message(now, conn, Message::HaveNone);
+    swarm.handle_message(now, conn, Message::Have(3));
+    swarm.handle_message(now, conn, Message::Unchoke);
+    drain(&mut swarm);
+    swarm.handle_metadata(now, Arc::clone(&info), Bitfield::new(16));
+    let requests: Vec<_> = drain(&mut swarm)
+        .into_iter()
+        .filter_map(|action| match action {
+            Action::Send(_, Outgoing::Message(Message::Request(raw))) => Some(raw.piece),
+            _ => None,
+        })
+        .collect();
+    assert!(!requests.is_empty() && requests.iter().all(|&piece| piece == 3), "{requests:?}");
+}
+
+#[test]
+fn requests_of_a_choked_peer_are_rejected_those_of_an_unchoked_one_served() {
+    let info = torrent(64 * 1024, MIB);
+    let now = epoch();
+    let config = Config::new(bt_types::PeerId([9; 20]), 6881);
+    let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
+    swarm.handle_metadata(now, Arc::clone(&info), Bitfield::full(16));
+    let conn = swarm.handle_connected(now, incoming(1)).unwrap();
+    let raw = RawBlock { piece: 1, begin: 0, length: BLOCK_LENGTH };
+    drain(&mut swarm);
+    swarm.handle_message(now, conn, Message::Request(raw));
+    assert!(matches!(
+        drain(&mut swarm)[..],
+        [Action::Send(_, Outgoing::Message(Message::Reject(rejected)))] if rejected == raw
+    ));
+    swarm.handle_message(now, conn, Message::Interested);
+    swarm.handle_message(now, conn, Message::Request(raw));
+    let actions = drain(&mut swarm);
+    assert!(matches!(actions[0], Action::Send(_, Outgoing::Message(Message::Unchoke))));
+    let Action::Disk(crate::DiskJob::Read { block, .. }) = actions[1] else { panic!() };
+    let payload = Tag { length: block.length, is_good: true };
+    swarm.handle_disk(now, DiskDone::Read { conn, block, payload });
+    assert!(matches!(drain(&mut swarm)[..], [Action::Send(_, Outgoing::Block(sent, _))] if sent == block));
+}
+
+#[test]
+fn a_stopped_swarm_takes_nobody_and_wants_nothing() {
+    let info = torrent(64 * 1024, MIB);
+    let mut swarm = lone(&info);
+    let now = epoch();
+    swarm.add_peers(now, PeerSource::Tracker, [peer(1)]);
+    let _conn = swarm.handle_connected(now, incoming(2)).unwrap();
+    swarm.stop(now);
+    drain(&mut swarm);
+    assert_eq!(swarm.handle_connected(now, incoming(3)), Err(Refusal::Stopped));
+    assert_eq!(swarm.poll_timeout(), None);
+    assert!(drain(&mut swarm).is_empty());
+    assert_eq!(swarm.stats(now).peers_connected, 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever a peer says, in whatever order: no panic, no broken invariant, bounded memory.
+    #[test]
+    fn any_sequence_of_messages_is_survived(
+        messages in prop::collection::vec(any_message(), 0..200),
+        complete: bool,
+    ) {
+        let info = torrent(64 * 1024, MIB);
+        let start = epoch();
+        let config = Config::new(bt_types::PeerId([9; 20]), 6881);
+        let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
+        let have = if complete { Bitfield::full(16) } else { Bitfield::new(16) };
+        swarm.handle_metadata(start, info, have);
+        let conns: Vec<_> =
+            (1..4).map(|id| swarm.handle_connected(start, incoming(id)).unwrap()).collect();
+        for (step, (conn, message)) in messages.into_iter().enumerate() {
+            let now = start + Duration::from_millis(step as u64 * 300);
+            let conn = conns[conn];
+            match message {
+                Ok(message) => swarm.handle_message(now, conn, message),
+                Err(raw) => {
+                    let tag = Tag { length: raw.length, is_good: step % 3 > 0 };
+                    swarm.handle_block(now, conn, raw, tag);
+                }
+            }
+            swarm.handle_timeout(now);
+            drain(&mut swarm);
+            swarm.check_invariants();
+            prop_assert!(swarm.stats(now).memory_bytes <= Grant::default().memory_bytes);
+        }
+    }
+}
+
+fn any_message() -> impl Strategy<Value = (usize, Result<Message, RawBlock>)> {
+    let raw = (0_u32..17, 0_u32..5, prop_oneof![Just(16_384_u32), 0_u32..20_000])
+        .prop_map(|(piece, slot, length)| RawBlock { piece, begin: slot * 16_384, length });
+    let piece = 0_u32..17;
+    let message = prop_oneof![
+        Just(Ok(Message::Choke)),
+        Just(Ok(Message::Unchoke)),
+        Just(Ok(Message::Interested)),
+        Just(Ok(Message::NotInterested)),
+        Just(Ok(Message::HaveAll)),
+        Just(Ok(Message::HaveNone)),
+        piece.prop_map(|piece| Ok(Message::Have(piece))),
+        any::<[u8; 2]>().prop_map(|bytes| Ok(Message::Bitfield(bytes.into()))),
+        raw.clone().prop_map(|raw| Ok(Message::Request(raw))),
+        raw.clone().prop_map(|raw| Ok(Message::Cancel(raw))),
+        raw.clone().prop_map(|raw| Ok(Message::Reject(raw))),
+        raw.prop_map(Err),
+        (any::<u8>(), prop::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(id, payload)| Ok(Message::Extended { id, payload: payload.into() })),
+    ];
+    (0_usize..3, message)
+}
+
+fn lone(info: &Arc<Info>) -> Swarm<Tag> {
+    let config = Config::new(bt_types::PeerId([9; 20]), 6881);
+    let mut swarm = Swarm::new(info.ids(), config, [0; 32]);
+    let have = Bitfield::new(info.layout().piece_count());
+    swarm.handle_metadata(epoch(), Arc::clone(info), have);
+    swarm
+}
+
+fn incoming(id: u8) -> NewConnection {
+    NewConnection {
+        peer: peer(id),
+        direction: Direction::Inbound,
+        transport: Transport::Tcp,
+        peer_id: bt_types::PeerId([id; 20]),
+        reserved: Reserved::NONE.with_fast().with_extended(),
+        dial: None,
+    }
+}
+
+fn peer(id: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, id], 6881))
+}
+
+fn drain(swarm: &mut Swarm<Tag>) -> Vec<Action<Tag>> {
+    std::iter::from_fn(|| swarm.poll_action()).collect()
+}
+
+fn connected_to(net: &Net, node: usize, other: usize) -> bool {
+    let addr = net.nodes[other].addr;
+    net.nodes[node].swarm.peers(net.now).any(|peer| peer.addr == addr)
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -1,0 +1,299 @@
+//! What the tests of this crate share: swarms joined by wires without length.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bt_metainfo::{Info, InfoBuilder};
+use bt_types::{Bitfield, ConnId, Direction, Payload, PeerId, PeerSource, Transport};
+use bt_wire::{Message, RawBlock, Reserved};
+
+use crate::{
+    Action, Config, DiskDone, DiskJob, Event, FailedJob, NewConnection, Outgoing, Swarm,
+};
+
+#[expect(clippy::disallowed_methods, reason = "an arbitrary epoch; only offsets from it matter")]
+pub(crate) fn epoch() -> Instant {
+    Instant::now()
+}
+
+/// A block without bytes: how long it is, and whether it is the right one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Tag {
+    pub(crate) length: u32,
+    pub(crate) is_good: bool,
+}
+
+impl Payload for Tag {
+    fn len(&self) -> usize {
+        self.length as usize
+    }
+}
+
+/// A torrent of one file whose hashes nobody looks at.
+pub(crate) fn torrent(piece_length: u64, total: u64) -> Arc<Info> {
+    let pieces = vec![[0; 20]; total.div_ceil(piece_length) as usize];
+    let raw = InfoBuilder::new("file", piece_length).file(["file"], total).pieces(pieces).build();
+    Arc::new(Info::from_bytes(&raw).unwrap())
+}
+
+/// Several swarms of one torrent. Whatever one sends has arrived when [`run`](Self::run) returns.
+pub(crate) struct Net {
+    pub(crate) now: Instant,
+    pub(crate) nodes: Vec<Node>,
+    /// The other end of each connection.
+    wires: BTreeMap<(usize, ConnId), (usize, ConnId)>,
+    inbox: VecDeque<(usize, ConnId, Delivery)>,
+}
+
+pub(crate) struct Node {
+    pub(crate) swarm: Swarm<Tag>,
+    pub(crate) addr: SocketAddr,
+    pub(crate) events: Vec<Event>,
+    /// Answers of the disk that are not given before [`Net::release_disk`].
+    pub(crate) held_disk: Option<Vec<DiskDone<Tag>>>,
+    pub(crate) disk_fails: bool,
+    pub(crate) is_liar: bool,
+    pub(crate) is_down: bool,
+    pub(crate) peak_memory: usize,
+    pub(crate) requests_sent: usize,
+    pub(crate) spills: usize,
+    /// Blocks of a piece on which the disk has bad bytes because of a spill.
+    spilled_bad: BTreeMap<u32, bool>,
+}
+
+enum Delivery {
+    Message(Message),
+    Block(RawBlock, Tag),
+}
+
+impl Net {
+    pub(crate) fn new() -> Self {
+        Self { now: epoch(), nodes: Vec::new(), wires: BTreeMap::new(), inbox: VecDeque::new() }
+    }
+
+    /// Adds a node with `have` of the torrent; returns its number.
+    pub(crate) fn add(&mut self, info: &Arc<Info>, have: Bitfield) -> usize {
+        self.add_with(info, have, |_| {})
+    }
+
+    pub(crate) fn add_with(
+        &mut self,
+        info: &Arc<Info>,
+        have: Bitfield,
+        configure: impl FnOnce(&mut Config),
+    ) -> usize {
+        let index = self.nodes.len();
+        let mut config = Config::new(PeerId([index as u8 + 1; 20]), 6881);
+        configure(&mut config);
+        let mut swarm = Swarm::new(info.ids(), config, [index as u8; 32]);
+        swarm.handle_metadata(self.now, Arc::clone(info), have);
+        self.nodes.push(Node {
+            swarm,
+            addr: SocketAddr::from(([127, 0, 1, index as u8], 6881)),
+            events: Vec::new(),
+            held_disk: None,
+            disk_fails: false,
+            is_liar: false,
+            is_down: false,
+            peak_memory: 0,
+            requests_sent: 0,
+            spills: 0,
+            spilled_bad: BTreeMap::new(),
+        });
+        index
+    }
+
+    pub(crate) fn seed(&mut self, info: &Arc<Info>) -> usize {
+        self.add(info, Bitfield::full(info.layout().piece_count()))
+    }
+
+    pub(crate) fn leech(&mut self, info: &Arc<Info>) -> usize {
+        self.add(info, Bitfield::new(info.layout().piece_count()))
+    }
+
+    pub(crate) fn tell(&mut self, node: usize, of: &[usize]) {
+        let peers: Vec<_> = of.iter().map(|&other| self.nodes[other].addr).collect();
+        self.nodes[node].swarm.add_peers(self.now, PeerSource::Tracker, peers);
+    }
+
+    /// Lets everything happen that happens at this moment.
+    pub(crate) fn run(&mut self) {
+        loop {
+            let mut is_idle = true;
+            for index in 0..self.nodes.len() {
+                while let Some(action) = self.nodes[index].swarm.poll_action() {
+                    is_idle = false;
+                    self.act(index, action);
+                }
+                let node = &mut self.nodes[index];
+                while let Some(event) = node.swarm.poll_event() {
+                    node.events.push(event);
+                }
+                node.swarm.check_invariants();
+                node.peak_memory = node.peak_memory.max(node.swarm.stats(self.now).memory_bytes);
+            }
+            while let Some((index, conn, delivery)) = self.inbox.pop_front() {
+                is_idle = false;
+                let swarm = &mut self.nodes[index].swarm;
+                match delivery {
+                    Delivery::Message(message) => swarm.handle_message(self.now, conn, message),
+                    Delivery::Block(block, tag) => swarm.handle_block(self.now, conn, block, tag),
+                }
+            }
+            if is_idle {
+                return;
+            }
+        }
+    }
+
+    /// Lets virtual time pass, from one deadline to the next.
+    pub(crate) fn advance(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        self.run();
+        while let Some(next) = self.next_timeout().filter(|&next| next <= end) {
+            self.now = next.max(self.now);
+            for node in self.nodes.iter_mut().filter(|node| !node.is_down) {
+                node.swarm.handle_timeout(self.now);
+            }
+            self.run();
+        }
+        self.now = end;
+    }
+
+    /// Until `node` is complete, or at most for `limit`.
+    pub(crate) fn complete(&mut self, node: usize, limit: Duration) {
+        let end = self.now + limit;
+        while !self.nodes[node].swarm.is_complete() && self.now < end {
+            self.advance(Duration::from_millis(500));
+        }
+        assert!(self.nodes[node].swarm.is_complete(), "{:?}", self.nodes[node].swarm.stats(self.now));
+    }
+
+    pub(crate) fn release_disk(&mut self, node: usize) {
+        for done in self.nodes[node].held_disk.take().unwrap_or_default() {
+            self.nodes[node].swarm.handle_disk(self.now, done);
+        }
+        self.run();
+    }
+
+    /// A node vanishes: its connections close, and it is not to be reached.
+    pub(crate) fn take_down(&mut self, index: usize) {
+        self.nodes[index].is_down = true;
+        let ends: Vec<_> = self.wires.keys().filter(|(node, _)| *node == index).copied().collect();
+        for (_, conn) in ends {
+            self.nodes[index].swarm.handle_disconnected(self.now, conn);
+            self.close(index, conn);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let up = self.nodes.iter().filter(|node| !node.is_down);
+        up.filter_map(|node| node.swarm.poll_timeout()).min()
+    }
+
+    fn act(&mut self, index: usize, action: Action<Tag>) {
+        match action {
+            Action::Dial(dial) => {
+                let to = self.nodes.iter().position(|node| node.addr == dial.peer && !node.is_down);
+                match to {
+                    Some(to) => self.connect(index, to, dial.id),
+                    None => self.nodes[index].swarm.handle_dial_failed(self.now, dial.id),
+                }
+            }
+            Action::AbortDial(_) => {}
+            Action::Send(conn, outgoing) => {
+                let delivery = match outgoing {
+                    Outgoing::Message(message) => {
+                        if matches!(message, Message::Request(_)) {
+                            self.nodes[index].requests_sent += 1;
+                        }
+                        Delivery::Message(message)
+                    }
+                    Outgoing::Block(block, tag) => {
+                        self.nodes[index].swarm.handle_block_sent(self.now, conn, block);
+                        Delivery::Block(block.into(), tag)
+                    }
+                };
+                if let Some(&(to, conn)) = self.wires.get(&(index, conn)) {
+                    self.inbox.push_back((to, conn, delivery));
+                }
+            }
+            Action::Disconnect(conn, _) => self.close(index, conn),
+            Action::Disk(job) => {
+                let done = self.nodes[index].disk(job);
+                match &mut self.nodes[index].held_disk {
+                    Some(held) => held.push(done),
+                    None => self.nodes[index].swarm.handle_disk(self.now, done),
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, from: usize, to: usize, dial: crate::DialId) {
+        let reserved = Reserved::NONE.with_fast().with_extended();
+        let new = |net: &Self, other: usize, direction| NewConnection {
+            peer: net.nodes[other].addr,
+            direction,
+            transport: Transport::Tcp,
+            peer_id: net.nodes[other].swarm.handshake().peer_id,
+            reserved,
+            dial: (direction == Direction::Outbound).then_some(dial),
+        };
+        let out = new(self, to, Direction::Outbound);
+        let mut inbound = new(self, from, Direction::Inbound);
+        inbound.peer.set_port(40_000 + self.wires.len() as u16);
+        let a = self.nodes[from].swarm.handle_connected(self.now, out);
+        let b = self.nodes[to].swarm.handle_connected(self.now, inbound);
+        match (a, b) {
+            (Ok(a), Ok(b)) => {
+                self.wires.insert((from, a), (to, b));
+                self.wires.insert((to, b), (from, a));
+            }
+            (Ok(a), Err(_)) => self.nodes[from].swarm.handle_disconnected(self.now, a),
+            (Err(_), Ok(b)) => self.nodes[to].swarm.handle_disconnected(self.now, b),
+            (Err(_), Err(_)) => {}
+        }
+    }
+
+    fn close(&mut self, index: usize, conn: ConnId) {
+        if let Some((other, other_conn)) = self.wires.remove(&(index, conn)) {
+            self.wires.remove(&(other, other_conn));
+            self.nodes[other].swarm.handle_disconnected(self.now, other_conn);
+        }
+    }
+}
+
+impl Node {
+    fn disk(&mut self, job: DiskJob<Tag>) -> DiskDone<Tag> {
+        let is_good = |blocks: &[(u32, Tag)]| blocks.iter().all(|(_, tag)| tag.is_good);
+        match job {
+            DiskJob::Verify { piece, .. } if self.disk_fails => {
+                DiskDone::Failed(FailedJob::Verify(piece))
+            }
+            DiskJob::Spill { piece, .. } if self.disk_fails => {
+                DiskDone::Failed(FailedJob::Spill(piece))
+            }
+            DiskJob::Verify { piece, blocks } => {
+                let spilled_bad = self.spilled_bad.remove(&piece.get()).unwrap_or(false);
+                if is_good(&blocks) && !spilled_bad {
+                    DiskDone::Verified(piece)
+                } else {
+                    DiskDone::Corrupt { piece, block_digests: Vec::new() }
+                }
+            }
+            DiskJob::Spill { piece, blocks } => {
+                self.spills += 1;
+                *self.spilled_bad.entry(piece.get()).or_default() |= !is_good(&blocks);
+                DiskDone::Spilled(piece)
+            }
+            DiskJob::Read { conn, block } => {
+                let payload = Tag { length: block.length, is_good: !self.is_liar };
+                DiskDone::Read { conn, block, payload }
+            }
+        }
+    }
+}

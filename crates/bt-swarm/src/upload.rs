@@ -1,0 +1,174 @@
+//! What one peer has asked us for, and how much of it is on its way.
+
+use std::collections::VecDeque;
+
+use bt_types::Block;
+
+/// The requests of one peer: bounded, in order, each answered exactly once.
+#[derive(Debug, Default)]
+pub(crate) struct Uploads {
+    queue: VecDeque<Block>,
+    /// Asked of the disk, or with the driver: at most [`MAX_IN_FLIGHT`], which bounds the memory
+    /// that a peer can make us hold.
+    in_flight: Vec<InFlight>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    block: Block,
+    state: Stage,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Reading,
+    /// Cancelled or choked while the disk was reading: the bytes are to be thrown away.
+    Withdrawn,
+    Sending,
+}
+
+/// Whether a request was taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Queued {
+    Yes,
+    /// The same block is already waiting: the peer gets it once.
+    Already,
+    /// More requests than we said that we take.
+    Full,
+}
+
+impl Uploads {
+    pub(crate) fn push(&mut self, block: Block) -> Queued {
+        if self.queue.contains(&block) {
+            return Queued::Already;
+        }
+        if self.queue.len() >= MAX_QUEUED_REQUESTS as usize {
+            return Queued::Full;
+        }
+        self.queue.push_back(block);
+        Queued::Yes
+    }
+
+    /// The next block to read from disk, if the peer has taken enough of the earlier ones.
+    pub(crate) fn next_read(&mut self) -> Option<Block> {
+        if self.in_flight.len() >= MAX_IN_FLIGHT {
+            return None;
+        }
+        let block = self.queue.pop_front()?;
+        self.in_flight.push(InFlight { block, state: Stage::Reading });
+        Some(block)
+    }
+
+    /// The disk has read `block`; returns whether it is still wanted.
+    pub(crate) fn read_done(&mut self, block: Block) -> bool {
+        let Some(index) = self.position(block, |state| state != Stage::Sending) else {
+            return false;
+        };
+        if self.in_flight[index].state == Stage::Withdrawn {
+            self.in_flight.swap_remove(index);
+            return false;
+        }
+        self.in_flight[index].state = Stage::Sending;
+        true
+    }
+
+    /// The disk could not read `block`; returns whether the peer still waits for an answer.
+    pub(crate) fn read_failed(&mut self, block: Block) -> bool {
+        let Some(index) = self.position(block, |state| state != Stage::Sending) else {
+            return false;
+        };
+        self.in_flight.swap_remove(index).state == Stage::Reading
+    }
+
+    /// `block` has left; returns whether it was one of ours.
+    pub(crate) fn sent(&mut self, block: Block) -> bool {
+        let index = self.position(block, |state| state == Stage::Sending);
+        index.map(|index| self.in_flight.swap_remove(index)).is_some()
+    }
+
+    /// The peer no longer wants `block`; returns whether the request is dropped (else the block
+    /// is already on its way, or was never asked for).
+    pub(crate) fn cancel(&mut self, block: Block) -> bool {
+        if let Some(index) = self.queue.iter().position(|&queued| queued == block) {
+            self.queue.remove(index);
+            return true;
+        }
+        match self.position(block, |state| state == Stage::Reading) {
+            Some(index) => {
+                self.in_flight[index].state = Stage::Withdrawn;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// We choke the peer: everything that is not on its way is dropped, and returned so that each
+    /// can be rejected (BEP 6).
+    pub(crate) fn drop_all(&mut self) -> Vec<Block> {
+        let mut dropped: Vec<_> = self.queue.drain(..).collect();
+        for job in self.in_flight.iter_mut().filter(|job| job.state == Stage::Reading) {
+            job.state = Stage::Withdrawn;
+            dropped.push(job.block);
+        }
+        dropped
+    }
+
+    /// Bytes that reads and sends for this peer hold in memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.in_flight.iter().map(|job| job.block.length as usize).sum()
+    }
+
+    fn position(&self, block: Block, is_wanted: impl Fn(Stage) -> bool) -> Option<usize> {
+        self.in_flight.iter().position(|job| job.block == block && is_wanted(job.state))
+    }
+}
+
+/// What we tell peers as `reqq` (BEP 10): libtorrent and Transmission allow 500 and more.
+pub(crate) const MAX_QUEUED_REQUESTS: u32 = 500;
+/// 256 KiB a peer between disk and network: a quarter of a second at 8 Mbit/s.
+const MAX_IN_FLIGHT: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use bt_types::PieceIndex;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_answered_once_whatever_happens_on_the_way() {
+        let mut uploads = Uploads::default();
+        assert_eq!(uploads.push(block(0)), Queued::Yes);
+        assert_eq!(uploads.push(block(0)), Queued::Already);
+        assert_eq!(uploads.next_read(), Some(block(0)));
+        assert!(uploads.cancel(block(0)) && !uploads.cancel(block(0)));
+        assert!(!uploads.read_done(block(0)), "withdrawn while being read");
+        assert!(!uploads.sent(block(0)));
+        assert_eq!(uploads.memory_bytes(), 0);
+    }
+
+    #[test]
+    fn a_block_on_its_way_can_not_be_cancelled() {
+        let mut uploads = Uploads::default();
+        uploads.push(block(0));
+        uploads.next_read();
+        assert!(uploads.read_done(block(0)));
+        assert!(!uploads.cancel(block(0)));
+        assert_eq!(uploads.drop_all(), []);
+        assert!(uploads.sent(block(0)));
+    }
+
+    #[test]
+    fn queue_and_memory_are_bounded() {
+        let mut uploads = Uploads::default();
+        let taken = (0..2000).filter(|&n| uploads.push(block(n)) == Queued::Yes).count();
+        assert_eq!(taken, MAX_QUEUED_REQUESTS as usize);
+        let reads = std::iter::from_fn(|| uploads.next_read()).count();
+        assert_eq!(reads, MAX_IN_FLIGHT);
+        assert_eq!(uploads.memory_bytes(), MAX_IN_FLIGHT * 16_384);
+        assert_eq!(uploads.drop_all().len(), taken, "choking answers for all of them");
+    }
+
+    fn block(slot: u32) -> Block {
+        Block { piece: PieceIndex::new(0), begin: slot * 16_384, length: 16_384 }
+    }
+}
