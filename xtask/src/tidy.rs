@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result {
     Err(format!("tidy: {} complaints", complaints.len()).into())
 }
 
-/// The workspace's own Cargo.lock was checked when its metadata was read.
+/// The workspace's own Cargo.lock is brought up to date by running us; CI does that with `--locked`.
 fn stale_fuzz_lock() -> Option<String> {
     let metadata = Cmd::cargo(&["metadata", "--locked", "--format-version=1"])
         .args(&["--manifest-path", "fuzz/Cargo.toml"]);

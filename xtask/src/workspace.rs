@@ -28,12 +28,10 @@ pub(crate) fn short(path: &Path) -> String {
     short.display().to_string()
 }
 
-/// What cargo knows of the workspace; fails where Cargo.lock is not what the manifests ask for.
+/// What cargo knows of the workspace.
 pub(crate) fn metadata() -> Result<Metadata> {
     let mut command = MetadataCommand::new();
-    command.manifest_path(root().join("Cargo.toml"));
-    command.other_options(vec!["--locked".to_owned()]);
-    Ok(command.exec()?)
+    Ok(command.manifest_path(root().join("Cargo.toml")).exec()?)
 }
 
 /// The packages in `crates/`, by name.
