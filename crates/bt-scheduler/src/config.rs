@@ -1,0 +1,50 @@
+use std::time::Duration;
+
+/// How a [`Picker`](crate::Picker) behaves; the defaults are those that users get.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PickerConfig {
+    /// Until we have this many pieces, new ones are chosen at random: the first should come soon,
+    /// so that there is something to give; the rarest comes slowly (libtorrent:
+    /// `initial_picker_threshold`).
+    pub random_first: u32,
+    /// Requests outstanding with one peer, at most (libtorrent: `max_out_request_queue`).
+    pub max_pipeline: u32,
+    /// How much a peer is asked for in advance beyond what its latency needs, in time at its rate.
+    /// Shorter leaves links idle that stall for a moment, longer holds memory and makes the end
+    /// of a download wait for slow peers.
+    pub queue_time: Duration,
+    /// A peer that needs less for a whole piece has pieces for itself; slower ones share
+    /// (libtorrent: `whole_pieces_threshold`).
+    pub whole_piece_time: Duration,
+    /// Peers asked for the same block at once in the end-game, at most.
+    pub max_askers: u8,
+    /// Requests for blocks that others are asked for too, that one peer may have outstanding in
+    /// the end-game.
+    pub max_duplicates: usize,
+    /// How long a peer that never sent a block may take for the first.
+    pub first_timeout: Duration,
+    /// The least time that a request is given.
+    pub min_timeout: Duration,
+    /// The most time that a request is given.
+    pub max_timeout: Duration,
+    /// An overdue request is forgotten altogether when it is this old, and its memory freed.
+    pub late_lifetime: Duration,
+}
+
+impl Default for PickerConfig {
+    fn default() -> Self {
+        Self {
+            random_first: 4,
+            max_pipeline: 500,
+            queue_time: Duration::from_secs(1),
+            whole_piece_time: Duration::from_secs(20),
+            max_askers: 2,
+            max_duplicates: 2,
+            first_timeout: Duration::from_secs(10),
+            min_timeout: Duration::from_secs(2),
+            max_timeout: Duration::from_secs(60),
+            late_lifetime: Duration::from_secs(120),
+        }
+    }
+}

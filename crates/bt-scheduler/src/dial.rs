@@ -1,0 +1,99 @@
+use std::{cmp::Reverse, time::Instant};
+
+use bt_types::PeerSource;
+
+/// What is known of an address that might be dialled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DialCandidate {
+    /// How we came to know it.
+    pub source: PeerSource,
+    /// Attempts in a row that came to nothing.
+    pub failures: u32,
+    /// When it was last tried, if ever.
+    pub last_attempt: Option<Instant>,
+    /// It has probably everything.
+    pub is_seed_hint: bool,
+}
+
+/// Orders addresses to be dialled; the greatest first. See [`dial_priority`].
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct DialPriority {
+    is_named_by_user: bool,
+    failures: Reverse<u32>,
+    /// `None`, never, is the least and so comes first.
+    last_attempt: Reverse<Option<Instant>>,
+    is_seed_hint: bool,
+    source: Reverse<PeerSource>,
+}
+
+/// How urgently `candidate` should be dialled: a greater result goes first, and equal ones are for
+/// the caller to draw.
+///
+/// What the user named comes first; then who failed least often, then who was not tried for the
+/// longest time (libtorrent's order), so that a long list is gone through before anyone is tried
+/// again; then seeds, as they have whatever we lack; then the more trustworthy source. Who has
+/// everything itself should leave seeds out altogether.
+#[must_use]
+pub fn dial_priority(candidate: &DialCandidate) -> DialPriority {
+    DialPriority {
+        is_named_by_user: candidate.source == PeerSource::User,
+        failures: Reverse(candidate.failures),
+        last_attempt: Reverse(candidate.last_attempt),
+        is_seed_hint: candidate.is_seed_hint,
+        source: Reverse(candidate.source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_order_of_dialling() {
+        let epoch = epoch();
+        let tracker = candidate(PeerSource::Tracker);
+        let tried = |secs| DialCandidate {
+            last_attempt: Some(epoch + Duration::from_secs(secs)),
+            ..tracker
+        };
+        let seed = DialCandidate {
+            is_seed_hint: true,
+            ..candidate(PeerSource::Pex)
+        };
+        let failing = |failures| DialCandidate {
+            failures,
+            ..tracker
+        };
+        let best_first = [
+            candidate(PeerSource::User),
+            seed,
+            tracker,
+            candidate(PeerSource::Dht),
+            candidate(PeerSource::Pex),
+            tried(1),
+            tried(2),
+            failing(1),
+            failing(2),
+        ];
+        assert!(best_first.is_sorted_by(|a, b| dial_priority(a) > dial_priority(b)));
+    }
+
+    fn candidate(source: PeerSource) -> DialCandidate {
+        DialCandidate {
+            source,
+            failures: 0,
+            last_attempt: None,
+            is_seed_hint: false,
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an arbitrary epoch; only offsets from it matter"
+    )]
+    fn epoch() -> Instant {
+        Instant::now()
+    }
+}

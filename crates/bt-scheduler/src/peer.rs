@@ -1,0 +1,290 @@
+//! One peer: what it has, what it is asked for, and how it answers.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use bt_types::{Bitfield, Block, ConnId, PieceIndex};
+
+use crate::{PickerConfig, pipeline::Pipeline};
+
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) conn: ConnId,
+    pub(crate) pieces: Bitfield,
+    /// Of `pieces`, those that we want.
+    pub(crate) wanted: u32,
+    /// Of `wanted`, those that are not begun.
+    pub(crate) listed: u32,
+    pub(crate) is_choking: bool,
+    pub(crate) reqq: u32,
+    /// The partial piece from which it takes its next blocks.
+    pub(crate) current: Option<u32>,
+    pub(crate) requests: Requests,
+    pub(crate) pipeline: Pipeline,
+    /// When it last sent a block that it was asked for.
+    pub(crate) last_block: Instant,
+    /// Time-outs in a row; not 0 means snubbed.
+    pub(crate) snubs: u32,
+    /// Rounds of rejected requests in a row.
+    pub(crate) rejects: u32,
+    /// Asks nothing before: the peer rejects requests, or what it has is being asked of others.
+    pub(crate) pause: Option<Pause>,
+    /// Pieces of which it rejected blocks although it does not choke us; bounded.
+    refused: VecDeque<PieceIndex>,
+    /// It is in the queue of those that may have room for requests.
+    pub(crate) is_ready: bool,
+}
+
+/// Why and until when nothing new is looked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Pause {
+    /// The peer has rejected requests: to ask at once would only make it do so again.
+    Rejected(Instant),
+    /// Everything is asked of others who are not slow enough to be relieved.
+    NothingFree(Instant),
+}
+
+/// The requests of one peer in the three stages of their life.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// We count on the answer. In the order in which they were made.
+    pub(crate) live: VecDeque<Request>,
+    /// Overdue, or others were asked instead: the answer may still come, its memory is reserved.
+    pub(crate) late: Vec<Request>,
+    /// Cancelled, or dropped with a choke: an answer may be under way, but nobody waits for it.
+    /// The latest few, so that it is not taken for a block that was never asked for.
+    given_up: VecDeque<Block>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) block: Block,
+    pub(crate) sent_at: Instant,
+    /// The peer has answered a later one: it will hardly come back to this.
+    is_skipped: bool,
+    /// Somebody else was asked already.
+    pub(crate) is_duplicate: bool,
+}
+
+/// A request that its peer has answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Taken {
+    Live(Request),
+    Late(Request),
+    GivenUp,
+}
+
+/// What a peer's clock says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Overdue {
+    /// The oldest request alone: later ones have been answered.
+    Oldest,
+    /// All of them: the peer is silent.
+    All,
+}
+
+impl Peer {
+    pub(crate) fn new(now: Instant, conn: ConnId, reqq: u32, pieces: Bitfield) -> Self {
+        Self {
+            conn,
+            pieces,
+            wanted: 0,
+            listed: 0,
+            is_choking: true,
+            reqq,
+            current: None,
+            requests: Requests::default(),
+            pipeline: Pipeline::new(now),
+            last_block: now,
+            snubs: 0,
+            rejects: 0,
+            pause: None,
+            refused: VecDeque::new(),
+            is_ready: false,
+        }
+    }
+
+    pub(crate) fn is_snubbed(&self) -> bool {
+        self.snubs > 0
+    }
+
+    pub(crate) fn depth(&self, config: &PickerConfig) -> usize {
+        self.pipeline.depth(self.reqq, config)
+    }
+
+    /// How many more requests it should have. Late ones count: the peer still owes them, and they
+    /// hold memory.
+    pub(crate) fn room(&self, config: &PickerConfig) -> usize {
+        self.depth(config)
+            .saturating_sub(self.requests.outstanding())
+    }
+
+    /// Whether it could be asked for something, if there is something.
+    pub(crate) fn is_idle(&self, config: &PickerConfig) -> bool {
+        !self.is_choking && self.wanted > 0 && self.room(config) > 0
+    }
+
+    /// Whether it would need no more than `time` for `bytes`.
+    pub(crate) fn can_send(&self, bytes: u32, time: Duration, now: Instant) -> bool {
+        let rate = self.pipeline.rate_bytes_per_sec(now);
+        u128::from(rate) * time.as_millis() >= u128::from(bytes) * 1000
+    }
+
+    /// Whether a block of `piece` may be asked of it, if it is not asked for it already.
+    pub(crate) fn offers(&self, piece: PieceIndex) -> bool {
+        self.pieces.get(piece) && !self.refused.contains(&piece)
+    }
+
+    pub(crate) fn refuse(&mut self, piece: PieceIndex) {
+        if self.refused.contains(&piece) {
+            return;
+        }
+        if self.refused.len() == MAX_REFUSED {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(piece);
+    }
+
+    pub(crate) fn forgive_refusals(&mut self) {
+        self.refused.clear();
+        self.rejects = 0;
+        self.pause = None;
+    }
+
+    /// When its oldest request becomes overdue; `None` if it is asked for nothing.
+    pub(crate) fn deadline(&self, config: &PickerConfig) -> Option<Instant> {
+        let oldest = self.requests.live.front()?;
+        let timeout = self.pipeline.round_trip().timeout(self.snubs, config);
+        // Whoever answers one block after the other is not late with the last of a long queue.
+        let since = if oldest.is_skipped {
+            oldest.sent_at
+        } else {
+            oldest.sent_at.max(self.last_block)
+        };
+        Some(since + timeout)
+    }
+
+    /// Which requests are overdue at `now`.
+    pub(crate) fn overdue(&self, now: Instant, config: &PickerConfig) -> Option<Overdue> {
+        if self.deadline(config).is_none_or(|deadline| deadline > now) {
+            return None;
+        }
+        let oldest = self.requests.live.front()?;
+        let timeout = self.pipeline.round_trip().timeout(self.snubs, config);
+        let is_silent = oldest.sent_at.max(self.last_block) + timeout <= now;
+        Some(if is_silent {
+            Overdue::All
+        } else {
+            Overdue::Oldest
+        })
+    }
+
+    /// The next time at which something about it changes by itself.
+    pub(crate) fn next_timeout(&self, config: &PickerConfig) -> Option<Instant> {
+        let late = self
+            .requests
+            .late
+            .iter()
+            .map(|request| request.sent_at)
+            .min();
+        let forgotten = late.map(|sent_at| sent_at + config.late_lifetime);
+        let resumed = self.pause.map(Pause::end);
+        [self.deadline(config), forgotten, resumed]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+impl Pause {
+    pub(crate) fn end(self) -> Instant {
+        match self {
+            Self::Rejected(end) | Self::NothingFree(end) => end,
+        }
+    }
+}
+
+impl Requests {
+    /// How many may still be answered.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.live.len() + self.late.len()
+    }
+
+    pub(crate) fn push(&mut self, now: Instant, block: Block, is_duplicate: bool) {
+        self.given_up.retain(|&given_up| given_up != block);
+        self.live.push_back(Request {
+            block,
+            sent_at: now,
+            is_skipped: false,
+            is_duplicate,
+        });
+    }
+
+    /// Whether `block` may still come.
+    pub(crate) fn contains(&self, block: Block) -> bool {
+        self.live_index(block).is_some() || self.late_index(block).is_some()
+    }
+
+    pub(crate) fn duplicates(&self) -> usize {
+        self.live
+            .iter()
+            .filter(|request| request.is_duplicate)
+            .count()
+    }
+
+    /// Takes out the request for `block`, as it was answered; remembers which were passed over.
+    pub(crate) fn take_answered(&mut self, block: Block) -> Option<Taken> {
+        if let Some(index) = self.live_index(block) {
+            for skipped in self.live.iter_mut().take(index) {
+                skipped.is_skipped = true;
+            }
+        }
+        self.take(block)
+    }
+
+    /// Takes out the request for `block`.
+    pub(crate) fn take(&mut self, block: Block) -> Option<Taken> {
+        if let Some(index) = self.live_index(block) {
+            return self.live.remove(index).map(Taken::Live);
+        }
+        if let Some(index) = self.late_index(block) {
+            return Some(Taken::Late(self.late.swap_remove(index)));
+        }
+        let index = self
+            .given_up
+            .iter()
+            .position(|&given_up| given_up == block)?;
+        self.given_up.remove(index);
+        Some(Taken::GivenUp)
+    }
+
+    /// The live request at `index` is no longer counted on.
+    pub(crate) fn set_late(&mut self, index: usize) -> Option<Block> {
+        let request = self.live.remove(index)?;
+        self.late.push(request);
+        Some(request.block)
+    }
+
+    /// Remembers a request that is over on our side.
+    pub(crate) fn give_up(&mut self, block: Block) {
+        if self.given_up.len() == MAX_GIVEN_UP {
+            self.given_up.pop_front();
+        }
+        self.given_up.push_back(block);
+    }
+
+    fn live_index(&self, block: Block) -> Option<usize> {
+        self.live.iter().position(|request| request.block == block)
+    }
+
+    fn late_index(&self, block: Block) -> Option<usize> {
+        self.late.iter().position(|request| request.block == block)
+    }
+}
+
+/// As many as a pipeline may hold and be dropped at once.
+const MAX_GIVEN_UP: usize = 512;
+/// More refused pieces than that, and the pauses after each rejection bound the cost.
+const MAX_REFUSED: usize = 16;

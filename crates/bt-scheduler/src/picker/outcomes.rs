@@ -1,0 +1,203 @@
+//! What becomes of requests and pieces.
+
+use std::time::{Duration, Instant};
+
+use bt_types::{Block, ConnId, PieceIndex};
+
+use super::{Picker, Received};
+use crate::{
+    availability::Stage,
+    partial::Arrival,
+    peer::{Pause, Request, Taken},
+};
+
+impl Picker {
+    /// The peer has sent `block`, whatever it is.
+    pub fn handle_block(&mut self, now: Instant, conn: ConnId, block: Block) -> Received {
+        let Some(at) = self.find(conn) else {
+            return Received::Unrequested;
+        };
+        let (request, is_late) = match self.peers[at].requests.take_answered(block) {
+            Some(Taken::Live(request)) => (request, false),
+            Some(Taken::Late(request)) => (request, true),
+            Some(Taken::GivenUp) => return Received::Duplicate,
+            None => return Received::Unrequested,
+        };
+        self.outstanding -= 1;
+        self.record_answer(now, at, request);
+        let id = self.partial_of(block);
+        let id = id.expect("holds because only partial pieces have requests");
+        match self.partials.receive(id, block.slot(), is_late) {
+            Arrival::Known => Received::Duplicate,
+            Arrival::New {
+                has_other_askers,
+                completes,
+            } => {
+                if has_other_askers {
+                    self.cancel_everywhere(block);
+                }
+                Received::Accepted {
+                    piece_complete: completes,
+                }
+            }
+        }
+    }
+
+    /// The peer will not send `block` (BEP 6, "Reject Request"); returns whether it was asked for
+    /// it, which a peer that keeps to the protocol was.
+    pub fn handle_reject(&mut self, now: Instant, conn: ConnId, block: Block) -> bool {
+        let Some(at) = self.find(conn) else {
+            return false;
+        };
+        let is_late = match self.peers[at].requests.take(block) {
+            Some(Taken::Live(_)) => false,
+            Some(Taken::Late(_)) => true,
+            Some(Taken::GivenUp) => return true,
+            None => return false,
+        };
+        self.forget(block, is_late);
+        if !self.peers[at].is_choking {
+            self.pause_after_reject(now, at, block.piece);
+        }
+        if !is_late {
+            self.blocks_are_free(now);
+        }
+        true
+    }
+
+    /// A block that is no longer needed of a peer that was asked for it: send it a `cancel`. The
+    /// request no longer counts as outstanding.
+    pub fn poll_cancel(&mut self) -> Option<(ConnId, Block)> {
+        self.cancels.pop_front()
+    }
+
+    /// `piece` is on disk and good.
+    pub fn piece_verified(&mut self, piece: PieceIndex) {
+        if !self.have.insert(piece) {
+            return;
+        }
+        self.bytes_left -= u64::from(self.layout.data_length_of(piece));
+        let stage = self.availability.stage(piece);
+        if stage == Stage::Done {
+            return; // All padding.
+        }
+        self.close(stage);
+        self.availability.finish(piece);
+        for peer in self.peers.iter_mut().filter(|peer| peer.pieces.get(piece)) {
+            peer.wanted -= 1;
+            peer.listed -= u32::from(stage == Stage::Listed);
+        }
+    }
+
+    /// `piece` is bad, or was lost: all its blocks are wanted again.
+    pub fn piece_failed(&mut self, piece: PieceIndex) {
+        if self.have.get(piece) {
+            self.have.remove(piece);
+            self.bytes_left += u64::from(self.layout.data_length_of(piece));
+        }
+        let stage = self.availability.stage(piece);
+        if stage == Stage::Listed || self.layout.data_length_of(piece) == 0 {
+            return;
+        }
+        self.close(stage);
+        self.availability.relist(piece);
+        for at in 0..self.peers.len() {
+            let peer = &mut self.peers[at];
+            if peer.pieces.get(piece) {
+                peer.wanted += u32::from(stage == Stage::Done);
+                peer.listed += 1;
+                self.resume(at);
+            }
+        }
+    }
+
+    /// A peer has sent a block that it was asked for.
+    fn record_answer(&mut self, now: Instant, at: usize, request: Request) {
+        let round_trip = now.saturating_duration_since(request.sent_at);
+        let peer = &mut self.peers[at];
+        peer.last_block = now;
+        (peer.snubs, peer.rejects) = (0, 0);
+        peer.pipeline
+            .record(now, request.block.length, round_trip, &self.config);
+        self.set_ready(at);
+    }
+
+    /// Ends the requests for a block that all other peers hold.
+    fn cancel_everywhere(&mut self, block: Block) {
+        for at in 0..self.peers.len() {
+            if self.peers[at].requests.contains(block) {
+                self.cancel(at, block);
+            }
+        }
+    }
+
+    /// Ends a request on our side, and tells the peer.
+    pub(super) fn cancel(&mut self, at: usize, block: Block) {
+        let peer = &mut self.peers[at];
+        let is_late = match peer.requests.take(block) {
+            Some(Taken::Live(_)) => false,
+            Some(Taken::Late(_)) => true,
+            Some(Taken::GivenUp) | None => return,
+        };
+        peer.requests.give_up(block);
+        self.cancels.push_back((peer.conn, block));
+        self.forget(block, is_late);
+        self.set_ready(at);
+    }
+
+    /// Takes a request that is in no table any more out of the counts.
+    pub(super) fn forget(&mut self, block: Block, is_late: bool) {
+        let id = self.partial_of(block);
+        let id = id.expect("holds because only partial pieces have requests");
+        self.partials.withdraw(id, block.slot(), is_late);
+        self.outstanding -= 1;
+    }
+
+    /// A peer that does not choke us rejects: it is not asked for the piece, and for a moment for
+    /// nothing, else question and answer would go round without end.
+    fn pause_after_reject(&mut self, now: Instant, at: usize, piece: PieceIndex) {
+        let peer = &mut self.peers[at];
+        peer.refuse(piece);
+        let is_paused = matches!(peer.pause, Some(Pause::Rejected(end)) if now < end);
+        if !is_paused {
+            let pause = REJECT_PAUSE * (1 << peer.rejects.min(MAX_DOUBLINGS));
+            peer.rejects += 1;
+            peer.pause = Some(Pause::Rejected(now + pause));
+            self.arm(at);
+        }
+        let works_there = self.peers[at]
+            .current
+            .is_some_and(|id| self.partials.get(id).piece() == piece);
+        if works_there {
+            self.set_current(at, None);
+        }
+    }
+
+    /// Ends all work at a partial piece.
+    fn close(&mut self, stage: Stage) {
+        let Stage::Partial(id) = stage else {
+            return;
+        };
+        if self.partials.get(id).has_askers() {
+            let piece = self.partials.get(id).piece();
+            for slot in 0..self.layout.slot_count(piece) {
+                if let Some(block) = self.layout.block(piece, slot) {
+                    self.cancel_everywhere(block);
+                }
+            }
+        }
+        if self.partials.get(id).workers() > 0 {
+            for at in 0..self.peers.len() {
+                if self.peers[at].current == Some(id) {
+                    self.set_current(at, None);
+                }
+            }
+        }
+        self.partials.close(id);
+    }
+}
+
+/// The first pause after a reject; doubles while nothing but rejects come.
+const REJECT_PAUSE: Duration = Duration::from_millis(500);
+/// Half a second becomes half a minute.
+const MAX_DOUBLINGS: u32 = 6;

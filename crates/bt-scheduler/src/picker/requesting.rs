@@ -1,0 +1,331 @@
+//! Which block next: continued, finished, begun, taken over, or asked twice.
+
+use std::time::{Duration, Instant};
+
+use bt_types::{BLOCK_LENGTH, Block, ConnId};
+
+use super::Picker;
+use crate::{
+    availability::Preference,
+    peer::{Pause, Peer},
+};
+
+/// A block that another peer is asked for.
+#[derive(Clone, Copy, Debug)]
+struct Busy {
+    /// Index of the peer that is asked.
+    holder: usize,
+    /// Index of the request in its table.
+    request: usize,
+    /// When we expect the block, from now.
+    expected: Duration,
+}
+
+impl Picker {
+    /// Tops up the peer's requests: appends to `out` the blocks to ask it for, in order, at most
+    /// `max_blocks` of them. Nothing while it chokes us, or has nothing that we want.
+    pub fn pick(&mut self, now: Instant, conn: ConnId, max_blocks: usize, out: &mut Vec<Block>) {
+        let Some(at) = self.find(conn) else {
+            return;
+        };
+        let peer = &self.peers[at];
+        if !peer.is_idle(&self.config) {
+            return;
+        }
+        if let Some(Pause::Rejected(end)) = peer.pause {
+            if now < end {
+                return;
+            }
+        }
+        let room = peer.room(&self.config).min(max_blocks);
+        let had_live = !peer.requests.live.is_empty();
+        let first = out.len();
+        for _ in 0..room {
+            let Some(block) = self.next_block(now, at) else {
+                break;
+            };
+            out.push(block);
+        }
+        if !had_live && out.len() > first {
+            self.arm(at);
+        }
+    }
+
+    fn next_block(&mut self, now: Instant, at: usize) -> Option<Block> {
+        if let Some((id, slot)) = self.free_block(now, at) {
+            self.peers[at].pause = None;
+            return Some(self.request(now, at, id, slot, false));
+        }
+        if self.outstanding == self.peers[at].requests.outstanding() {
+            return None; // Nobody else is asked for anything.
+        }
+        if let Some(Pause::NothingFree(end)) = self.peers[at].pause {
+            if now < end {
+                return None;
+            }
+        }
+        let block = self.take_over(now, at).or_else(|| self.duplicate(now, at));
+        if block.is_none() {
+            self.peers[at].pause = Some(Pause::NothingFree(now + SEARCH_INTERVAL));
+            self.arm(at);
+        }
+        block
+    }
+
+    fn request(&mut self, now: Instant, at: usize, id: u32, slot: u32, duplicate: bool) -> Block {
+        let piece = self.partials.get(id).piece();
+        let block = self.layout.block(piece, slot);
+        let block = block.expect("holds because padding is never free");
+        self.partials.request(id, slot);
+        self.peers[at].requests.push(now, block, duplicate);
+        self.outstanding += 1;
+        block
+    }
+
+    /// A block that nobody is asked for: from the piece at which the peer works, else from one
+    /// that it goes on with or begins.
+    fn free_block(&mut self, now: Instant, at: usize) -> Option<(u32, u32)> {
+        if let Some(id) = self.peers[at].current {
+            if let Some(slot) = self.free_slot(id, at) {
+                return Some((id, slot));
+            }
+        }
+        let next = self.next_piece(now, at);
+        self.set_current(at, next);
+        let id = next?;
+        self.free_slot(id, at).map(|slot| (id, slot))
+    }
+
+    /// The first free block of a partial piece for which the peer is not already asked.
+    fn free_slot(&mut self, id: u32, at: usize) -> Option<u32> {
+        let piece = self.partials.get(id).piece();
+        let requests = &self.peers[at].requests;
+        let late = |slot| {
+            let late = &mut requests.late.iter();
+            late.any(|request| request.block.piece == piece && request.block.slot() == slot)
+        };
+        self.partials
+            .find_free(id, |slot| requests.late.is_empty() || !late(slot))
+    }
+
+    /// The partial piece from which the peer takes its next blocks.
+    ///
+    /// Pieces at which nobody works come first. Then a fast peer begins one for itself, while a
+    /// slow one joins the slow; if neither is possible, they do as the other.
+    fn next_piece(&mut self, now: Instant, at: usize) -> Option<u32> {
+        let (mut orphan, mut shared, mut exclusive) = (None, None, None);
+        for index in 0..self.partials.open().len() {
+            let id = self.partials.open()[index];
+            let partial = self.partials.get(id);
+            let rank = (partial.free(), id);
+            let best = match (partial.workers(), partial.is_exclusive()) {
+                (0, _) => &mut orphan,
+                (_, false) => &mut shared,
+                (_, true) => &mut exclusive,
+            };
+            // What is nearest to completion first: it frees memory, and can be given on.
+            let is_better = best.is_none_or(|best| rank < best);
+            if is_better && self.peers[at].offers(partial.piece()) && self.can_serve(id, at) {
+                *best = Some(rank);
+            }
+        }
+        let (orphan, shared, exclusive) =
+            (orphan.map(id_of), shared.map(id_of), exclusive.map(id_of));
+        let may_begin = self.partials.open().len() < self.partial_limit();
+        let peer = &self.peers[at];
+        let is_fast = !peer.is_snubbed()
+            && peer.can_send(
+                self.layout.nominal_piece_length(),
+                self.config.whole_piece_time,
+                now,
+            );
+        orphan
+            .or_else(|| {
+                if is_fast && may_begin {
+                    self.begin(at, true)
+                } else {
+                    None
+                }
+            })
+            .or(shared)
+            .or_else(|| {
+                if may_begin {
+                    self.begin(at, is_fast)
+                } else {
+                    None
+                }
+            })
+            .or(exclusive)
+            .or_else(|| self.begin(at, is_fast))
+    }
+
+    /// Whether a partial piece has a free block for which the peer is not already asked.
+    fn can_serve(&self, id: u32, at: usize) -> bool {
+        let requests = &self.peers[at].requests;
+        let partial = self.partials.get(id);
+        let is_late = |slot| {
+            let mut late = requests.late.iter().map(|request| request.block);
+            late.any(|block| block.piece == partial.piece() && block.slot() == slot)
+        };
+        requests.late.is_empty() || partial.free_slots().any(|slot| !is_late(slot))
+    }
+
+    /// Begins a piece that the peer has, if there is one.
+    fn begin(&mut self, at: usize, is_exclusive: bool) -> Option<u32> {
+        let peer = &self.peers[at];
+        if peer.listed == 0 {
+            return None;
+        }
+        let preference = if peer.is_snubbed() {
+            Preference::Commonest
+        } else if self.have.count_ones() < self.config.random_first {
+            Preference::Random
+        } else {
+            Preference::Rarest
+        };
+        let piece = self
+            .availability
+            .choose(&peer.pieces, preference, &mut self.rng)?;
+        let id = self.partials.begin(&self.layout, piece);
+        self.availability.begin(piece, id);
+        for peer in &mut self.peers {
+            peer.listed -= u32::from(peer.pieces.get(piece));
+        }
+        if is_exclusive {
+            self.partials.set_exclusive(id);
+        }
+        Some(id)
+    }
+
+    /// Pieces with free blocks, beyond which a peer rather joins than begins one. Each peer needs
+    /// one at a time; half as many again leave a choice.
+    fn partial_limit(&self) -> usize {
+        self.unchoked + self.unchoked / 2 + 1
+    }
+
+    /// Takes over a block from a much slower peer, which may still answer.
+    fn take_over(&mut self, now: Instant, at: usize) -> Option<Block> {
+        let mine = self.expected_of_next(now, at)?;
+        let busy = self.slowest_busy(now, at, |picker, busy| {
+            let (id, slot) = picker.slot_of(busy);
+            picker.partials.get(id).askers(slot).total() == 1 && busy.expected > mine * 2
+        })?;
+        let (id, slot) = self.slot_of(busy);
+        self.peers[busy.holder].requests.set_late(busy.request);
+        self.partials.set_late(id, slot);
+        self.arm(busy.holder);
+        Some(self.request(now, at, id, slot, false))
+    }
+
+    /// The end-game: when no free block is left anywhere, asks for one that another is asked for.
+    ///
+    /// No flood: a block is asked of [`max_askers`](crate::PickerConfig::max_askers) at most, and
+    /// a peer for [`max_duplicates`](crate::PickerConfig::max_duplicates).
+    fn duplicate(&mut self, now: Instant, at: usize) -> Option<Block> {
+        let is_full = self.peers[at].requests.duplicates() >= self.config.max_duplicates;
+        if is_full || self.any_free_block() {
+            return None;
+        }
+        // The least duplicated first, of these the one that is expected last.
+        (1..self.config.max_askers).find_map(|askers| {
+            let busy = self.slowest_busy(now, at, |picker, busy| {
+                let (id, slot) = picker.slot_of(busy);
+                let block = picker.peers[busy.holder].requests.live[busy.request].block;
+                picker.partials.get(id).askers(slot).live == askers
+                    && !picker.peers[at].requests.contains(block)
+            })?;
+            let (id, slot) = self.slot_of(busy);
+            Some(self.request(now, at, id, slot, true))
+        })
+    }
+
+    /// Whether somebody who is connected has a block that nobody is asked for.
+    fn any_free_block(&self) -> bool {
+        let is_available = |&id: &u32| self.availability.of(self.partials.get(id).piece()) > 0;
+        self.availability.any_to_begin() || self.partials.open().iter().any(is_available)
+    }
+
+    /// Of the blocks that others are asked for and this peer has, the one expected last among
+    /// those that are `eligible`.
+    fn slowest_busy(
+        &self,
+        now: Instant,
+        at: usize,
+        eligible: impl Fn(&Self, Busy) -> bool,
+    ) -> Option<Busy> {
+        let others = self
+            .peers
+            .iter()
+            .enumerate()
+            .filter(|&(holder, _)| holder != at);
+        let candidates = others.filter_map(|(holder, peer)| {
+            let block_time = peer.pipeline.block_time(now);
+            let busy = |request| Busy {
+                holder,
+                request,
+                expected: expected(peer, now, block_time, request),
+            };
+            // The last of a queue is expected last.
+            (0..peer.requests.live.len())
+                .rev()
+                .filter(|&request| self.peers[at].offers(peer.requests.live[request].block.piece))
+                .map(busy)
+                .find(|&busy| eligible(self, busy))
+        });
+        candidates.max_by_key(|busy| busy.expected)
+    }
+
+    fn slot_of(&self, busy: Busy) -> (u32, u32) {
+        let block = self.peers[busy.holder].requests.live[busy.request].block;
+        let id = self.partial_of(block);
+        (
+            id.expect("holds because only partial pieces have requests"),
+            block.slot(),
+        )
+    }
+
+    /// When the next block would come that is asked of this peer, from now; `None` if it never
+    /// sent one.
+    fn expected_of_next(&self, now: Instant, at: usize) -> Option<Duration> {
+        let peer = &self.peers[at];
+        let block_time = peer.pipeline.block_time(now)?;
+        let queued = peer.requests.outstanding() as u32 + 1;
+        Some(
+            peer.pipeline
+                .round_trip()
+                .latency()
+                .max(block_time * queued),
+        )
+    }
+}
+
+/// When the peer will answer the request at `index` of its table, from now.
+fn expected(peer: &Peer, now: Instant, block_time: Option<Duration>, index: usize) -> Duration {
+    let oldest = peer
+        .requests
+        .live
+        .front()
+        .map_or(now, |request| request.sent_at);
+    // Who has been silent for a while will rather be silent for as long again.
+    let silence = now.saturating_duration_since(oldest.max(peer.last_block));
+    let ahead = index as u32 + 1;
+    match block_time {
+        Some(block_time) => silence.max(block_time * ahead),
+        None => silence.max(UNKNOWN_BLOCK_TIME) * ahead,
+    }
+}
+
+fn id_of((_, id): (u32, u32)) -> u32 {
+    id
+}
+
+/// A peer for which nothing was found is not searched for again before: bounds the cost, and is
+/// short against the end-game that it delays.
+const SEARCH_INTERVAL: Duration = Duration::from_millis(200);
+/// What a peer is taken to need for a block before it sent one: that of a modem, so that others
+/// come to its relief early. It has been asked for few.
+const UNKNOWN_BLOCK_TIME: Duration = Duration::from_secs(1);
+const _: () = assert!(
+    BLOCK_LENGTH == 16_384,
+    "the constants above are for blocks of 16 KiB"
+);

@@ -1,0 +1,218 @@
+//! How many requests one peer should have outstanding, and how long to wait for an answer.
+
+use std::time::{Duration, Instant};
+
+use bt_types::BLOCK_LENGTH;
+
+use crate::{PickerConfig, RateMeter};
+
+/// What is measured of one peer's answers, and what follows for asking it.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    rate: RateMeter,
+    depth: u32,
+    phase: Phase,
+    round_trip: RoundTrip,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Each block that comes makes room for two requests, until they come no faster for it.
+    SlowStart {
+        window_start: Instant,
+        window_bytes: u64,
+        /// Bytes per second in the window before.
+        previous_rate: u64,
+    },
+    /// The depth follows rate and latency.
+    Steady,
+}
+
+impl Pipeline {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            rate: RateMeter::new(now),
+            depth: INITIAL_DEPTH,
+            phase: Phase::slow_start(now),
+            round_trip: RoundTrip::new(now),
+        }
+    }
+
+    /// The peer begins to serve us (again): what it can do now is found out anew.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        self.depth = self.depth.clamp(INITIAL_DEPTH, RESTART_DEPTH);
+        self.phase = Phase::slow_start(now);
+    }
+
+    /// The peer does not answer: whatever was learned of its speed no longer holds.
+    pub(crate) fn collapse(&mut self) {
+        self.depth = MIN_DEPTH;
+        self.phase = Phase::Steady;
+    }
+
+    /// A block has come, `round_trip` after it was asked for.
+    pub(crate) fn record(
+        &mut self,
+        now: Instant,
+        bytes: u32,
+        round_trip: Duration,
+        config: &PickerConfig,
+    ) {
+        self.rate.record(now, u64::from(bytes));
+        self.round_trip.record(now, round_trip);
+        let rate = self.rate_bytes_per_sec(now);
+        match &mut self.phase {
+            Phase::SlowStart {
+                window_start,
+                window_bytes,
+                previous_rate,
+            } => {
+                self.depth = self.depth.saturating_add(1).min(config.max_pipeline);
+                *window_bytes += u64::from(bytes);
+                let elapsed = now.saturating_duration_since(*window_start);
+                // A window must see the answers to what was asked in the one before.
+                if elapsed >= SLOW_START_WINDOW.max(self.round_trip.mean) {
+                    let elapsed_ms = elapsed.as_millis().max(1) as u64;
+                    let window_rate = *window_bytes * 1000 / elapsed_ms;
+                    if window_rate < *previous_rate + SLOW_START_GROWTH {
+                        self.phase = Phase::Steady;
+                    } else {
+                        (*window_start, *window_bytes) = (now, 0);
+                        *previous_rate = window_rate;
+                    }
+                }
+            }
+            Phase::Steady => {
+                let ahead = config.queue_time + self.round_trip.latency();
+                let bytes_ahead = u128::from(rate) * ahead.as_micros() / 1_000_000;
+                let blocks_ahead = bytes_ahead.div_ceil(u128::from(BLOCK_LENGTH));
+                self.depth = blocks_ahead.min(u128::from(config.max_pipeline)) as u32;
+            }
+        }
+    }
+
+    /// How many requests to have outstanding with a peer that accepts `reqq`.
+    ///
+    /// Two at least, so that the link does not idle while one answer is under way, unless the peer
+    /// itself says that it takes fewer.
+    pub(crate) fn depth(&self, reqq: u32, config: &PickerConfig) -> usize {
+        let most = reqq.min(config.max_pipeline).max(1);
+        self.depth.max(MIN_DEPTH).min(most) as usize
+    }
+
+    pub(crate) fn rate_bytes_per_sec(&self, now: Instant) -> u64 {
+        self.rate.bytes_per_sec(now)
+    }
+
+    /// How long this peer takes for a block while it is sending; `None` if it never sent one, or
+    /// not for so long that nothing is known any more.
+    pub(crate) fn block_time(&self, now: Instant) -> Option<Duration> {
+        let rate = self.rate_bytes_per_sec(now);
+        let micros = (u64::from(BLOCK_LENGTH) * 1_000_000).checked_div(rate)?;
+        Some(Duration::from_micros(micros))
+    }
+
+    pub(crate) fn is_slow_start(&self) -> bool {
+        matches!(self.phase, Phase::SlowStart { .. })
+    }
+
+    pub(crate) fn round_trip(&self) -> &RoundTrip {
+        &self.round_trip
+    }
+}
+
+impl Phase {
+    fn slow_start(now: Instant) -> Self {
+        Self::SlowStart {
+            window_start: now,
+            window_bytes: 0,
+            previous_rate: 0,
+        }
+    }
+}
+
+/// The time from request to block: mean and mean deviation as TCP keeps them (RFC 6298), and the
+/// least of late, which is the latency of the path without the queue that we built ourselves.
+#[derive(Debug)]
+pub(crate) struct RoundTrip {
+    mean: Duration,
+    deviation: Duration,
+    has_samples: bool,
+    /// The least in the window that is running, and in the one before.
+    least: [Option<Duration>; 2],
+    window_start: Instant,
+}
+
+impl RoundTrip {
+    fn new(now: Instant) -> Self {
+        Self {
+            mean: Duration::ZERO,
+            deviation: Duration::ZERO,
+            has_samples: false,
+            least: [None; 2],
+            window_start: now,
+        }
+    }
+
+    fn record(&mut self, now: Instant, sample: Duration) {
+        if self.has_samples {
+            let error = self.mean.abs_diff(sample);
+            self.deviation = (self.deviation * 3 + error) / 4;
+            self.mean = (self.mean * 7 + sample) / 8;
+        } else {
+            (self.mean, self.deviation) = (sample, sample / 2);
+            self.has_samples = true;
+        }
+        if now.saturating_duration_since(self.window_start) >= LATENCY_WINDOW {
+            self.least = [None, self.least[0]];
+            self.window_start = now;
+        }
+        self.least[0] = Some(self.least[0].map_or(sample, |least| least.min(sample)));
+    }
+
+    pub(crate) fn mean(&self) -> Option<Duration> {
+        self.has_samples.then_some(self.mean)
+    }
+
+    pub(crate) fn deviation(&self) -> Option<Duration> {
+        self.has_samples.then_some(self.deviation)
+    }
+
+    /// The shortest of late; zero while nothing is known.
+    pub(crate) fn latency(&self) -> Duration {
+        self.least
+            .iter()
+            .flatten()
+            .min()
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// How long a peer may be silent that is asked for blocks, after having failed `snubs` times.
+    pub(crate) fn timeout(&self, snubs: u32, config: &PickerConfig) -> Duration {
+        let expected = match self.has_samples {
+            true => self.mean + self.deviation * 4,
+            false => config.first_timeout,
+        };
+        let patience = expected.max(config.min_timeout) * (1 << snubs.min(MAX_DOUBLINGS));
+        patience.min(config.max_timeout)
+    }
+}
+
+/// The lower bound, libtorrent's `min_request_queue`.
+const MIN_DEPTH: u32 = 2;
+/// Enough for a first look at a peer; doubles with each round trip.
+const INITIAL_DEPTH: u32 = 4;
+/// What is kept of an earlier depth when a peer unchokes us again.
+const RESTART_DEPTH: u32 = 32;
+/// libtorrent compares the bytes of one second with those of the second before.
+const SLOW_START_WINDOW: Duration = Duration::from_secs(1);
+/// Growth by less, in bytes per second, ends slow start (libtorrent).
+const SLOW_START_GROWTH: u64 = 5_000;
+/// How long a lucky short round trip is believed.
+const LATENCY_WINDOW: Duration = Duration::from_secs(10);
+/// 2 s become 60 s after five.
+const MAX_DOUBLINGS: u32 = 5;
+
+#[cfg(test)]
+mod tests;
