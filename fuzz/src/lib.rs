@@ -10,8 +10,11 @@
 //! with `arbitrary`. `cargo xtask tidy` and the replay say what is missing.
 
 pub mod bencoding_decode;
+pub mod hash_lanes;
 pub mod types_bytes;
 pub mod types_layout;
+pub mod wire_decode;
+pub mod wire_extended;
 
 /// A target's name and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -19,6 +22,9 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target, by the name that its shim, its `[[bin]]` and its corpus folder have.
 pub const TARGETS: &[Target] = &[
     ("bencoding_decode", bencoding_decode::run),
+    ("hash_lanes", hash_lanes::run),
     ("types_bytes", types_bytes::run),
     ("types_layout", types_layout::run),
+    ("wire_decode", wire_decode::run),
+    ("wire_extended", wire_extended::run),
 ];
