@@ -60,7 +60,7 @@ pub fn sha1(message: &[u8]) -> [u8; 20] {
     Sha1::digest(message).into()
 }
 
-/// The SHA-256 of one message that lies in one slice; see [`sha1`].
+/// The SHA-256 of one message that lies in one slice; see [`sha1()`].
 #[must_use]
 pub fn sha256(message: &[u8]) -> [u8; 32] {
     Sha256::digest(message).into()
