@@ -1,2 +1,67 @@
-//! Interop with real clients.
-fn main() {}
+//! Interop: the `bt` binary against clients and trackers that nobody here wrote.
+//!
+//! Run by `cargo xtask interop`, or by hand:
+//!
+//! ```text
+//! cargo build --release -p bt-cli
+//! cargo run -p bt-tests --bin interop -- [--list] [--long] [--bt PATH] [--keep-on-failure] [CASE…]
+//! ```
+//!
+//! A case is a function over a [`harness::Case`]: its own folder, its own loopback addresses, its
+//! processes ended whatever happens. Cases wait on conditions with a deadline and assert results,
+//! never speed. Adding one means writing the function in `cases/` and a line in that file's table.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test driver: it reads the clock, opens sockets beside the product's and reports to people"
+)]
+
+mod arguments;
+mod bt;
+mod cases;
+mod foreign;
+mod harness;
+
+use std::{env, process::ExitCode};
+
+use crate::{
+    arguments::{Arguments, USAGE},
+    harness::{interrupt, runner},
+};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse(env::args().skip(1)) {
+        Ok(arguments) if arguments.help => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(arguments) => arguments,
+        Err(mistake) => {
+            eprintln!("interop: {mistake}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let selected = match cases::select(&arguments.cases, arguments.long) {
+        Ok(selected) => selected,
+        Err(mistake) => {
+            eprintln!("interop: {mistake}");
+            return ExitCode::from(2);
+        }
+    };
+    if arguments.list {
+        for entry in selected {
+            println!("{}", entry.name);
+        }
+        return ExitCode::SUCCESS;
+    }
+    if let Err(error) = interrupt::install() {
+        eprintln!("interop: cannot watch for signals: {error}");
+        return ExitCode::FAILURE;
+    }
+    if runner::run(&selected, &arguments.settings) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,73 @@
+use std::{env, path::PathBuf};
+
+use crate::harness::Settings;
+
+pub(crate) const USAGE: &str = "\
+usage: interop [--list] [--long] [--bt PATH] [--keep-on-failure] [CASE…]
+
+  CASE               a case, or the first parts of the names of several: get, get/libtorrent
+                     (selftest: the harness with foreign clients alone)
+  --list             print the names of the selected cases and end
+  --long             the long tier too: 256 MiB and 5,000 files
+  --bt PATH          the binary to test (default: $BT_BIN, then target/release/bt)
+  --keep-on-failure  leave the folder and the logs of a failed case
+
+Python with libtorrent: $BT_PYTHON, then target/tools/venv/bin/python, then /usr/bin/python3.
+";
+
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) help: bool,
+    pub(crate) list: bool,
+    pub(crate) long: bool,
+    pub(crate) cases: Vec<String>,
+    pub(crate) settings: Settings,
+}
+
+impl Arguments {
+    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = Self {
+            help: false,
+            list: false,
+            long: false,
+            cases: Vec::new(),
+            settings: Settings {
+                bt: default_bt(),
+                keep_on_failure: false,
+            },
+        };
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "-h" | "--help" => arguments.help = true,
+                "--list" => arguments.list = true,
+                "--long" => arguments.long = true,
+                "--keep-on-failure" => arguments.settings.keep_on_failure = true,
+                "--bt" => {
+                    let path = words.next().ok_or("--bt wants a path")?;
+                    arguments.settings.bt = std::path::absolute(&path)
+                        .map_err(|error| format!("--bt {path}: {error}"))?;
+                }
+                option if option.starts_with('-') => {
+                    return Err(format!("unknown option {option}"));
+                }
+                _ => arguments.cases.push(word),
+            }
+        }
+        Ok(arguments)
+    }
+}
+
+fn default_bt() -> PathBuf {
+    match env::var_os("BT_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => workspace_target().join("release/bt"),
+    }
+}
+
+/// The workspace's target folder, as cargo decides it.
+pub(crate) fn workspace_target() -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(path) => PathBuf::from(path),
+        None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
+    }
+}

@@ -1,0 +1,280 @@
+//! The binary under test, as its documented command line shows it.
+
+use std::{
+    ffi::OsStr,
+    net::{Ipv4Addr, SocketAddrV4},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    foreign::Torrent,
+    harness::{Case, Context, Exit, Outcome, Process, ensure, wait},
+};
+
+/// The exit codes that users script against.
+pub(crate) mod exit {
+    pub(crate) const DONE: i32 = 0;
+    pub(crate) const USAGE: i32 = 2;
+    pub(crate) const STOPPED: i32 = 3;
+    pub(crate) const BAD_TORRENT: i32 = 4;
+    pub(crate) const DISK: i32 = 5;
+    pub(crate) const VERIFICATION: i32 = 6;
+}
+
+/// A `bt get` or `bt seed` to be started, with `--json` and a port of its own.
+#[derive(Debug)]
+pub(crate) struct Builder<'a> {
+    case: &'a Case<'a>,
+    name: String,
+    command: Command,
+}
+
+/// A running `bt get` or `bt seed`.
+#[derive(Debug)]
+pub(crate) struct Bt {
+    process: Process,
+}
+
+/// One `progress` line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    pub(crate) bytes_done: u64,
+    pub(crate) bytes_total: u64,
+    pub(crate) peers_connected: u64,
+}
+
+/// What a command that ends by itself left.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) exit: Exit,
+    pub(crate) stdout: Vec<String>,
+    pub(crate) stderr: Vec<String>,
+}
+
+/// `bt get TORRENT -o FOLDER`.
+pub(crate) fn get<'a>(
+    case: &'a Case<'a>,
+    name: &str,
+    torrent: &Torrent,
+    folder: &Path,
+) -> Outcome<Builder<'a>> {
+    let mut command = Command::new(case.bt()?);
+    command.arg("get").arg(&torrent.path).arg("-o").arg(folder);
+    Builder::new(case, name, command)
+}
+
+/// `bt seed TORRENT PATH`.
+pub(crate) fn seed<'a>(
+    case: &'a Case<'a>,
+    name: &str,
+    torrent: &Torrent,
+    content: &Path,
+) -> Outcome<Builder<'a>> {
+    let mut command = Command::new(case.bt()?);
+    command.arg("seed").arg(&torrent.path).arg(content);
+    Builder::new(case, name, command)
+}
+
+/// Any other command, run to its end.
+pub(crate) fn run<W: AsRef<OsStr>>(
+    case: &Case<'_>,
+    words: impl IntoIterator<Item = W>,
+    patience: Duration,
+) -> Outcome<Finished> {
+    let mut command = Command::new(case.bt()?);
+    command.args(words);
+    let mut process = case.spawn("bt", command)?;
+    let exit = process.wait_exit(patience)?;
+    let log = process.log();
+    Ok(Finished {
+        exit,
+        stdout: log.stdout(),
+        stderr: log.stderr(),
+    })
+}
+
+impl<'a> Builder<'a> {
+    fn new(case: &'a Case<'a>, name: &str, mut command: Command) -> Outcome<Self> {
+        command.args(["--json", "--port", &case.wildcard_port()?.to_string()]);
+        Ok(Self {
+            case,
+            name: name.to_owned(),
+            command,
+        })
+    }
+
+    pub(crate) fn peer(mut self, peer: SocketAddrV4) -> Self {
+        self.command.args(["--peer", &peer.to_string()]);
+        self
+    }
+
+    pub(crate) fn tracker(mut self, url: &str) -> Self {
+        self.command.args(["--tracker", url]);
+        self
+    }
+
+    pub(crate) fn timeout(mut self, seconds: u32) -> Self {
+        self.command.args(["--timeout", &seconds.to_string()]);
+        self
+    }
+
+    /// Changes the command in ways that only one case wants.
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Command)) -> Self {
+        change(&mut self.command);
+        self
+    }
+
+    pub(crate) fn start(self) -> Outcome<Bt> {
+        Ok(Bt {
+            process: self.case.spawn(&self.name, self.command)?,
+        })
+    }
+}
+
+impl Bt {
+    /// Where others reach it, once it listens.
+    pub(crate) fn wait_listening(&mut self) -> Outcome<SocketAddrV4> {
+        let port = self
+            .process
+            .wait_event("listens", wait::TRANSFER, |event| {
+                (event["event"] == "listening").then(|| event["port"].as_u64())
+            })?;
+        let port = port
+            .and_then(|port| port.try_into().ok())
+            .context("no port in `listening`")?;
+        Ok(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+    }
+
+    /// The first `progress` that satisfies `enough`.
+    pub(crate) fn wait_progress(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        enough: impl Fn(&Progress) -> bool,
+    ) -> Outcome<Progress> {
+        self.process
+            .wait_event(what, patience, |event| Progress::of(event).filter(&enough))
+    }
+
+    /// The first `progress` with some and not all of the bytes: the middle of the download.
+    pub(crate) fn wait_middle(&mut self, at_least: u64) -> Outcome<Progress> {
+        let progress = self.wait_progress("is in the middle", wait::TRANSFER, |progress| {
+            progress.bytes_done >= at_least
+        })?;
+        ensure!(
+            progress.bytes_done < progress.bytes_total,
+            "the middle was missed: {} of {} bytes",
+            progress.bytes_done,
+            progress.bytes_total
+        );
+        Ok(progress)
+    }
+
+    /// The newest progress; nothing before the first.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        Progress::of(&self.process.latest_event("progress")?)
+    }
+
+    /// Waits for the end of a `get` and fails unless it says in every way that it is complete.
+    pub(crate) fn wait_complete(&mut self, patience: Duration) -> Outcome {
+        self.wait_exit(exit::DONE, patience)?;
+        self.process
+            .latest_event("complete")
+            .context("exit code 0 without `complete`")?;
+        ensure!(
+            self.process.latest_event("error").is_none(),
+            "exit code 0 after an `error`"
+        );
+        for line in self.process.log().stdout() {
+            let event: Value =
+                serde_json::from_str(&line).context(format_args!("stdout: {line}"))?;
+            ensure!(
+                event["event"].is_string(),
+                "a line without its kind: {line}"
+            );
+        }
+        Ok(())
+    }
+
+    pub(crate) fn wait_exit(&mut self, code: i32, patience: Duration) -> Outcome {
+        let exit = self.process.wait_exit(patience)?;
+        ensure!(
+            exit == Exit::Code(code),
+            "bt ended with {exit}, expected exit code {code}"
+        );
+        Ok(())
+    }
+
+    /// The last `error` as text, whatever its fields.
+    pub(crate) fn error(&self) -> Outcome<String> {
+        let error = self.process.latest_event("error");
+        error
+            .map(|error| error.to_string())
+            .context("bt reported no `error`")
+    }
+
+    /// Still there? A `seed` never ends by itself.
+    pub(crate) fn ensure_running(&mut self) -> Outcome {
+        match self.process.poll_exit()? {
+            None => Ok(()),
+            Some(exit) => None.context(format_args!("bt ended with {exit}")),
+        }
+    }
+
+    /// As Ctrl-C does.
+    pub(crate) fn interrupt(&self) -> Outcome {
+        self.process.signal(Signal::INT)
+    }
+
+    /// As `kill -9` does.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+}
+
+impl Finished {
+    /// Fails unless it ended with this code.
+    pub(crate) fn ensure_exit(self, code: i32) -> Outcome<Self> {
+        ensure!(
+            self.exit == Exit::Code(code),
+            "{}, expected exit code {code}",
+            self.exit
+        );
+        Ok(self)
+    }
+
+    /// The one line that it said on stderr.
+    pub(crate) fn one_line(&self) -> Outcome<&str> {
+        match &self.stderr[..] {
+            [line] if !line.trim().is_empty() => Ok(line),
+            lines => None.context(format_args!("expected one line on stderr, not {lines:?}")),
+        }
+    }
+
+    /// The one JSON object that it printed.
+    pub(crate) fn json(&self) -> Outcome<Value> {
+        serde_json::from_str(&self.stdout.join("\n")).context("reading stdout as JSON")
+    }
+}
+
+impl Progress {
+    fn of(event: &Value) -> Option<Self> {
+        let number = |key: &str| event[key].as_u64();
+        (event["event"] == "progress").then_some(())?;
+        Some(Self {
+            bytes_done: number("bytes_done")?,
+            bytes_total: number("bytes_total")?,
+            peers_connected: number("peers_connected")?,
+        })
+    }
+}
+
+/// What `bt seed` and `bt verify` are pointed at: the file or folder that the torrent names.
+pub(crate) fn content(folder: &Path, name: &str) -> PathBuf {
+    folder.join(name)
+}

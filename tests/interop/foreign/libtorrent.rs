@@ -1,0 +1,214 @@
+use std::{
+    fs,
+    net::SocketAddrV4,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::Torrent;
+use crate::harness::{Case, Context, Exit, Outcome, PYTHON, Process, ensure, wait};
+
+/// What a torrent is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Format {
+    V1,
+    V2,
+    /// Both, with pad files between the files.
+    Hybrid,
+}
+
+/// Has libtorrent make `name.torrent` of `content`.
+pub(crate) fn create(
+    case: &Case<'_>,
+    name: &str,
+    content: &Path,
+    format: Format,
+    piece_length: u64,
+    trackers: &[&str],
+) -> Outcome<Torrent> {
+    let path = case.path().join(format!("{name}.torrent"));
+    let mut command = script(case)?;
+    command.arg("create").arg(content).arg(&path);
+    command.args(["--piece-length", &piece_length.to_string()]);
+    command.args([
+        "--format",
+        match format {
+            Format::V1 => "v1",
+            Format::V2 => "v2",
+            Format::Hybrid => "hybrid",
+        },
+    ]);
+    for tracker in trackers {
+        command.args(["--tracker", tracker]);
+    }
+    let mut process = case.spawn(&format!("libtorrent-create-{name}"), command)?;
+    let exit = process.wait_exit(wait::TRANSFER)?;
+    ensure!(
+        exit == Exit::Code(0),
+        "libtorrent did not make the torrent: {exit}"
+    );
+    let created = process
+        .latest_event("created")
+        .context("libtorrent did not say what it made")?;
+    let text = |key: &str| created[key].as_str().map(str::to_owned);
+    Ok(Torrent {
+        path,
+        info_hash: text("info_hash"),
+        info_hash_v2: text("info_hash_v2"),
+    })
+}
+
+/// A peer to be started.
+#[derive(Debug)]
+pub(crate) struct Builder<'a> {
+    case: &'a Case<'a>,
+    name: String,
+    torrent: PathBuf,
+    save: PathBuf,
+    address: SocketAddrV4,
+    options: Vec<String>,
+}
+
+/// A libtorrent that serves or fetches one torrent.
+#[derive(Debug)]
+pub(crate) struct Libtorrent {
+    process: Process,
+    address: SocketAddrV4,
+}
+
+impl Libtorrent {
+    /// A peer with the content below `save`, as far as it is there.
+    pub(crate) fn peer<'a>(
+        case: &'a Case<'a>,
+        name: &str,
+        torrent: &Torrent,
+        save: &Path,
+    ) -> Outcome<Builder<'a>> {
+        Ok(Builder {
+            case,
+            name: name.to_owned(),
+            torrent: torrent.path.clone(),
+            save: save.to_owned(),
+            address: case.address()?,
+            options: Vec::new(),
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
+    pub(crate) fn wait_finished(&mut self, patience: Duration) -> Outcome {
+        self.process
+            .wait_event("has downloaded everything", patience, |event| {
+                (event["event"] == "finished").then_some(())
+            })
+    }
+
+    /// Payload bytes sent so far; lags by a tenth of a second.
+    pub(crate) fn uploaded(&self) -> u64 {
+        self.status("uploaded")
+    }
+
+    /// Payload bytes sent, once everybody has gone and the count cannot grow.
+    pub(crate) fn uploaded_when_alone(&mut self) -> Outcome<u64> {
+        wait::until("the seeder is alone", wait::SOON, || {
+            Ok((self.status("peers") == 0).then(|| self.uploaded()))
+        })
+    }
+
+    /// How many pieces arrived that failed their hash.
+    pub(crate) fn failed_hashes(&self) -> usize {
+        self.process
+            .count_events(|event| event["kind"] == "hash_failed_alert")
+    }
+
+    /// Bytes per second; 0 takes the limit away.
+    pub(crate) fn limit_upload(&mut self, bytes_per_sec: u64) -> Outcome {
+        self.process.tell(&format!("upload-limit {bytes_per_sec}"))
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn status(&self, key: &str) -> u64 {
+        self.process
+            .latest_event("status")
+            .and_then(|status| status[key].as_u64())
+            .unwrap_or(0)
+    }
+}
+
+impl Builder<'_> {
+    /// Listens there instead of on an address of its own.
+    pub(crate) fn listen(mut self, address: SocketAddrV4) -> Self {
+        self.address = address;
+        self
+    }
+
+    pub(crate) fn connect(self, peer: SocketAddrV4) -> Self {
+        self.option("--peer", peer.to_string())
+    }
+
+    pub(crate) fn upload_limit(self, bytes_per_sec: u64) -> Self {
+        self.option("--upload-limit", bytes_per_sec.to_string())
+    }
+
+    /// Once checked, `length` bytes of `file` from `offset` are flipped on disk and served so.
+    pub(crate) fn corrupt(self, file: &str, offset: u64, length: u64) -> Self {
+        self.option("--corrupt", format!("{file}:{offset}:{length}"))
+    }
+
+    /// Starts it and waits until it has checked that it has everything.
+    pub(crate) fn seed(self) -> Outcome<Libtorrent> {
+        self.start("seeding")
+    }
+
+    /// Starts it with nothing, or with a part.
+    pub(crate) fn leech(self) -> Outcome<Libtorrent> {
+        self.start("started")
+    }
+
+    fn option(mut self, name: &str, value: String) -> Self {
+        self.options.extend([name.to_owned(), value]);
+        self
+    }
+
+    fn start(self, ready: &str) -> Outcome<Libtorrent> {
+        let mut command = script(self.case)?;
+        command
+            .arg("run")
+            .arg(&self.torrent)
+            .arg("--save")
+            .arg(&self.save);
+        command
+            .arg("--listen")
+            .arg(self.address.to_string())
+            .args(&self.options);
+        let mut process = self.case.spawn(&self.name, command)?;
+        process.wait_event(
+            &format!("says it is {ready}"),
+            wait::TRANSFER,
+            |event: &Value| (event["event"] == ready).then_some(()),
+        )?;
+        Ok(Libtorrent {
+            process,
+            address: self.address,
+        })
+    }
+}
+
+/// The script lies in the case's folder, so that this binary can be run from anywhere.
+fn script(case: &Case<'_>) -> Outcome<Command> {
+    let path = case.path().join("libtorrent_peer.py");
+    if !path.exists() {
+        fs::write(&path, include_str!("../libtorrent_peer.py")).context("writing the script")?;
+    }
+    let mut command = PYTHON.command()?;
+    command.arg(path);
+    Ok(command)
+}

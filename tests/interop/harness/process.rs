@@ -1,0 +1,297 @@
+use std::{
+    fmt,
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use serde_json::Value;
+
+use super::{Context, Failure, Outcome, wait};
+
+/// A program in a process group of its own. Dropping it kills and reaps the whole group.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    log: Arc<Log>,
+    readers: Vec<JoinHandle<()>>,
+    exit: Option<Exit>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Exit {
+    Code(i32),
+    Signal(i32),
+}
+
+impl Process {
+    /// Starts `command`; its stdin stays open until the process is dropped.
+    pub(crate) fn spawn(name: &str, mut command: Command) -> Outcome<Self> {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let mut child = command
+            .spawn()
+            .context(format_args!("starting {name} ({command:?})"))?;
+        let log = Arc::new(Log {
+            name: name.to_owned(),
+            lines: Mutex::default(),
+        });
+        log.lines().push(Line {
+            stream: Stream::Command,
+            text: format!("{command:?}"),
+        });
+        let mut readers = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            readers.push(log.follow(Stream::Stdout, stdout));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            readers.push(log.follow(Stream::Stderr, stderr));
+        }
+        Ok(Self {
+            stdin: child.stdin.take(),
+            child,
+            log,
+            readers,
+            exit: None,
+        })
+    }
+
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Writes one line to its stdin.
+    pub(crate) fn tell(&mut self, line: &str) -> Outcome {
+        let stdin = self.stdin.as_mut().context("stdin is closed")?;
+        writeln!(stdin, "{line}").context(format_args!("telling {} to {line}", self.log.name))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Outcome {
+        match self.exit {
+            Some(_) => Ok(()),
+            None => kill_process_group(self.pid(), signal)
+                .context(format_args!("sending {signal:?} to {}", self.log.name)),
+        }
+    }
+
+    /// Kills the group at once and reaps it: nobody gets a chance to say goodbye.
+    pub(crate) fn kill(&mut self) {
+        if self.exit.is_none() {
+            let _ = self.signal(Signal::KILL);
+            let _ = self.reap();
+        }
+    }
+
+    /// How it ended, once it has. All its output is in the log by then.
+    pub(crate) fn poll_exit(&mut self) -> Outcome<Option<Exit>> {
+        if self.exit.is_none() {
+            // The leader is left a zombie until its group is killed, so that the number of the
+            // group cannot have gone to somebody else.
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            let ended = waitid(WaitId::Pid(self.pid()), options)
+                .context(format_args!("waiting for {}", self.log.name))?;
+            if ended.is_some() {
+                let _ = self.signal(Signal::KILL);
+                self.reap()?;
+            }
+        }
+        Ok(self.exit)
+    }
+
+    pub(crate) fn wait_exit(&mut self, patience: Duration) -> Outcome<Exit> {
+        let name = self.log.name.clone();
+        wait::until(&format!("{name} ends"), patience, || self.poll_exit())
+    }
+
+    /// The first JSON line on stdout of which `pick` makes something, past or future.
+    pub(crate) fn wait_event<T>(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        mut pick: impl FnMut(&Value) -> Option<T>,
+    ) -> Outcome<T> {
+        let mut seen = 0;
+        wait::until(&format!("{} {what}", self.log.name), patience, || {
+            let exit = self.poll_exit()?; // before looking, so that the last words count
+            let new: Vec<_> = self.log.lines()[seen..].to_vec();
+            seen += new.len();
+            if let Some(found) = new
+                .iter()
+                .filter_map(Line::event)
+                .find_map(|event| pick(&event))
+            {
+                return Ok(Some(found));
+            }
+            match exit {
+                None => Ok(None),
+                Some(exit) => Err(Failure::new(format!(
+                    "{} ended with {exit} before it {what}",
+                    self.log.name
+                ))),
+            }
+        })
+    }
+
+    /// The newest JSON line on stdout whose `"event"` is `kind`.
+    pub(crate) fn latest_event(&self, kind: &str) -> Option<Value> {
+        self.log
+            .lines()
+            .iter()
+            .rev()
+            .filter_map(Line::event)
+            .find(|event| event["event"] == kind)
+    }
+
+    /// How many JSON lines on stdout satisfy `which`.
+    pub(crate) fn count_events(&self, which: impl Fn(&Value) -> bool) -> usize {
+        self.log
+            .lines()
+            .iter()
+            .filter_map(Line::event)
+            .filter(|event| which(event))
+            .count()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    fn reap(&mut self) -> Outcome {
+        let status = self
+            .child
+            .wait()
+            .context(format_args!("reaping {}", self.log.name))?;
+        self.exit = Some(Exit::from(status));
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, signal) => Self::Signal(signal.unwrap_or_default()),
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// Everything that a process said.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) name: String,
+    lines: Mutex<Vec<Line>>,
+}
+
+#[derive(Clone, Debug)]
+struct Line {
+    stream: Stream,
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stream {
+    /// Not said but done: the command line.
+    Command,
+    Stdout,
+    Stderr,
+}
+
+impl Log {
+    pub(crate) fn stdout(&self) -> Vec<String> {
+        self.said_on(Stream::Stdout)
+    }
+
+    pub(crate) fn stderr(&self) -> Vec<String> {
+        self.said_on(Stream::Stderr)
+    }
+
+    /// The last `count` lines for a report, marked by stream; all for `usize::MAX`.
+    pub(crate) fn tail(&self, count: usize) -> String {
+        let lines = self.lines();
+        let command = lines.first().filter(|_| lines.len() > count);
+        let tail = &lines[lines.len().saturating_sub(count)..];
+        command
+            .into_iter()
+            .chain(tail)
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
+    fn said_on(&self, stream: Stream) -> Vec<String> {
+        let lines = self.lines();
+        lines
+            .iter()
+            .filter(|line| line.stream == stream)
+            .map(|line| line.text.clone())
+            .collect()
+    }
+
+    fn follow(
+        self: &Arc<Self>,
+        stream: Stream,
+        source: impl Read + Send + 'static,
+    ) -> JoinHandle<()> {
+        let log = Arc::clone(self);
+        thread::spawn(move || {
+            let mut source = BufReader::new(source);
+            let mut bytes = Vec::new();
+            while source.read_until(b'\n', &mut bytes).is_ok_and(|n| n > 0) {
+                let text = String::from_utf8_lossy(&bytes)
+                    .trim_end_matches('\n')
+                    .to_owned();
+                log.lines().push(Line { stream, text });
+                bytes.clear();
+            }
+        })
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    fn event(&self) -> Option<Value> {
+        (self.stream == Stream::Stdout)
+            .then(|| serde_json::from_str(&self.text).ok())
+            .flatten()
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.stream {
+            Stream::Command => '$',
+            Stream::Stdout => ' ',
+            Stream::Stderr => '!',
+        };
+        write!(f, "{mark} {}", self.text)
+    }
+}

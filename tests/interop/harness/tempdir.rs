@@ -1,0 +1,74 @@
+use std::{
+    ffi::CString,
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
+
+use super::{Context, Outcome};
+
+/// A folder that goes with its owner, readable by everybody: some servers run as `nobody`.
+#[derive(Debug)]
+pub(crate) struct TempDir(tempfile::TempDir);
+
+impl TempDir {
+    pub(crate) fn new() -> io::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("bt-interop-").tempdir()?;
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+        Ok(Self(dir))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Leaves the folder to whoever wants to look into it.
+    pub(crate) fn keep(self) -> PathBuf {
+        self.0.keep()
+    }
+}
+
+/// A small file system in memory, unmounted when dropped.
+#[derive(Debug)]
+pub(crate) struct Tmpfs {
+    path: PathBuf,
+}
+
+impl Tmpfs {
+    /// Mounts `size` bytes over an existing folder. Needs root.
+    pub(crate) fn mount(path: &Path, size: u64) -> Outcome<Self> {
+        let options = format!("size={size},mode=0755");
+        let options = CString::new(options).context("mount options")?;
+        mount(
+            "bt-interop",
+            path,
+            "tmpfs",
+            MountFlags::empty(),
+            options.as_c_str(),
+        )
+        .context(format_args!(
+            "mounting a tmpfs on {} (needs root)",
+            path.display()
+        ))?;
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    pub(crate) fn resize(&self, size: u64) -> Outcome {
+        let options = CString::new(format!("size={size}")).context("mount options")?;
+        mount_remount(&self.path, MountFlags::empty(), options.as_c_str()).context(format_args!(
+            "resizing the tmpfs on {}",
+            self.path.display()
+        ))
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        // Detached: a process that is just being killed may still hold a file.
+        let _ = unmount(&self.path, UnmountFlags::DETACH);
+    }
+}
