@@ -4,6 +4,10 @@ use std::{
 };
 
 use bt_types::ConnId;
+use rand_chacha::{
+    ChaCha12Rng,
+    rand_core::{Rng, SeedableRng},
+};
 
 /// Divides a fixed number of upload slots among the peers that are interested.
 ///
@@ -21,13 +25,23 @@ pub struct FixedSlots {
     next_round: Option<Instant>,
     /// Who has the optimistic slot, and since when.
     optimistic: Option<(ConnId, Instant)>,
-    /// When each candidate last had a slot; sorted by connection. No entry: never.
-    served: Vec<(ConnId, Instant)>,
+    /// What is remembered of each candidate; sorted by connection.
+    records: Vec<Record>,
+    rng: ChaCha12Rng,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    conn: ConnId,
+    /// When it last had a slot.
+    served: Option<Instant>,
+    /// Decides between equals, so that those who connect first have no advantage for ever.
+    lot: u64,
 }
 
 /// A peer, as far as the choice is concerned.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Candidate {
+pub struct ChokeCandidate {
     /// The connection.
     pub conn: ConnId,
     /// It wants something that we have.
@@ -37,28 +51,29 @@ pub struct Candidate {
     /// Payload that we send it, in bytes per second.
     pub upload_rate: u64,
     /// Since when it has a slot; `None` if we choke it.
-    pub unchoked_since: Option<Instant>,
+    pub unchoked_at: Option<Instant>,
 }
 
 /// What is to change.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[must_use]
-pub enum Decision {
-    /// Take the slot of this peer.
-    Choke(ConnId),
-    /// Give this peer a slot.
-    Unchoke(ConnId),
+pub struct Rechoke {
+    /// The slots of these peers are taken. First, so that there are never too many.
+    pub choke: Vec<ConnId>,
+    /// These peers are given slots.
+    pub unchoke: Vec<ConnId>,
 }
 
 impl FixedSlots {
-    /// At most `slots` peers are unchoked at a time.
+    /// At most `slots` peers are unchoked at a time; `seed` decides between equals.
     #[must_use]
-    pub fn new(slots: usize) -> Self {
+    pub fn new(slots: usize, seed: [u8; 32]) -> Self {
         Self {
             slots,
             next_round: None,
             optimistic: None,
-            served: Vec::new(),
+            records: Vec::new(),
+            rng: ChaCha12Rng::from_seed(seed),
         }
     }
 
@@ -75,14 +90,14 @@ impl FixedSlots {
 
     /// Decides who has a slot. `candidates` are all connected peers.
     ///
-    /// Returns what differs from `candidates`, chokes first, so that there are never too many.
-    pub fn rechoke(&mut self, now: Instant, candidates: &[Candidate]) -> Vec<Decision> {
-        self.note_served(now, candidates);
+    /// Returns what differs from `candidates`.
+    pub fn rechoke(&mut self, now: Instant, candidates: &[ChokeCandidate]) -> Rechoke {
+        self.remember(now, candidates);
         let is_round = self.next_round.is_none_or(|next| next <= now);
         if is_round {
             self.next_round = Some(now + ROUND);
         }
-        let mut winners = self.optimistic_winner(now, candidates);
+        let mut winners = self.optimistic_winner(now, is_round, candidates);
         let mut ranked: Vec<_> = candidates
             .iter()
             .filter(|peer| peer.is_interested && !winners.contains(&peer.conn))
@@ -91,26 +106,36 @@ impl FixedSlots {
             ranked.sort_by_key(|peer| self.rank(now, peer));
         } else {
             // Who has a slot keeps it; who has waited longest gets what is free.
-            ranked.sort_by_key(|peer| (peer.unchoked_since.is_none(), self.last_served(peer.conn)));
+            ranked.sort_by_key(|peer| (peer.unchoked_at.is_none(), self.wait(peer.conn)));
         }
         let free = self.slots - winners.len();
         winners.extend(ranked.iter().take(free).map(|peer| peer.conn));
-        decisions(candidates, &winners)
+        changes(candidates, &winners)
     }
 
-    /// Who has the optimistic slot, if there is more than one slot and somebody for it.
-    fn optimistic_winner(&mut self, now: Instant, candidates: &[Candidate]) -> Vec<ConnId> {
+    /// Who has the optimistic slot, if there is more than one slot and somebody for it. Changes in
+    /// rounds only.
+    fn optimistic_winner(
+        &mut self,
+        now: Instant,
+        is_round: bool,
+        candidates: &[ChokeCandidate],
+    ) -> Vec<ConnId> {
         let interested = || candidates.iter().filter(|peer| peer.is_interested);
         if self.slots < 2 || interested().count() <= self.slots {
             self.optimistic = None;
             return Vec::new();
         }
         let keeps = self.optimistic.filter(|&(conn, since)| {
-            now < since + OPTIMISTIC_TERM && interested().any(|peer| peer.conn == conn)
+            let is_over = is_round && since + OPTIMISTIC_TERM <= now;
+            !is_over && interested().any(|peer| peer.conn == conn)
         });
         self.optimistic = keeps.or_else(|| {
-            let waiting = interested().filter(|peer| peer.unchoked_since.is_none());
-            let next = waiting.min_by_key(|peer| (self.last_served(peer.conn), peer.conn))?;
+            if !is_round {
+                return None;
+            }
+            let waiting = interested().filter(|peer| peer.unchoked_at.is_none());
+            let next = waiting.min_by_key(|peer| (self.wait(peer.conn), peer.conn))?;
             Some((next.conn, now))
         });
         self.optimistic.into_iter().map(|(conn, _)| conn).collect()
@@ -118,9 +143,9 @@ impl FixedSlots {
 
     /// Least is best: who gives most; then who has its slot and not yet had its turn; then who
     /// has waited longest. Whoever has had its turn comes behind all that wait.
-    fn rank(&self, now: Instant, peer: &Candidate) -> impl Ord + use<> {
+    fn rank(&self, now: Instant, peer: &ChokeCandidate) -> impl Ord + use<> {
         let held = peer
-            .unchoked_since
+            .unchoked_at
             .map(|since| now.saturating_duration_since(since));
         let turn = match held {
             Some(held) if held < TURN => Turn::Has,
@@ -131,29 +156,39 @@ impl FixedSlots {
         (
             rate,
             turn,
-            self.last_served(peer.conn),
+            self.wait(peer.conn),
             Reverse(peer.upload_rate),
             peer.conn,
         )
     }
 
-    fn last_served(&self, conn: ConnId) -> Option<Instant> {
+    /// Least for who has waited longest.
+    fn wait(&self, conn: ConnId) -> (Option<Instant>, u64) {
         let at = self
-            .served
-            .binary_search_by_key(&conn, |&(conn, _)| conn)
-            .ok()?;
-        Some(self.served[at].1)
+            .records
+            .binary_search_by_key(&conn, |record| record.conn);
+        at.map_or((None, 0), |at| {
+            (self.records[at].served, self.records[at].lot)
+        })
     }
 
     /// Remembers who has a slot now, and forgets who is gone.
-    fn note_served(&mut self, now: Instant, candidates: &[Candidate]) {
-        let served = candidates.iter().filter_map(|peer| {
-            let at = peer.unchoked_since.map(|_| now);
-            at.or(self.last_served(peer.conn)).map(|at| (peer.conn, at))
+    fn remember(&mut self, now: Instant, candidates: &[ChokeCandidate]) {
+        let former = std::mem::take(&mut self.records);
+        let records = candidates.iter().map(|peer| {
+            let record = match former.binary_search_by_key(&peer.conn, |record| record.conn) {
+                Ok(at) => former[at],
+                Err(_) => Record {
+                    conn: peer.conn,
+                    served: None,
+                    lot: self.rng.next_u64(),
+                },
+            };
+            let served = peer.unchoked_at.map(|_| now).or(record.served);
+            Record { served, ..record }
         });
-        let mut served: Vec<_> = served.collect();
-        served.sort_unstable();
-        self.served = served;
+        self.records = records.collect();
+        self.records.sort_unstable_by_key(|record| record.conn);
     }
 }
 
@@ -164,16 +199,16 @@ enum Turn {
     Had,
 }
 
-fn decisions(candidates: &[Candidate], winners: &[ConnId]) -> Vec<Decision> {
-    let chokes = candidates
-        .iter()
-        .filter(|peer| peer.unchoked_since.is_some() && !winners.contains(&peer.conn))
-        .map(|peer| Decision::Choke(peer.conn));
-    let unchokes = candidates
-        .iter()
-        .filter(|peer| peer.unchoked_since.is_none() && winners.contains(&peer.conn))
-        .map(|peer| Decision::Unchoke(peer.conn));
-    chokes.chain(unchokes).collect()
+/// The difference between who has a slot and who should.
+fn changes(candidates: &[ChokeCandidate], winners: &[ConnId]) -> Rechoke {
+    let has_won = |peer: &&ChokeCandidate| winners.contains(&peer.conn);
+    let (won, lost): (Vec<_>, Vec<&ChokeCandidate>) = candidates.iter().partition(has_won);
+    let losing = lost.iter().filter(|peer| peer.unchoked_at.is_some());
+    let winning = won.iter().filter(|peer| peer.unchoked_at.is_none());
+    Rechoke {
+        choke: losing.map(|peer| peer.conn).collect(),
+        unchoke: winning.map(|peer| peer.conn).collect(),
+    }
 }
 
 /// BEP 3: "every ten seconds", long enough for TCP to show what a peer gives.

@@ -11,7 +11,7 @@ mod picker;
 mod pipeline;
 mod rate;
 
-pub use choker::{Candidate, Decision, FixedSlots};
+pub use choker::{ChokeCandidate, FixedSlots, Rechoke};
 pub use config::PickerConfig;
 pub use dial::{DialCandidate, DialPriority, dial_priority};
 pub use grant::Grant;

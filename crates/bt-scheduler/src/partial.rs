@@ -1,6 +1,6 @@
 //! Pieces that have been begun: the only place with a record for every block.
 
-use bt_types::{Block, PieceIndex, PieceLayout};
+use bt_types::{Block, ConnId, PieceIndex, PieceLayout};
 
 /// The partial pieces of a torrent, in a slab whose records are used again.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub(crate) struct Partial {
     workers: u32,
     /// Begun by a peer that is fast enough to finish it alone.
     is_exclusive: bool,
+    /// The one peer that may be asked for its blocks, if it is not for all.
+    reserved_for: Option<ConnId>,
     /// Position in `open`, or `NOT_OPEN`.
     open_index: u32,
 }
@@ -103,7 +105,7 @@ impl Partials {
         debug_assert_eq!((partial.askers, partial.workers), (0, 0));
         partial.slots.clear();
         (partial.missing, partial.free) = (0, 0);
-        partial.is_exclusive = false;
+        (partial.is_exclusive, partial.reserved_for) = (false, None);
         self.set_open(id);
         self.vacant.push(id);
     }
@@ -130,6 +132,23 @@ impl Partials {
 
     pub(crate) fn set_exclusive(&mut self, id: u32) {
         self.slab[id as usize].is_exclusive = true;
+    }
+
+    /// From now on only `conn` is asked for blocks of the piece.
+    pub(crate) fn reserve(&mut self, id: u32, conn: ConnId) {
+        self.slab[id as usize].reserved_for = Some(conn);
+    }
+
+    /// What was reserved for `conn` is for all again; returns whether anything was.
+    pub(crate) fn unreserve(&mut self, conn: ConnId) -> bool {
+        let mut any = false;
+        for partial in &mut self.slab {
+            any |= partial
+                .reserved_for
+                .take_if(|holder| *holder == conn)
+                .is_some();
+        }
+        any
     }
 
     pub(crate) fn add_worker(&mut self, id: u32) {
@@ -288,6 +307,7 @@ impl Partial {
             askers: 0,
             workers: 0,
             is_exclusive: false,
+            reserved_for: None,
             open_index: NOT_OPEN,
         }
     }
@@ -308,6 +328,16 @@ impl Partial {
 
     pub(crate) fn is_exclusive(&self) -> bool {
         self.is_exclusive
+    }
+
+    /// Whether only some other peer than `conn` may be asked for its blocks.
+    pub(crate) fn is_reserved_from(&self, conn: ConnId) -> bool {
+        self.reserved_for.is_some_and(|holder| holder != conn)
+    }
+
+    /// Whether only one peer may be asked for its blocks.
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.reserved_for.is_some()
     }
 
     /// Whether any table holds a request for one of its blocks.

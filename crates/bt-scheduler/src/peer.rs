@@ -126,9 +126,9 @@ impl Peer {
         !self.is_choking && self.wanted > 0 && self.room(config) > 0
     }
 
-    /// Whether it would need no more than `time` for `bytes`.
-    pub(crate) fn can_send(&self, bytes: u32, time: Duration, now: Instant) -> bool {
-        let rate = self.pipeline.rate_bytes_per_sec(now);
+    /// Whether it would need no more than `time` for `bytes`, at the rate at which it last sent.
+    pub(crate) fn can_send(&self, bytes: u32, time: Duration) -> bool {
+        let rate = self.pipeline.rate_bytes_per_sec(self.last_block);
         u128::from(rate) * time.as_millis() >= u128::from(bytes) * 1000
     }
 

@@ -1,5 +1,6 @@
 //! The composition: which block from which peer.
 
+mod invariants;
 mod outcomes;
 mod requesting;
 mod timeouts;
@@ -16,7 +17,7 @@ use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use crate::{
     PickerConfig,
     availability::{Availability, Stage, count_common},
-    partial::{Askers, Partials},
+    partial::Partials,
     peer::{Peer, Requests},
 };
 
@@ -202,6 +203,7 @@ impl Picker {
         let Some(at) = self.find(conn) else {
             return;
         };
+        self.unreserve(at);
         let was_holding = self.drop_requests(at);
         self.set_current(at, None);
         let peer = self.peers.remove(at);
@@ -321,6 +323,7 @@ impl Picker {
             self.unchoked -= 1;
         }
         self.set_current(at, None);
+        self.unreserve(at);
         let released = match outstanding {
             OnChoke::Dropped => self.drop_requests(at),
             OnChoke::AwaitRejects => self.release_where(at, |_, _| true),
@@ -391,77 +394,6 @@ impl Picker {
             Stage::Partial(id) => Some(id),
             Stage::Listed | Stage::Done => None,
         }
-    }
-
-    /// Panics unless all that is kept agrees with itself. For tests and fuzzing; takes time in
-    /// proportion to the torrent.
-    pub fn check_invariants(&self) {
-        self.availability
-            .check_invariants(self.peers.iter().map(|peer| &peer.pieces));
-        let requests = |peer: &Peer| {
-            let Requests { live, late, .. } = &peer.requests;
-            let live: Vec<_> = live.iter().map(|request| request.block).collect();
-            let late: Vec<_> = late.iter().map(|request| request.block).collect();
-            (live, late)
-        };
-        let tables: Vec<_> = self.peers.iter().map(requests).collect();
-        let askers = |block| Askers {
-            live: tables
-                .iter()
-                .filter(|(live, _)| live.contains(&block))
-                .count() as u8,
-            late: tables
-                .iter()
-                .filter(|(_, late)| late.contains(&block))
-                .count() as u16,
-        };
-        let workers = |id| {
-            self.peers
-                .iter()
-                .filter(|peer| peer.current == Some(id))
-                .count() as u32
-        };
-        self.partials
-            .check_invariants(&self.layout, askers, workers);
-        for (id, partial) in self.partials.iter() {
-            assert_eq!(self.availability.stage(partial.piece()), Stage::Partial(id));
-        }
-        assert!(self.peers.is_sorted_by(|a, b| a.conn < b.conn));
-        for (peer, (live, late)) in self.peers.iter().zip(&tables) {
-            let wanted = |piece: &PieceIndex| self.availability.stage(*piece) != Stage::Done;
-            assert_eq!(
-                peer.wanted as usize,
-                peer.pieces.iter_ones().filter(wanted).count()
-            );
-            assert_eq!(
-                peer.listed,
-                count_common(&peer.pieces, self.availability.listed())
-            );
-            assert!(!peer.is_choking || (live.is_empty() && peer.current.is_none()));
-            assert!(peer.requests.live.len() <= self.config.max_pipeline as usize);
-            assert!(live.iter().all(|block| peer.pieces.get(block.piece)));
-            let mut all: Vec<_> = live.iter().chain(late).collect();
-            all.sort_unstable();
-            assert!(all.is_sorted_by(|a, b| a < b), "never twice from one peer");
-            for &&block in &all {
-                assert!(!self.have.get(block.piece), "never what we have");
-                assert!(self.partial_of(block).is_some());
-                assert!(askers(block).live <= self.config.max_askers);
-            }
-            if let Some(timeout) = peer.next_timeout(&self.config) {
-                assert!(self.next_timeout.is_some_and(|next| next <= timeout));
-            }
-            let times_ready = self.ready.iter().filter(|&&conn| conn == peer.conn).count();
-            assert_eq!(times_ready, usize::from(peer.is_ready));
-        }
-        let unchoked = self.peers.iter().filter(|peer| !peer.is_choking).count();
-        assert_eq!(unchoked, self.unchoked);
-        let outstanding = self.peers.iter().map(|peer| peer.requests.outstanding());
-        assert_eq!(outstanding.sum::<usize>(), self.outstanding);
-        assert!(self.ready.iter().all(|&conn| self.find(conn).is_some()));
-        let left = self.layout.pieces().filter(|&piece| !self.have.get(piece));
-        let left = left.map(|piece| u64::from(self.layout.data_length_of(piece)));
-        assert_eq!(left.sum::<u64>(), self.bytes_left);
     }
 }
 

@@ -119,6 +119,7 @@ impl Picker {
         (peer.snubs, peer.rejects) = (0, 0);
         peer.pipeline
             .record(now, request.block.length, round_trip, &self.config);
+        self.arm(at); // Quicker answers make us less patient.
         self.set_ready(at);
     }
 
@@ -158,6 +159,7 @@ impl Picker {
     fn pause_after_reject(&mut self, now: Instant, at: usize, piece: PieceIndex) {
         let peer = &mut self.peers[at];
         peer.refuse(piece);
+        let works_at = peer.current.map(|id| self.partials.get(id).piece());
         let is_paused = matches!(peer.pause, Some(Pause::Rejected(end)) if now < end);
         if !is_paused {
             let pause = REJECT_PAUSE * (1 << peer.rejects.min(MAX_DOUBLINGS));
@@ -165,12 +167,10 @@ impl Picker {
             peer.pause = Some(Pause::Rejected(now + pause));
             self.arm(at);
         }
-        let works_there = self.peers[at]
-            .current
-            .is_some_and(|id| self.partials.get(id).piece() == piece);
-        if works_there {
+        if works_at == Some(piece) {
             self.set_current(at, None);
         }
+        self.unreserve(at);
     }
 
     /// Ends all work at a partial piece.

@@ -2,13 +2,26 @@
 
 use std::time::{Duration, Instant};
 
-use bt_types::{BLOCK_LENGTH, Block, ConnId};
+use bt_types::{Block, ConnId, PieceIndex};
 
 use super::Picker;
 use crate::{
-    availability::Preference,
+    availability::{Preference, Stage},
     peer::{Pause, Peer},
 };
+
+/// Who is at work on a partial piece, in the order in which others are sent there.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Work {
+    /// This peer alone is to be.
+    Reserved,
+    /// Nobody.
+    Orphaned,
+    /// Some who are slow.
+    Shared,
+    /// One who is fast.
+    Exclusive,
+}
 
 /// A block that another peer is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +65,7 @@ impl Picker {
     }
 
     fn next_block(&mut self, now: Instant, at: usize) -> Option<Block> {
-        if let Some((id, slot)) = self.free_block(now, at) {
+        if let Some((id, slot)) = self.free_block(at) {
             self.peers[at].pause = None;
             return Some(self.request(now, at, id, slot, false));
         }
@@ -84,13 +97,13 @@ impl Picker {
 
     /// A block that nobody is asked for: from the piece at which the peer works, else from one
     /// that it goes on with or begins.
-    fn free_block(&mut self, now: Instant, at: usize) -> Option<(u32, u32)> {
+    fn free_block(&mut self, at: usize) -> Option<(u32, u32)> {
         if let Some(id) = self.peers[at].current {
             if let Some(slot) = self.free_slot(id, at) {
                 return Some((id, slot));
             }
         }
-        let next = self.next_piece(now, at);
+        let next = self.next_piece(at);
         self.set_current(at, next);
         let id = next?;
         self.free_slot(id, at).map(|slot| (id, slot))
@@ -110,57 +123,55 @@ impl Picker {
 
     /// The partial piece from which the peer takes its next blocks.
     ///
-    /// Pieces at which nobody works come first. Then a fast peer begins one for itself, while a
-    /// slow one joins the slow; if neither is possible, they do as the other.
-    fn next_piece(&mut self, now: Instant, at: usize) -> Option<u32> {
-        let (mut orphan, mut shared, mut exclusive) = (None, None, None);
-        for index in 0..self.partials.open().len() {
-            let id = self.partials.open()[index];
-            let partial = self.partials.get(id);
-            let rank = (partial.free(), id);
-            let best = match (partial.workers(), partial.is_exclusive()) {
-                (0, _) => &mut orphan,
-                (_, false) => &mut shared,
-                (_, true) => &mut exclusive,
-            };
-            // What is nearest to completion first: it frees memory, and can be given on.
-            let is_better = best.is_none_or(|best| rank < best);
-            if is_better && self.peers[at].offers(partial.piece()) && self.can_serve(id, at) {
-                *best = Some(rank);
-            }
-        }
-        let (orphan, shared, exclusive) =
-            (orphan.map(id_of), shared.map(id_of), exclusive.map(id_of));
-        let may_begin = self.partials.open().len() < self.partial_limit();
+    /// Pieces at which nobody works come first. Otherwise a fast peer begins one for itself, and a
+    /// slow one joins the slow; where that is not possible they do as the other.
+    fn next_piece(&mut self, at: usize) -> Option<u32> {
+        let open = self.partials.open().iter();
+        let joinable = open.filter_map(|&id| Some((self.fit(id, at)?, id))).min();
         let peer = &self.peers[at];
-        let is_fast = !peer.is_snubbed()
-            && peer.can_send(
-                self.layout.nominal_piece_length(),
-                self.config.whole_piece_time,
-                now,
-            );
-        orphan
-            .or_else(|| {
-                if is_fast && may_begin {
-                    self.begin(at, true)
-                } else {
-                    None
-                }
-            })
-            .or(shared)
-            .or_else(|| {
-                if may_begin {
-                    self.begin(at, is_fast)
-                } else {
-                    None
-                }
-            })
-            .or(exclusive)
-            .or_else(|| self.begin(at, is_fast))
+        let piece_length = self.layout.nominal_piece_length();
+        let is_fast =
+            !peer.is_snubbed() && peer.can_send(piece_length, self.config.whole_piece_time);
+        let may_begin = self.partials.open().len() < self.partial_limit();
+        let begins = match joinable {
+            None => true,
+            Some(((Work::Reserved | Work::Orphaned, _), _)) => false,
+            Some(((Work::Shared, _), _)) => may_begin && is_fast,
+            Some(((Work::Exclusive, _), _)) => may_begin,
+        };
+        let begun = if begins { self.begin(at) } else { None };
+        let id = begun.or(joinable.map(|(_, id)| id))?;
+        if is_fast && self.partials.get(id).workers() == 0 {
+            self.partials.set_exclusive(id);
+        }
+        Some(id)
+    }
+
+    /// How well a partial piece suits the peer, least first; `None` if the peer can do nothing
+    /// there. Among equals, what is nearest to completion: it frees memory, and can be given on.
+    fn fit(&self, id: u32, at: usize) -> Option<(Work, u32)> {
+        let partial = self.partials.get(id);
+        let work = if partial.is_reserved() {
+            Work::Reserved
+        } else if partial.workers() == 0 {
+            Work::Orphaned
+        } else if partial.is_exclusive() {
+            Work::Exclusive
+        } else {
+            Work::Shared
+        };
+        let suits = self.may_serve(id, at) && self.has_unasked(id, at);
+        suits.then_some((work, partial.free()))
+    }
+
+    /// Whether the peer may be asked for blocks of a partial piece at all.
+    fn may_serve(&self, id: u32, at: usize) -> bool {
+        let (partial, peer) = (self.partials.get(id), &self.peers[at]);
+        peer.offers(partial.piece()) && !partial.is_reserved_from(peer.conn)
     }
 
     /// Whether a partial piece has a free block for which the peer is not already asked.
-    fn can_serve(&self, id: u32, at: usize) -> bool {
+    fn has_unasked(&self, id: u32, at: usize) -> bool {
         let requests = &self.peers[at].requests;
         let partial = self.partials.get(id);
         let is_late = |slot| {
@@ -171,7 +182,7 @@ impl Picker {
     }
 
     /// Begins a piece that the peer has, if there is one.
-    fn begin(&mut self, at: usize, is_exclusive: bool) -> Option<u32> {
+    fn begin(&mut self, at: usize) -> Option<u32> {
         let peer = &self.peers[at];
         if peer.listed == 0 {
             return None;
@@ -183,18 +194,50 @@ impl Picker {
         } else {
             Preference::Rarest
         };
+        let pieces = &peer.pieces;
         let piece = self
             .availability
-            .choose(&peer.pieces, preference, &mut self.rng)?;
+            .choose(pieces, preference, &mut self.rng)?;
+        Some(self.begin_piece(piece))
+    }
+
+    fn begin_piece(&mut self, piece: PieceIndex) -> u32 {
         let id = self.partials.begin(&self.layout, piece);
         self.availability.begin(piece, id);
         for peer in &mut self.peers {
             peer.listed -= u32::from(peer.pieces.get(piece));
         }
-        if is_exclusive {
-            self.partials.set_exclusive(id);
+        id
+    }
+
+    /// Asks `piece` of `conn` alone, so that its blocks have one source and its hash a culprit:
+    /// for a piece that failed when several had sent it.
+    ///
+    /// Holds until the piece is verified or fails, or the peer chokes us, falls silent, rejects,
+    /// loses the piece or leaves: then it is for all again. Returns `false`, and changes nothing,
+    /// if the peer can not be asked for the piece now, or others are being asked for it.
+    pub fn reserve(&mut self, piece: PieceIndex, conn: ConnId) -> bool {
+        let Some(at) = self.find(conn) else {
+            return false;
+        };
+        let peer = &self.peers[at];
+        if peer.is_choking || peer.is_snubbed() || !peer.offers(piece) {
+            return false;
         }
-        Some(id)
+        if self.availability.stage(piece) != Stage::Listed {
+            return false;
+        }
+        let id = self.begin_piece(piece);
+        self.partials.reserve(id, conn);
+        self.set_ready(at);
+        true
+    }
+
+    /// What was reserved for the peer is for all again.
+    pub(super) fn unreserve(&mut self, at: usize) {
+        if self.partials.unreserve(self.peers[at].conn) {
+            self.wake();
+        }
     }
 
     /// Pieces with free blocks, beyond which a peer rather joins than begins one. Each peer needs
@@ -205,7 +248,7 @@ impl Picker {
 
     /// Takes over a block from a much slower peer, which may still answer.
     fn take_over(&mut self, now: Instant, at: usize) -> Option<Block> {
-        let mine = self.expected_of_next(now, at)?;
+        let mine = self.expected_of_next(at)?;
         let busy = self.slowest_busy(now, at, |picker, busy| {
             let (id, slot) = picker.slot_of(busy);
             picker.partials.get(id).askers(slot).total() == 1 && busy.expected > mine * 2
@@ -241,7 +284,10 @@ impl Picker {
 
     /// Whether somebody who is connected has a block that nobody is asked for.
     fn any_free_block(&self) -> bool {
-        let is_available = |&id: &u32| self.availability.of(self.partials.get(id).piece()) > 0;
+        let is_available = |&id: &u32| {
+            let partial = self.partials.get(id);
+            self.availability.of(partial.piece()) > 0 && !partial.is_reserved()
+        };
         self.availability.any_to_begin() || self.partials.open().iter().any(is_available)
     }
 
@@ -268,8 +314,8 @@ impl Picker {
             // The last of a queue is expected last.
             (0..peer.requests.live.len())
                 .rev()
-                .filter(|&request| self.peers[at].offers(peer.requests.live[request].block.piece))
                 .map(busy)
+                .filter(|&busy| self.may_serve(self.slot_of(busy).0, at))
                 .find(|&busy| eligible(self, busy))
         });
         candidates.max_by_key(|busy| busy.expected)
@@ -286,9 +332,10 @@ impl Picker {
 
     /// When the next block would come that is asked of this peer, from now; `None` if it never
     /// sent one.
-    fn expected_of_next(&self, now: Instant, at: usize) -> Option<Duration> {
+    fn expected_of_next(&self, at: usize) -> Option<Duration> {
         let peer = &self.peers[at];
-        let block_time = peer.pipeline.block_time(now)?;
+        // At the rate at which it last sent: that it is idle now is not its fault.
+        let block_time = peer.pipeline.block_time(peer.last_block)?;
         let queued = peer.requests.outstanding() as u32 + 1;
         Some(
             peer.pipeline
@@ -315,17 +362,9 @@ fn expected(peer: &Peer, now: Instant, block_time: Option<Duration>, index: usiz
     }
 }
 
-fn id_of((_, id): (u32, u32)) -> u32 {
-    id
-}
-
 /// A peer for which nothing was found is not searched for again before: bounds the cost, and is
 /// short against the end-game that it delays.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(200);
 /// What a peer is taken to need for a block before it sent one: that of a modem, so that others
 /// come to its relief early. It has been asked for few.
 const UNKNOWN_BLOCK_TIME: Duration = Duration::from_secs(1);
-const _: () = assert!(
-    BLOCK_LENGTH == 16_384,
-    "the constants above are for blocks of 16 KiB"
-);

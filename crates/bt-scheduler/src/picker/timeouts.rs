@@ -133,6 +133,7 @@ impl Picker {
             .map(|id| self.partials.get(id).piece());
         if works_at.is_some_and(|piece| !self.peers[at].pieces.get(piece)) {
             self.set_current(at, None);
+            self.unreserve(at);
         }
         if self.release_where(at, |peer, block| !peer.pieces.get(block.piece)) {
             self.arm(at);
@@ -159,6 +160,7 @@ impl Picker {
                     peer.snubs = peer.snubs.saturating_add(1);
                     peer.pipeline.collapse();
                     self.set_current(at, None);
+                    self.unreserve(at);
                     self.release_where(at, |_, _| true);
                 }
             }
