@@ -1,0 +1,50 @@
+use std::time::Instant;
+
+use bt_types::{AnnounceRequest, SwarmId};
+
+use super::RequestId;
+use crate::wire::{ConnectionId, Response, TransactionId};
+
+/// A request that has not ended.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) id: RequestId,
+    pub(super) ask: Ask,
+    /// Kept for all copies, so that a late answer to the first still counts.
+    pub(super) transaction_id: TransactionId,
+    /// With which connection id the last copy was sent; `None` before the first.
+    pub(super) sent_with: Option<ConnectionId>,
+    /// Whether the next copy leaves as soon as we are connected.
+    pub(super) awaits_connection: bool,
+    /// Whether the tracker disowned our connection id once already.
+    pub(super) reconnected: bool,
+    /// Timeouts so far, those of the connect that it waited for included: `n` of BEP 15. Always
+    /// below `attempts`.
+    pub(super) attempt: u32,
+    pub(super) attempts: u32,
+    pub(super) deadline: Instant,
+}
+
+#[derive(Debug)]
+pub(super) enum Ask {
+    Announce(AnnounceRequest),
+    Scrape(Box<[SwarmId]>),
+}
+
+impl Ask {
+    pub(super) fn is_answered_by(&self, response: &Response) -> bool {
+        match response {
+            Response::Announce(_) | Response::EmptyAnnounce => matches!(self, Self::Announce(_)),
+            Response::Scrape(_) => matches!(self, Self::Scrape(_)),
+            Response::Error(_) => true,
+            Response::Connect(_) => false,
+        }
+    }
+
+    pub(super) fn swarm_count(&self) -> usize {
+        match self {
+            Self::Announce(_) => 1,
+            Self::Scrape(swarm_ids) => swarm_ids.len(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+use super::MAX_ERROR_TEXT;
+
+/// Makes a stranger's bytes fit to be shown: at most [`MAX_ERROR_TEXT`] bytes, without the NUL that
+/// some trackers append, and with everything escaped that could move a cursor or reorder a line.
+pub(super) fn printable(bytes: &[u8]) -> String {
+    let end = bytes
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |i| i + 1);
+    let bytes = &bytes[..end.min(MAX_ERROR_TEXT)];
+    let mut text = String::with_capacity(bytes.len());
+    let mut buffer = [0; 4];
+    for char in String::from_utf8_lossy(bytes).chars() {
+        let escaped: String;
+        let shown = if is_unsafe(char) {
+            escaped = char.escape_unicode().collect();
+            &escaped
+        } else {
+            &*char.encode_utf8(&mut buffer)
+        };
+        if text.len() + shown.len() > MAX_ERROR_TEXT {
+            break;
+        }
+        text.push_str(shown);
+    }
+    text
+}
+
+/// Control characters, and the invisible ones that turn the direction of writing or end a line.
+fn is_unsafe(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
