@@ -1,1 +1,80 @@
-//! .torrent files: read and check v1, hybrid and v2 torrents, with file names that are safe to write.
+//! `.torrent` files: what is in them, checked, with file names that are safe to write.
+//!
+//! [`Metainfo`] is a whole `.torrent`; [`Info`] is the part that names the torrent and that peers
+//! can send (BEP 9). Both are made from bytes of any content and are then right by construction:
+//! lengths, piece counts and Merkle layers agree, and every [`RelativePath`] stays within the
+//! folder that it is put into, on every platform.
+//!
+//! ```
+//! use bt_metainfo::{InfoBuilder, Metainfo, MetainfoBuilder};
+//!
+//! let info = InfoBuilder::new("album", 16_384)
+//!     .file(["cd1", "a.flac"], 20_000)
+//!     .file(["..", "con:.txt"], 5)
+//!     .pieces([[1; 20], [2; 20]])
+//!     .encode();
+//! let torrent = MetainfoBuilder::new(info)
+//!     .tier(["udp://tracker.example.org:6969/announce"])
+//!     .encode();
+//!
+//! let metainfo = Metainfo::from_bytes(&torrent)?;
+//! let info = metainfo.info();
+//! assert_eq!(info.layout().piece_count(), 2);
+//! let paths: Vec<_> = info.files().iter().map(|file| file.path.to_string()).collect();
+//! assert_eq!(paths, ["album/cd1/a.flac", "album/_/con_.txt"]);
+//!
+//! // Errors say where.
+//! let error = Metainfo::from_bytes(b"d4:infod6:lengthi-1e4:name1:a12:piece lengthi1eee").unwrap_err();
+//! assert_eq!(error.to_string(), "info.length is negative (-1)");
+//! # Ok::<(), bt_metainfo::MetainfoError>(())
+//! ```
+//!
+//! # Kinds of torrents
+//!
+//! v1, v2, and hybrids, whose two file lists must agree. A hybrid is laid out and verified as v1,
+//! and known by both ids. The ids are hashes of the exact bytes of the info dictionary; a v1
+//! dictionary need not be canonical (many are not), a v2 one must be.
+//!
+//! # Names
+//!
+//! A torrent is never refused for a name; one deterministic rule makes it safe. What no file
+//! system or only some accept becomes `_`: control characters, `? < > " | * :`, invalid UTF-8.
+//! Slashes and characters that cannot be seen or turn the writing direction are dropped, and so
+//! are dots and spaces at the end; what is empty then becomes `_`. Names that Windows reserves get
+//! a `_` in front. 240 bytes are kept, the extension among them. Of files that then have the same
+//! name, upper and lower case not told apart, or the name of a folder, the later one becomes
+//! `name.1.ext`.
+//!
+//! A symbolic link is kept if its target is a file or folder of the torrent, and points straight
+//! at it; otherwise it becomes an empty file. Nothing ever lies behind a link.
+//!
+//! # Limits
+//!
+//! Depth 100 and 3,000,000 bencoded values, 2^21 pieces, 2^48 bytes, 100 trackers, 50 web seeds.
+//! The size of the input is the caller's to limit.
+//!
+//! # What is deliberately outside
+//!
+//! Reading files, hashing content, magnet links, DHT nodes and hints about similar torrents
+//! (BEP 5, 38), legacy text encodings, and names that differ only in how Unicode composes
+//! accents, which some file systems do not tell apart.
+//!
+//! # BEPs
+//!
+//! 3, 9 (the info dictionary by itself), 12 (tiers), 19 (web seeds), 27 (private), 47 (pad files,
+//! attributes, links), 52 (v2, hybrids). Not covered: 17, 35, 39.
+
+mod builder;
+mod error;
+mod file;
+mod info;
+mod metainfo;
+mod name;
+mod node;
+mod unique;
+
+pub use builder::{InfoBuilder, MetainfoBuilder};
+pub use error::{MetainfoError, MetainfoErrorKind};
+pub use file::{File, FileKind, RelativePath};
+pub use info::Info;
+pub use metainfo::Metainfo;

@@ -1,0 +1,94 @@
+use std::collections::{HashMap, HashSet};
+
+use crate::name::{MAX_NAME_LENGTH, shorten, split_extension};
+
+/// Renames files until no two have the same path, and none that of a folder, upper and lower case
+/// not told apart: they are not on Windows and macOS.
+///
+/// The first of a kind keeps its name, others become `name.1.ext`. `is_written` tells real files
+/// from padding, which never takes a name from a real one and makes no folders.
+///
+/// Linear in the size of the paths, whatever they are: see [`Names::rename`].
+pub(crate) fn make_unique(paths: &mut [String], is_written: impl Fn(usize) -> bool) {
+    let mut names = Names::default();
+    let mut last_folder = "";
+    for (_, path) in paths.iter().enumerate().filter(|(i, _)| is_written(*i)) {
+        let folder = folder_of(path);
+        if folder != last_folder {
+            names.add_folder(folder);
+            last_folder = folder;
+        }
+    }
+    for written in [true, false] {
+        for (index, path) in paths.iter_mut().enumerate() {
+            if is_written(index) == written && !names.add_file(path) {
+                names.rename(path);
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Names {
+    /// Folded paths of all folders.
+    folders: HashSet<String>,
+    /// Folded paths of the files seen so far.
+    files: HashSet<String>,
+    /// For each folded path without its number: the last number given.
+    numbers: HashMap<String, u32>,
+}
+
+impl Names {
+    /// Adds a folder and those around it.
+    fn add_folder(&mut self, folder: &str) {
+        let folded = fold(folder);
+        let mut folder = folded.as_str();
+        while !folder.is_empty() && self.folders.insert(folder.to_owned()) {
+            folder = folder_of(folder);
+        }
+    }
+
+    /// Returns whether the path was free.
+    fn add_file(&mut self, path: &str) -> bool {
+        let folded = fold(path);
+        !self.folders.contains(&folded) && self.files.insert(folded)
+    }
+
+    /// Numbers count on from file to file, and two families of numbered names have none in
+    /// common, so that a name is found taken at most once for each file there is.
+    fn rename(&mut self, path: &mut String) {
+        let name_start = path.rfind('/').map_or(0, |slash| slash + 1);
+        let name = shorten(&path[name_start..], MAX_NAME_LENGTH - NUMBER_LENGTH);
+        let (stem, extension) = split_extension(&name);
+        let family = fold(&format!("{}{stem}/{extension}", &path[..name_start]));
+        let mut number = self.numbers.get(&family).copied().unwrap_or(0);
+        loop {
+            number += 1;
+            let candidate = format!("{}{stem}.{number}{extension}", &path[..name_start]);
+            if self.add_file(&candidate) {
+                *path = candidate;
+                self.numbers.insert(family, number);
+                return;
+            }
+        }
+    }
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rfind('/').map_or("", |slash| &path[..slash])
+}
+
+/// A path in one case. Both ways, since some letters have a partner in one direction only.
+fn fold(path: &str) -> String {
+    if path.is_ascii() {
+        return path.to_ascii_lowercase();
+    }
+    let upper = path.chars().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).collect()
+}
+
+/// A dot and as many digits as there can be files.
+const NUMBER_LENGTH: usize = ".10000000".len();
+
+#[cfg(test)]
+mod tests;
