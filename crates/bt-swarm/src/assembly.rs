@@ -38,13 +38,22 @@ struct Gathered<P> {
 enum Stage {
     Gathering,
     /// Blocks are being written early; `complete` if the last block has come meanwhile.
-    Spilling { disk_bytes: usize, complete: bool },
-    Verifying { disk_bytes: usize },
+    Spilling {
+        disk_bytes: usize,
+        complete: bool,
+    },
+    Verifying {
+        disk_bytes: usize,
+    },
 }
 
 impl<P: Payload> Assembly<P> {
     pub(crate) fn new() -> Self {
-        Self { pieces: BTreeMap::new(), held_bytes: 0, disk_bytes: 0 }
+        Self {
+            pieces: BTreeMap::new(),
+            held_bytes: 0,
+            disk_bytes: 0,
+        }
     }
 
     /// Bytes of payload that are in memory because of us.
@@ -59,7 +68,10 @@ impl<P: Payload> Assembly<P> {
             contributors: Vec::new(),
             stage: Stage::Gathering,
         });
-        debug_assert!(!matches!(piece.stage, Stage::Verifying { .. }), "{block:?} comes too late");
+        debug_assert!(
+            !matches!(piece.stage, Stage::Verifying { .. }),
+            "{block:?} comes too late"
+        );
         self.held_bytes += payload.len();
         piece.blocks.push((block.begin, payload));
         piece.received += 1;
@@ -95,7 +107,10 @@ impl<P: Payload> Assembly<P> {
         let (&piece, gathered) = gathering.min_by_key(|(_, piece)| piece.received)?;
         let blocks = take_sorted(&mut gathered.blocks);
         let disk_bytes = length_of(&blocks);
-        gathered.stage = Stage::Spilling { disk_bytes, complete: false };
+        gathered.stage = Stage::Spilling {
+            disk_bytes,
+            complete: false,
+        };
         self.held_bytes -= disk_bytes;
         self.disk_bytes += disk_bytes;
         Some(DiskJob::Spill { piece, blocks })
@@ -105,7 +120,13 @@ impl<P: Payload> Assembly<P> {
     /// piece became complete meanwhile.
     pub(crate) fn spilled(&mut self, piece: PieceIndex) -> Option<DiskJob<P>> {
         let gathered = self.pieces.get_mut(&piece)?;
-        let Stage::Spilling { disk_bytes, complete } = gathered.stage else { return None };
+        let Stage::Spilling {
+            disk_bytes,
+            complete,
+        } = gathered.stage
+        else {
+            return None;
+        };
         self.disk_bytes -= disk_bytes;
         gathered.stage = Stage::Gathering;
         complete.then(|| self.verify(piece))
@@ -113,7 +134,9 @@ impl<P: Payload> Assembly<P> {
 
     /// The verdict on `piece` is there, or the disk failed: forgets it, and tells who sent it.
     pub(crate) fn remove(&mut self, piece: PieceIndex) -> Vec<Contributor> {
-        let Some(gathered) = self.pieces.remove(&piece) else { return Vec::new() };
+        let Some(gathered) = self.pieces.remove(&piece) else {
+            return Vec::new();
+        };
         self.held_bytes -= length_of(&gathered.blocks);
         self.disk_bytes -= match gathered.stage {
             Stage::Gathering => 0,
@@ -124,7 +147,10 @@ impl<P: Payload> Assembly<P> {
 
     /// Hands everything of `piece` that is in memory to the disk.
     fn verify(&mut self, piece: PieceIndex) -> DiskJob<P> {
-        let gathered = self.pieces.get_mut(&piece).expect("holds because the callers found it");
+        let gathered = self
+            .pieces
+            .get_mut(&piece)
+            .expect("holds because the callers found it");
         let blocks = take_sorted(&mut gathered.blocks);
         let disk_bytes = length_of(&blocks);
         gathered.stage = Stage::Verifying { disk_bytes };
@@ -135,7 +161,11 @@ impl<P: Payload> Assembly<P> {
 
     #[cfg(any(test, debug_assertions))]
     pub(crate) fn check_invariants(&self) {
-        let held: usize = self.pieces.values().map(|piece| length_of(&piece.blocks)).sum();
+        let held: usize = self
+            .pieces
+            .values()
+            .map(|piece| length_of(&piece.blocks))
+            .sum();
         assert_eq!(held, self.held_bytes);
         let disk = self.pieces.values().map(|piece| match piece.stage {
             Stage::Gathering => 0,
@@ -196,7 +226,10 @@ mod tests {
         let mut assembly = Assembly::new();
         let piece = PieceIndex::new(1);
         assembly.insert(block(1, 0), vec![0; 10], from(1));
-        assert!(matches!(assembly.spill_beyond(0), Some(DiskJob::Spill { .. })));
+        assert!(matches!(
+            assembly.spill_beyond(0),
+            Some(DiskJob::Spill { .. })
+        ));
         assembly.insert(block(1, 1), vec![0; 10], from(2));
         assert!(assembly.complete(piece).is_none());
         let Some(DiskJob::Verify { blocks, .. }) = assembly.spilled(piece) else {
@@ -208,11 +241,18 @@ mod tests {
     }
 
     fn block(piece: u32, slot: u32) -> Block {
-        Block { piece: PieceIndex::new(piece), begin: slot * 16_384, length: 16_384 }
+        Block {
+            piece: PieceIndex::new(piece),
+            begin: slot * 16_384,
+            length: 16_384,
+        }
     }
 
     fn from(conn: u64) -> Contributor {
-        Contributor { conn: ConnId(conn), addr: SocketAddr::from(([127, 0, 0, 1], conn as u16)) }
+        Contributor {
+            conn: ConnId(conn),
+            addr: SocketAddr::from(([127, 0, 0, 1], conn as u16)),
+        }
     }
 
     fn begins(blocks: &[(u32, Vec<u8>)]) -> Vec<u32> {

@@ -35,7 +35,11 @@ pub(crate) struct Round {
 
 impl Dialler {
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self { in_flight: BTreeMap::new(), next_id: 0, timeout }
+        Self {
+            in_flight: BTreeMap::new(),
+            next_id: 0,
+            timeout,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -68,12 +72,20 @@ impl Dialler {
             })
             .collect();
         due.sort_unstable_by(|a, b| (&b.0, b.1).cmp(&(&a.0, a.1)));
-        let dials: Vec<_> =
-            due.iter().take(slots).map(|&(_, _, peer)| self.start(now, peers, peer)).collect();
-        let waiting = peers.idle().filter(|(_, peer)| peer.next_dial > now && useful(peer.is_seed));
+        let dials: Vec<_> = due
+            .iter()
+            .take(slots)
+            .map(|&(_, _, peer)| self.start(now, peers, peer))
+            .collect();
+        let waiting = peers
+            .idle()
+            .filter(|(_, peer)| peer.next_dial > now && useful(peer.is_seed));
         let next_due = waiting.map(|(_, peer)| peer.next_dial).min();
         let next_timeout = self.in_flight.values().map(|dial| dial.deadline).min();
-        Round { dials, next: next_due.into_iter().chain(next_timeout).min() }
+        Round {
+            dials,
+            next: next_due.into_iter().chain(next_timeout).min(),
+        }
     }
 
     /// The dial is over; returns whom it was to.
@@ -83,7 +95,10 @@ impl Dialler {
 
     /// Takes the dials that have waited long enough.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Vec<(DialId, SocketAddr)> {
-        let expired = self.in_flight.iter().filter(|(_, dial)| dial.deadline <= now);
+        let expired = self
+            .in_flight
+            .iter()
+            .filter(|(_, dial)| dial.deadline <= now);
         let expired: Vec<_> = expired.map(|(&id, dial)| (id, dial.peer)).collect();
         for (id, _) in &expired {
             self.in_flight.remove(id);
@@ -99,8 +114,19 @@ impl Dialler {
     fn start(&mut self, now: Instant, peers: &mut Peers, peer: SocketAddr) -> Dial {
         let id = DialId(self.next_id);
         self.next_id += 1;
-        self.in_flight.insert(id, InFlight { peer, deadline: now + self.timeout });
+        self.in_flight.insert(
+            id,
+            InFlight {
+                peer,
+                deadline: now + self.timeout,
+            },
+        );
         peers.set_dialling(peer);
-        Dial { id, peer, transport: Transport::Tcp, encryption: Encryption::Plaintext }
+        Dial {
+            id,
+            peer,
+            transport: Transport::Tcp,
+            encryption: Encryption::Plaintext,
+        }
     }
 }

@@ -83,7 +83,10 @@ mod tests {
         early.set_raw([0x80, 0x40].into());
         assert!(early.push_have(3));
         let pieces = early.resolve(&layout).unwrap();
-        assert_eq!(pieces.iter_ones().map(PieceIndex::get).collect::<Vec<_>>(), [0, 3, 9]);
+        assert_eq!(
+            pieces.iter_ones().map(PieceIndex::get).collect::<Vec<_>>(),
+            [0, 3, 9]
+        );
     }
 
     #[test]
@@ -94,8 +97,14 @@ mod tests {
         assert!(matches!(early.resolve(&layout), Err(EarlyError::Have(_))));
         let mut early = EarlyPieces::default();
         early.set_raw([0xff; 5].into());
-        assert!(matches!(early.resolve(&layout), Err(EarlyError::Bitfield(_))));
+        assert!(matches!(
+            early.resolve(&layout),
+            Err(EarlyError::Bitfield(_))
+        ));
         let mut early = EarlyPieces::default();
-        assert_eq!((0..100_000).filter(|&n| early.push_have(n)).count(), MAX_EARLY_HAVES);
+        assert_eq!(
+            (0..100_000).filter(|&n| early.push_have(n)).count(),
+            MAX_EARLY_HAVES
+        );
     }
 }

@@ -13,13 +13,13 @@
 //! ```
 //! use std::{net::SocketAddr, sync::Arc, time::Instant};
 //!
-//! use bt_metainfo::{Info, InfoBuilder};
+//! use bt_metainfo::InfoBuilder;
 //! use bt_swarm::{Action, Config, Swarm};
 //! use bt_types::{Bitfield, PeerId, PeerSource};
 //!
 //! // One file of 5 bytes, one piece; its hash is not needed here.
-//! let raw = InfoBuilder::new("five", 16_384).file(["five"], 5).pieces([[0; 20]]).build();
-//! let info = Arc::new(Info::from_bytes(&raw)?);
+//! let info = InfoBuilder::new("five", 16_384).single_file(5).pieces([[0; 20]]).build()?;
+//! let info = Arc::new(info);
 //!
 //! let now = Instant::now();
 //! let config = Config::new(PeerId(*b"-XX0001-abcdefghijkl"), 6881);

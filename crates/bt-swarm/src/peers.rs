@@ -77,7 +77,8 @@ impl Peers {
     /// From now on BEP 27 holds; peers from other sources are forgotten.
     pub(crate) fn set_private(&mut self) {
         self.is_private = true;
-        self.known.retain(|_, peer| peer.state != State::Idle || is_allowed_if_private(peer.source));
+        self.known
+            .retain(|_, peer| peer.state != State::Idle || is_allowed_if_private(peer.source));
     }
 
     /// Learns of a peer; returns whether it is news and may be dialled.
@@ -95,8 +96,13 @@ impl Peers {
         if self.known.len() >= self.max_known && !self.evict() {
             return false;
         }
-        let peer =
-            Known { source, failures: 0, next_dial: now, is_seed: false, state: State::Idle };
+        let peer = Known {
+            source,
+            failures: 0,
+            next_dial: now,
+            is_seed: false,
+            state: State::Idle,
+        };
         self.known.insert(addr, peer);
         true
     }
@@ -115,7 +121,8 @@ impl Peers {
         }
         self.banned.insert(ban_of(addr));
         let banned = &self.banned;
-        self.known.retain(|&addr, _| !banned.contains(&ban_of(addr)));
+        self.known
+            .retain(|&addr, _| !banned.contains(&ban_of(addr)));
     }
 
     pub(crate) fn is_banned(&self, addr: SocketAddr) -> bool {
@@ -128,7 +135,10 @@ impl Peers {
 
     /// Those that are neither connected nor being dialled.
     pub(crate) fn idle(&self) -> impl Iterator<Item = (SocketAddr, &Known)> {
-        let idle = self.known.iter().filter(|(_, peer)| peer.state == State::Idle);
+        let idle = self
+            .known
+            .iter()
+            .filter(|(_, peer)| peer.state == State::Idle);
         idle.map(|(&addr, peer)| (addr, peer))
     }
 
@@ -172,7 +182,9 @@ impl Peers {
         jitter: f64,
         count: impl FnOnce(u32) -> u32,
     ) -> u32 {
-        let Some(peer) = self.known.get_mut(&addr) else { return 0 };
+        let Some(peer) = self.known.get_mut(&addr) else {
+            return 0;
+        };
         peer.state = State::Idle;
         peer.failures = count(peer.failures);
         let doublings = peer.failures.min(MAX_DOUBLINGS);
@@ -190,7 +202,10 @@ impl Peers {
     /// Makes room by forgetting the idle peer that failed most; an address that never failed is
     /// not given up for another.
     fn evict(&mut self) -> bool {
-        let idle = self.known.iter().filter(|(_, peer)| peer.state == State::Idle);
+        let idle = self
+            .known
+            .iter()
+            .filter(|(_, peer)| peer.state == State::Idle);
         let worst = idle.max_by_key(|(_, peer)| (peer.failures, peer.source));
         match worst.map(|(&addr, peer)| (addr, peer.failures)) {
             Some((addr, 1..)) => self.known.remove(&addr).is_some(),
@@ -217,7 +232,11 @@ fn ban_of(addr: SocketAddr) -> Ban {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     };
-    if is_shared { Ban::Peer(SocketAddr::new(ip, addr.port())) } else { Ban::Host(ip) }
+    if is_shared {
+        Ban::Peer(SocketAddr::new(ip, addr.port()))
+    } else {
+        Ban::Host(ip)
+    }
 }
 
 /// No peer is given up for good, but one that never answers costs one dial an hour.

@@ -22,10 +22,10 @@ pub(crate) struct Session {
     pub(crate) supports_extended: bool,
     pub(crate) client_name: Option<String>,
 
-    pub(crate) am_choking: bool,
     pub(crate) am_interested: bool,
     pub(crate) peer_choking: bool,
     pub(crate) peer_interested: bool,
+    /// Since when we answer its requests; `None` while we choke it.
     pub(crate) unchoked_at: Option<Instant>,
 
     /// It has sent one of bitfield, have-all, have-none.
@@ -60,7 +60,12 @@ pub(crate) struct Traffic {
 
 impl Traffic {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { downloaded: 0, uploaded: 0, down: RateMeter::new(now), up: RateMeter::new(now) }
+        Self {
+            downloaded: 0,
+            uploaded: 0,
+            down: RateMeter::new(now),
+            up: RateMeter::new(now),
+        }
     }
 
     pub(crate) fn add_downloaded(&mut self, now: Instant, bytes: u32) {
@@ -85,7 +90,6 @@ impl Session {
             supports_fast: connection.reserved.supports_fast(),
             supports_extended: connection.reserved.supports_extended(),
             client_name: None,
-            am_choking: true,
             am_interested: false,
             peer_choking: true,
             peer_interested: false,
@@ -99,6 +103,10 @@ impl Session {
             last_received: now,
             traffic: Traffic::new(now),
         }
+    }
+
+    pub(crate) fn am_choking(&self) -> bool {
+        self.unchoked_at.is_none()
     }
 
     /// What is to be remembered of the peer when the connection ends at `now`.

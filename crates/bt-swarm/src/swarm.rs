@@ -7,7 +7,7 @@ mod requests;
 mod serving;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -54,15 +54,13 @@ pub struct Swarm<P> {
     next_conn: u64,
     choker: FixedSlots,
     timers: Timers,
-    /// Sessions whose pipelines may have room: looked at once all input is in.
-    hungry: BTreeSet<ConnId>,
-    /// Those that found no memory.
-    starved: BTreeSet<ConnId>,
 
     /// `None` while the metadata is unknown.
     torrent: Option<Torrent<P>>,
     /// The disk refused: nothing is requested until it has recovered.
     has_disk_trouble: bool,
+    /// Somebody could have been asked for more, had there been memory.
+    is_starved: bool,
     traffic: Option<Traffic>,
     wasted: u64,
 
@@ -97,10 +95,9 @@ impl<P: Payload> Swarm<P> {
             next_conn: 0,
             choker: FixedSlots::new(config.grant.upload_slots, draw_seed(&mut rng)),
             timers: Timers::default(),
-            hungry: BTreeSet::new(),
-            starved: BTreeSet::new(),
             torrent: None,
             has_disk_trouble: false,
+            is_starved: false,
             traffic: None,
             wasted: 0,
             actions: VecDeque::new(),
@@ -122,13 +119,22 @@ impl<P: Payload> Swarm<P> {
             return;
         }
         let layout = Arc::clone(info.layout());
-        assert_eq!(have.len(), layout.piece_count(), "a bitfield of another torrent");
+        assert_eq!(
+            have.len(),
+            layout.piece_count(),
+            "a bitfield of another torrent"
+        );
         if info.is_private() {
             self.peers.set_private();
         }
         let seed = draw_seed(&mut self.rng);
         let picker = Picker::new(Arc::clone(&layout), have, PickerConfig::default(), seed);
-        self.torrent = Some(Torrent { layout, info, picker, assembly: Assembly::new() });
+        self.torrent = Some(Torrent {
+            layout,
+            info,
+            picker,
+            assembly: Assembly::new(),
+        });
         for conn in self.conns() {
             self.join_picker(now, conn);
             self.send_haves(conn);
@@ -142,7 +148,7 @@ impl<P: Payload> Swarm<P> {
         self.advance(now);
         self.grant = grant;
         self.choker.set_slots(grant.upload_slots);
-        self.feed_starved();
+        self.memory_is_free();
         self.schedule_dialling(now);
     }
 
@@ -157,8 +163,10 @@ impl<P: Payload> Swarm<P> {
         peers: impl IntoIterator<Item = SocketAddr>,
     ) -> usize {
         self.advance(now);
-        let news =
-            peers.into_iter().filter(|&peer| self.peers.add(now, source, peer)).count();
+        let news = peers
+            .into_iter()
+            .filter(|&peer| self.peers.add(now, source, peer))
+            .count();
         if news > 0 {
             self.schedule_dialling(now);
         }
@@ -185,8 +193,6 @@ impl<P: Payload> Swarm<P> {
         self.advance(now);
         self.is_stopped = true;
         self.timers.stop_all();
-        self.hungry.clear();
-        self.starved.clear();
         for id in self.dialler.take_all() {
             self.actions.push_back(Action::AbortDial(id));
         }
@@ -203,16 +209,12 @@ impl<P: Payload> Swarm<P> {
         }
         if self.timers.take_expired(Timer::Choke, now) {
             self.rechoke(now);
-            self.timers.set(Timer::Choke, now + CHOKE_INTERVAL);
         }
         if self.timers.take_expired(Timer::Upkeep, now) {
             self.upkeep(now);
         }
         if let Some(torrent) = &mut self.torrent {
-            if torrent.picker.poll_timeout().is_some_and(|deadline| deadline <= now) {
-                torrent.picker.handle_timeout(now);
-                self.hungry.extend(self.sessions.keys());
-            }
+            torrent.picker.handle_timeout(now);
         }
     }
 
@@ -236,7 +238,10 @@ impl<P: Payload> Swarm<P> {
         if self.is_stopped {
             return None;
         }
-        let picker = self.torrent.as_ref().and_then(|torrent| torrent.picker.poll_timeout());
+        let picker = self
+            .torrent
+            .as_ref()
+            .and_then(|torrent| torrent.picker.poll_timeout());
         self.timers.next().into_iter().chain(picker).min()
     }
 
@@ -309,7 +314,7 @@ impl<P: Payload> Swarm<P> {
             direction: session.direction,
             peer_id: session.peer_id,
             client_name: session.client_name.as_deref(),
-            am_choking: session.am_choking,
+            am_choking: session.am_choking(),
             am_interested: session.am_interested,
             peer_choking: session.peer_choking,
             peer_interested: session.peer_interested,
@@ -329,17 +334,20 @@ impl<P: Payload> Swarm<P> {
             torrent.picker.check_invariants();
             torrent.assembly.check_invariants();
             let reserved = torrent.picker.outstanding_total() * bt_types::BLOCK_LENGTH as usize;
-            let served = self.sessions.values().map(|session| session.uploads.memory_bytes());
+            let served = self
+                .sessions
+                .values()
+                .map(|session| session.uploads.memory_bytes());
             let expected = reserved + torrent.assembly.memory_bytes() + served.sum::<usize>();
             assert_eq!(self.memory_bytes(), expected);
         }
-        assert!(self.dialler.len() <= self.grant.max_half_open.max(self.dialler.len()));
-        assert!(self.hungry.iter().all(|conn| self.sessions.contains_key(conn)));
-        assert!(self.starved.iter().all(|conn| self.sessions.contains_key(conn)));
     }
 
     fn advance(&mut self, now: Instant) {
-        debug_assert!(self.now.is_none_or(|last| last <= now), "time runs backwards");
+        debug_assert!(
+            self.now.is_none_or(|last| last <= now),
+            "time runs backwards"
+        );
         self.now = Some(now);
         if self.traffic.is_none() {
             self.traffic = Some(Traffic::new(now));
@@ -353,7 +361,8 @@ impl<P: Payload> Swarm<P> {
     fn send(&mut self, conn: ConnId, message: Message) {
         if let (Some(session), Some(now)) = (self.sessions.get_mut(&conn), self.now) {
             session.last_sent = now;
-            self.actions.push_back(Action::Send(conn, Outgoing::Message(message)));
+            self.actions
+                .push_back(Action::Send(conn, Outgoing::Message(message)));
         }
     }
 
@@ -384,8 +393,6 @@ fn draw_seed(rng: &mut ChaCha12Rng) -> [u8; 32] {
     seed
 }
 
-/// BEP 3: "every ten seconds".
-const CHOKE_INTERVAL: Duration = Duration::from_secs(10);
 /// How exactly keep-alives and silence are watched: both are counted in minutes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// With this many peers the trackers need not be asked before their time.

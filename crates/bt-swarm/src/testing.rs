@@ -11,11 +11,12 @@ use bt_metainfo::{Info, InfoBuilder};
 use bt_types::{Bitfield, ConnId, Direction, Payload, PeerId, PeerSource, Transport};
 use bt_wire::{Message, RawBlock, Reserved};
 
-use crate::{
-    Action, Config, DiskDone, DiskJob, Event, FailedJob, NewConnection, Outgoing, Swarm,
-};
+use crate::{Action, Config, DiskDone, DiskJob, Event, FailedJob, NewConnection, Outgoing, Swarm};
 
-#[expect(clippy::disallowed_methods, reason = "an arbitrary epoch; only offsets from it matter")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an arbitrary epoch; only offsets from it matter"
+)]
 pub(crate) fn epoch() -> Instant {
     Instant::now()
 }
@@ -34,10 +35,13 @@ impl Payload for Tag {
 }
 
 /// A torrent of one file whose hashes nobody looks at.
-pub(crate) fn torrent(piece_length: u64, total: u64) -> Arc<Info> {
-    let pieces = vec![[0; 20]; total.div_ceil(piece_length) as usize];
-    let raw = InfoBuilder::new("file", piece_length).file(["file"], total).pieces(pieces).build();
-    Arc::new(Info::from_bytes(&raw).unwrap())
+pub(crate) fn torrent(piece_length: u32, total: u64) -> Arc<Info> {
+    let pieces = vec![[0; 20]; total.div_ceil(u64::from(piece_length)) as usize];
+    let info = InfoBuilder::new("file", piece_length)
+        .single_file(total)
+        .pieces(pieces)
+        .build();
+    Arc::new(info.unwrap())
 }
 
 /// Several swarms of one torrent. Whatever one sends has arrived when [`run`](Self::run) returns.
@@ -72,7 +76,12 @@ enum Delivery {
 
 impl Net {
     pub(crate) fn new() -> Self {
-        Self { now: epoch(), nodes: Vec::new(), wires: BTreeMap::new(), inbox: VecDeque::new() }
+        Self {
+            now: epoch(),
+            nodes: Vec::new(),
+            wires: BTreeMap::new(),
+            inbox: VecDeque::new(),
+        }
     }
 
     /// Adds a node with `have` of the torrent; returns its number.
@@ -117,7 +126,9 @@ impl Net {
 
     pub(crate) fn tell(&mut self, node: usize, of: &[usize]) {
         let peers: Vec<_> = of.iter().map(|&other| self.nodes[other].addr).collect();
-        self.nodes[node].swarm.add_peers(self.now, PeerSource::Tracker, peers);
+        self.nodes[node]
+            .swarm
+            .add_peers(self.now, PeerSource::Tracker, peers);
     }
 
     /// Lets everything happen that happens at this moment.
@@ -134,7 +145,9 @@ impl Net {
                     node.events.push(event);
                 }
                 node.swarm.check_invariants();
-                node.peak_memory = node.peak_memory.max(node.swarm.stats(self.now).memory_bytes);
+                node.peak_memory = node
+                    .peak_memory
+                    .max(node.swarm.stats(self.now).memory_bytes);
             }
             while let Some((index, conn, delivery)) = self.inbox.pop_front() {
                 is_idle = false;
@@ -170,7 +183,11 @@ impl Net {
         while !self.nodes[node].swarm.is_complete() && self.now < end {
             self.advance(Duration::from_millis(500));
         }
-        assert!(self.nodes[node].swarm.is_complete(), "{:?}", self.nodes[node].swarm.stats(self.now));
+        assert!(
+            self.nodes[node].swarm.is_complete(),
+            "{:?}",
+            self.nodes[node].swarm.stats(self.now)
+        );
     }
 
     pub(crate) fn release_disk(&mut self, node: usize) {
@@ -183,7 +200,12 @@ impl Net {
     /// A node vanishes: its connections close, and it is not to be reached.
     pub(crate) fn take_down(&mut self, index: usize) {
         self.nodes[index].is_down = true;
-        let ends: Vec<_> = self.wires.keys().filter(|(node, _)| *node == index).copied().collect();
+        let ends: Vec<_> = self
+            .wires
+            .keys()
+            .filter(|(node, _)| *node == index)
+            .copied()
+            .collect();
         for (_, conn) in ends {
             self.nodes[index].swarm.handle_disconnected(self.now, conn);
             self.close(index, conn);
@@ -198,10 +220,15 @@ impl Net {
     fn act(&mut self, index: usize, action: Action<Tag>) {
         match action {
             Action::Dial(dial) => {
-                let to = self.nodes.iter().position(|node| node.addr == dial.peer && !node.is_down);
+                let to = self
+                    .nodes
+                    .iter()
+                    .position(|node| node.addr == dial.peer && !node.is_down);
                 match to {
                     Some(to) => self.connect(index, to, dial.id),
-                    None => self.nodes[index].swarm.handle_dial_failed(self.now, dial.id),
+                    None => self.nodes[index]
+                        .swarm
+                        .handle_dial_failed(self.now, dial.id),
                 }
             }
             Action::AbortDial(_) => {}
@@ -214,7 +241,9 @@ impl Net {
                         Delivery::Message(message)
                     }
                     Outgoing::Block(block, tag) => {
-                        self.nodes[index].swarm.handle_block_sent(self.now, conn, block);
+                        self.nodes[index]
+                            .swarm
+                            .handle_block_sent(self.now, conn, block);
                         Delivery::Block(block.into(), tag)
                     }
                 };
@@ -262,7 +291,9 @@ impl Net {
     fn close(&mut self, index: usize, conn: ConnId) {
         if let Some((other, other_conn)) = self.wires.remove(&(index, conn)) {
             self.wires.remove(&(other, other_conn));
-            self.nodes[other].swarm.handle_disconnected(self.now, other_conn);
+            self.nodes[other]
+                .swarm
+                .handle_disconnected(self.now, other_conn);
         }
     }
 }
@@ -282,7 +313,10 @@ impl Node {
                 if is_good(&blocks) && !spilled_bad {
                     DiskDone::Verified(piece)
                 } else {
-                    DiskDone::Corrupt { piece, block_digests: Vec::new() }
+                    DiskDone::Corrupt {
+                        piece,
+                        block_digests: Vec::new(),
+                    }
                 }
             }
             DiskJob::Spill { piece, blocks } => {
@@ -291,8 +325,15 @@ impl Node {
                 DiskDone::Spilled(piece)
             }
             DiskJob::Read { conn, block } => {
-                let payload = Tag { length: block.length, is_good: !self.is_liar };
-                DiskDone::Read { conn, block, payload }
+                let payload = Tag {
+                    length: block.length,
+                    is_good: !self.is_liar,
+                };
+                DiskDone::Read {
+                    conn,
+                    block,
+                    payload,
+                }
             }
         }
     }

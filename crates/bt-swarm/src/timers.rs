@@ -36,7 +36,9 @@ impl Timers {
 
     /// Whether `timer` has run out; if so it is stopped.
     pub(crate) fn take_expired(&mut self, timer: Timer, now: Instant) -> bool {
-        self.deadlines[timer as usize].take_if(|deadline| *deadline <= now).is_some()
+        self.deadlines[timer as usize]
+            .take_if(|deadline| *deadline <= now)
+            .is_some()
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {

@@ -55,7 +55,10 @@ impl Uploads {
             return None;
         }
         let block = self.queue.pop_front()?;
-        self.in_flight.push(InFlight { block, state: Stage::Reading });
+        self.in_flight.push(InFlight {
+            block,
+            state: Stage::Reading,
+        });
         Some(block)
     }
 
@@ -83,7 +86,9 @@ impl Uploads {
     /// `block` has left; returns whether it was one of ours.
     pub(crate) fn sent(&mut self, block: Block) -> bool {
         let index = self.position(block, |state| state == Stage::Sending);
-        index.map(|index| self.in_flight.swap_remove(index)).is_some()
+        index
+            .map(|index| self.in_flight.swap_remove(index))
+            .is_some()
     }
 
     /// The peer no longer wants `block`; returns whether the request is dropped (else the block
@@ -106,7 +111,11 @@ impl Uploads {
     /// can be rejected (BEP 6).
     pub(crate) fn drop_all(&mut self) -> Vec<Block> {
         let mut dropped: Vec<_> = self.queue.drain(..).collect();
-        for job in self.in_flight.iter_mut().filter(|job| job.state == Stage::Reading) {
+        for job in self
+            .in_flight
+            .iter_mut()
+            .filter(|job| job.state == Stage::Reading)
+        {
             job.state = Stage::Withdrawn;
             dropped.push(job.block);
         }
@@ -115,11 +124,16 @@ impl Uploads {
 
     /// Bytes that reads and sends for this peer hold in memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.in_flight.iter().map(|job| job.block.length as usize).sum()
+        self.in_flight
+            .iter()
+            .map(|job| job.block.length as usize)
+            .sum()
     }
 
     fn position(&self, block: Block, is_wanted: impl Fn(Stage) -> bool) -> Option<usize> {
-        self.in_flight.iter().position(|job| job.block == block && is_wanted(job.state))
+        self.in_flight
+            .iter()
+            .position(|job| job.block == block && is_wanted(job.state))
     }
 }
 
@@ -160,15 +174,25 @@ mod tests {
     #[test]
     fn queue_and_memory_are_bounded() {
         let mut uploads = Uploads::default();
-        let taken = (0..2000).filter(|&n| uploads.push(block(n)) == Queued::Yes).count();
+        let taken = (0..2000)
+            .filter(|&n| uploads.push(block(n)) == Queued::Yes)
+            .count();
         assert_eq!(taken, MAX_QUEUED_REQUESTS as usize);
         let reads = std::iter::from_fn(|| uploads.next_read()).count();
         assert_eq!(reads, MAX_IN_FLIGHT);
         assert_eq!(uploads.memory_bytes(), MAX_IN_FLIGHT * 16_384);
-        assert_eq!(uploads.drop_all().len(), taken, "choking answers for all of them");
+        assert_eq!(
+            uploads.drop_all().len(),
+            taken,
+            "choking answers for all of them"
+        );
     }
 
     fn block(slot: u32) -> Block {
-        Block { piece: PieceIndex::new(0), begin: slot * 16_384, length: 16_384 }
+        Block {
+            piece: PieceIndex::new(0),
+            begin: slot * 16_384,
+            length: 16_384,
+        }
     }
 }

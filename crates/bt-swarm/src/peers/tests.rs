@@ -10,16 +10,32 @@ fn delays_double_with_failures_and_end_at_an_hour() {
         peers.dial_failed(start, addr(1), 0.0);
         delays.push((peers.known[&addr(1)].next_dial - start).as_secs());
     }
-    assert_eq!(delays, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600]);
+    assert_eq!(
+        delays,
+        [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600]
+    );
     peers.disconnected(start, addr(1), Outcome::Good, 0.0);
-    assert_eq!(peers.known[&addr(1)].next_dial, start + Duration::from_secs(5));
+    assert_eq!(
+        peers.known[&addr(1)].next_dial,
+        start + Duration::from_secs(5)
+    );
 }
 
 #[test]
 fn impossible_and_own_addresses_are_not_remembered() {
     let (mut peers, now) = peers();
-    for bad in ["1.2.3.4:0", "0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "[ff02::1]:1", "[::]:1"] {
-        assert!(!peers.add(now, PeerSource::Tracker, bad.parse().unwrap()), "{bad}");
+    for bad in [
+        "1.2.3.4:0",
+        "0.0.0.0:1",
+        "224.0.0.1:1",
+        "255.255.255.255:1",
+        "[ff02::1]:1",
+        "[::]:1",
+    ] {
+        assert!(
+            !peers.add(now, PeerSource::Tracker, bad.parse().unwrap()),
+            "{bad}"
+        );
     }
     peers.add_own(addr(7));
     assert!(!peers.add(now, PeerSource::Tracker, addr(7)));
@@ -32,7 +48,10 @@ fn private_torrents_take_peers_from_trackers_only() {
     assert!(peers.add(now, PeerSource::Pex, addr(1)));
     assert!(peers.add(now, PeerSource::Tracker, addr(2)));
     peers.set_private();
-    assert_eq!(peers.idle().map(|(addr, _)| addr).collect::<Vec<_>>(), [addr(2)]);
+    assert_eq!(
+        peers.idle().map(|(addr, _)| addr).collect::<Vec<_>>(),
+        [addr(2)]
+    );
     for source in [PeerSource::Dht, PeerSource::Pex, PeerSource::Lsd] {
         assert!(!peers.add(now, source, addr(3)));
     }
@@ -55,7 +74,10 @@ fn a_full_table_gives_up_failures_first() {
     for port in 1..=4 {
         assert!(peers.add(now, PeerSource::Tracker, addr(port)));
     }
-    assert!(!peers.add(now, PeerSource::Tracker, addr(5)), "nobody has failed yet");
+    assert!(
+        !peers.add(now, PeerSource::Tracker, addr(5)),
+        "nobody has failed yet"
+    );
     peers.dial_failed(now, addr(3), 0.0);
     assert!(peers.add(now, PeerSource::Tracker, addr(5)));
     assert!(!peers.known.contains_key(&addr(3)));
@@ -66,5 +88,8 @@ fn addr(port: u16) -> SocketAddr {
 }
 
 fn peers() -> (Peers, Instant) {
-    (Peers::new(4, Duration::from_secs(5)), crate::testing::epoch())
+    (
+        Peers::new(4, Duration::from_secs(5)),
+        crate::testing::epoch(),
+    )
 }

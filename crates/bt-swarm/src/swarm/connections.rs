@@ -6,7 +6,7 @@ use bt_types::{ConnId, Direction, Payload, PeerId, PeerSource, Transport};
 use bt_wire::{ExtendedHandshake, Message, Reserved};
 use rand_chacha::rand_core::Rng;
 
-use super::{CHOKE_INTERVAL, Swarm, UPKEEP_INTERVAL};
+use super::{Swarm, UPKEEP_INTERVAL};
 use crate::{
     Action, DialId, DisconnectReason, Event, ProtocolBreach, early::EarlyError, peers::Outcome,
     session::Session, timers::Timer, upload::MAX_QUEUED_REQUESTS,
@@ -67,7 +67,9 @@ impl<P: Payload> Swarm<P> {
             let jitter = self.jitter();
             match refusal {
                 Refusal::Ourselves => self.peers.add_own(peer),
-                _ => self.peers.disconnected(now, peer, Outcome::Fruitless, jitter),
+                _ => self
+                    .peers
+                    .disconnected(now, peer, Outcome::Fruitless, jitter),
             }
         }
         if dialled.is_some() {
@@ -112,7 +114,8 @@ impl<P: Payload> Swarm<P> {
     /// Closes a connection from our side.
     pub(super) fn disconnect(&mut self, now: Instant, conn: ConnId, reason: DisconnectReason) {
         if self.sessions.contains_key(&conn) {
-            self.actions.push_back(Action::Disconnect(conn, reason.clone()));
+            self.actions
+                .push_back(Action::Disconnect(conn, reason.clone()));
             self.forget(now, conn, Some(reason));
         }
     }
@@ -136,7 +139,10 @@ impl<P: Payload> Swarm<P> {
         }
         let in_flight = self.dialler.len();
         let half_open = self.grant.max_half_open.saturating_sub(in_flight);
-        let room = self.grant.max_peers.saturating_sub(self.sessions.len() + in_flight);
+        let room = self
+            .grant
+            .max_peers
+            .saturating_sub(self.sessions.len() + in_flight);
         let is_complete = self.is_complete();
         let rng = &mut self.rng;
         let round = self.dialler.dial(
@@ -146,7 +152,8 @@ impl<P: Payload> Swarm<P> {
             is_complete,
             || rng.next_u64(),
         );
-        self.actions.extend(round.dials.into_iter().map(Action::Dial));
+        self.actions
+            .extend(round.dials.into_iter().map(Action::Dial));
         match round.next {
             Some(next) => self.timers.set(Timer::Dial, next),
             None => self.timers.stop(Timer::Dial),
@@ -168,7 +175,13 @@ impl<P: Payload> Swarm<P> {
         };
         let mut payload = Vec::new();
         handshake.encode(&mut payload);
-        self.send(conn, Message::Extended { id: EXTENDED_HANDSHAKE, payload: payload.into() });
+        self.send(
+            conn,
+            Message::Extended {
+                id: EXTENDED_HANDSHAKE,
+                payload: payload.into(),
+            },
+        );
     }
 
     /// Tells a peer what we have; BEP 6 wants one of the three, BEP 3 lets us leave out an empty
@@ -202,27 +215,40 @@ impl<P: Payload> Swarm<P> {
 
     /// The metadata is known: what the peer has said before gets its meaning.
     pub(super) fn resolve_early_pieces(&mut self, conn: ConnId) {
-        let (Some(now), Some(torrent)) = (self.now, &self.torrent) else { return };
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let (Some(now), Some(torrent)) = (self.now, &self.torrent) else {
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
         let early = std::mem::take(&mut session.early);
         let peer_choking = session.peer_choking;
         match early.resolve(&torrent.layout) {
             Ok(pieces) => {
                 self.set_peer_pieces(now, conn, pieces);
-                if !peer_choking {
-                    self.peer_unchoked(now, conn);
+                if let (false, Some(torrent)) = (peer_choking, &mut self.torrent) {
+                    torrent.picker.unchoked(now, conn);
                 }
             }
             Err(EarlyError::Bitfield(error)) => self.breach(now, conn, error.into()),
             Err(EarlyError::Have(error)) => {
-                self.breach(now, conn, ProtocolBreach::NoSuchPiece { message: "have", error });
+                self.breach(
+                    now,
+                    conn,
+                    ProtocolBreach::NoSuchPiece {
+                        message: "have",
+                        error,
+                    },
+                );
             }
         }
     }
 
     /// The peer has told where it listens: there it can be dialled another time.
     pub(super) fn learn_listen_port(&mut self, now: Instant, conn: ConnId, port: u16) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
         if session.direction == Direction::Outbound || session.listen_addr.is_some() {
             return;
         }
@@ -242,7 +268,10 @@ impl<P: Payload> Swarm<P> {
         if self.peers.is_banned(connection.peer) {
             return Err(Refusal::Banned);
         }
-        let twin = self.sessions.iter().find(|(_, other)| other.peer_id == connection.peer_id);
+        let twin = self
+            .sessions
+            .iter()
+            .find(|(_, other)| other.peer_id == connection.peer_id);
         if let Some((&twin, other)) = twin {
             // Both sides must keep the same one of two: that which the lower id opened.
             let keeps = if self.config.peer_id < connection.peer_id {
@@ -271,15 +300,12 @@ impl<P: Payload> Swarm<P> {
         if !self.timers.is_set(Timer::Upkeep) {
             self.timers.set(Timer::Upkeep, now + UPKEEP_INTERVAL);
         }
-        if !self.timers.is_set(Timer::Choke) {
-            self.timers.set(Timer::Choke, now + CHOKE_INTERVAL);
-        }
     }
 
     fn forget(&mut self, now: Instant, conn: ConnId, reason: Option<DisconnectReason>) {
-        let Some(session) = self.sessions.remove(&conn) else { return };
-        self.hungry.remove(&conn);
-        self.starved.remove(&conn);
+        let Some(session) = self.sessions.remove(&conn) else {
+            return;
+        };
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.remove_peer(now, conn);
         }
@@ -294,15 +320,18 @@ impl<P: Payload> Swarm<P> {
                 self.peers.disconnected(now, addr, outcome, jitter);
             }
         }
-        self.events.push_back(Event::PeerDisconnected { conn, peer: session.addr, reason });
+        self.events.push_back(Event::PeerDisconnected {
+            conn,
+            peer: session.addr,
+            reason,
+        });
         if self.sessions.is_empty() {
             self.timers.stop(Timer::Choke);
             self.timers.stop(Timer::Upkeep);
-        } else if session.peer_interested && !session.am_choking {
+        } else if session.peer_interested && !session.am_choking() {
             self.rechoke(now);
         }
-        // Its requests are free for others, and so is its memory.
-        self.hungry.extend(self.sessions.keys());
+        self.memory_is_free();
         self.schedule_dialling(now);
     }
 }

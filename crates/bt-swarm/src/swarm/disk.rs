@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use bt_types::{BLOCK_LENGTH, ConnId, Payload, PieceIndex};
 use bt_scheduler::Received;
+use bt_types::{BLOCK_LENGTH, ConnId, Payload, PieceIndex};
 use bt_wire::{Message, RawBlock};
 
 use super::Swarm;
@@ -16,21 +16,30 @@ impl<P: Payload> Swarm<P> {
     /// Takes a block of any content.
     pub fn handle_block(&mut self, now: Instant, conn: ConnId, raw: RawBlock, payload: P) {
         self.advance(now);
-        let Some(torrent) = &mut self.torrent else { return };
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
         session.last_received = now;
         session.traffic.add_downloaded(now, raw.length);
         if let Some(traffic) = &mut self.traffic {
             traffic.add_downloaded(now, raw.length);
         }
-        let block = torrent.layout.check_range(raw.piece, raw.begin, raw.length).ok();
+        let block = torrent
+            .layout
+            .check_range(raw.piece, raw.begin, raw.length)
+            .ok();
         let Some(block) = block.filter(|block| block.length as usize == payload.len()) else {
             return self.unrequested(now, conn, raw);
         };
-        self.hungry.insert(conn);
         match torrent.picker.handle_block(now, conn, block) {
             Received::Accepted { piece_complete } => {
-                let from = Contributor { conn, addr: session.addr };
+                let from = Contributor {
+                    conn,
+                    addr: session.addr,
+                };
                 torrent.assembly.insert(block, payload, from);
                 let job = if piece_complete {
                     torrent.assembly.complete(block.piece)
@@ -67,29 +76,40 @@ impl<P: Payload> Swarm<P> {
                     self.actions.extend(job.map(Action::Disk));
                 }
             }
-            DiskDone::Read { conn, block, payload } => {
-                let Some(session) = self.sessions.get_mut(&conn) else { return };
+            DiskDone::Read {
+                conn,
+                block,
+                payload,
+            } => {
+                let Some(session) = self.sessions.get_mut(&conn) else {
+                    return;
+                };
                 if session.uploads.read_done(block) {
                     session.last_sent = now;
-                    self.actions.push_back(Action::Send(conn, Outgoing::Block(block, payload)));
+                    self.actions
+                        .push_back(Action::Send(conn, Outgoing::Block(block, payload)));
                 } else {
                     self.read_ahead(conn);
                 }
             }
             DiskDone::Failed(job) => self.disk_failed(job),
         }
-        self.feed_starved();
+        self.memory_is_free();
     }
 
     /// The trouble that [`Event::DiskFailed`] told of is over: requests go on.
     pub fn handle_disk_recovered(&mut self, now: Instant) {
         self.advance(now);
         self.has_disk_trouble = false;
-        self.hungry.extend(self.sessions.keys());
+        if let Some(torrent) = &mut self.torrent {
+            torrent.picker.wake();
+        }
     }
 
     fn piece_verified(&mut self, now: Instant, piece: PieceIndex) {
-        let Some(torrent) = &mut self.torrent else { return };
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
         torrent.assembly.remove(piece);
         torrent.picker.piece_verified(piece);
         let is_complete = torrent.picker.is_complete();
@@ -111,8 +131,9 @@ impl<P: Payload> Swarm<P> {
         self.events.push_back(Event::Completed);
         let Some(torrent) = &self.torrent else { return };
         let seeds = self.sessions.keys().copied();
-        let seeds: Vec<_> =
-            seeds.filter(|&conn| torrent.picker.peer_pieces(conn).is_full()).collect();
+        let seeds: Vec<_> = seeds
+            .filter(|&conn| torrent.picker.peer_pieces(conn).is_full())
+            .collect();
         for conn in seeds {
             self.disconnect(now, conn, DisconnectReason::BothComplete);
         }
@@ -123,23 +144,27 @@ impl<P: Payload> Swarm<P> {
     /// with one of them alone, so that each failure either gives the piece or names a liar, and
     /// one bad peer among good ones never stops a download.
     fn piece_corrupt(&mut self, now: Instant, piece: PieceIndex) {
-        let Some(torrent) = &mut self.torrent else { return };
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
         let contributors = torrent.assembly.remove(piece);
         torrent.picker.piece_failed(piece);
         self.wasted += u64::from(torrent.layout.data_length_of(piece));
         let mut peers: Vec<SocketAddr> = contributors.iter().map(|from| from.addr).collect();
         peers.sort_unstable();
         peers.dedup();
-        self.events.push_back(Event::PieceFailed { piece, contributors: peers.clone() });
+        self.events.push_back(Event::PieceFailed {
+            piece,
+            contributors: peers.clone(),
+        });
         if let [culprit] = peers[..] {
             self.ban(now, culprit, piece);
         } else {
-            let suspect = contributors.iter().find(|from| self.sessions.contains_key(&from.conn));
-            if let Some(suspect) = suspect {
-                torrent.picker.reserve(piece, suspect.conn);
-            }
+            // If none of them can be asked now, the next failure is another chance.
+            let _ = contributors
+                .iter()
+                .any(|from| torrent.picker.reserve(piece, from.conn));
         }
-        self.hungry.extend(self.sessions.keys());
     }
 
     fn ban(&mut self, now: Instant, culprit: SocketAddr, piece: PieceIndex) {
@@ -151,7 +176,10 @@ impl<P: Payload> Swarm<P> {
         if let Some(addr) = listens_at {
             self.peers.ban(addr);
         }
-        self.events.push_back(Event::PeerBanned { peer: culprit, piece });
+        self.events.push_back(Event::PeerBanned {
+            peer: culprit,
+            piece,
+        });
         for conn in self.conns() {
             if self.peers.is_banned(self.sessions[&conn].addr) {
                 self.disconnect(now, conn, DisconnectReason::BadPiece(piece));
@@ -183,7 +211,9 @@ impl<P: Payload> Swarm<P> {
 
     fn unrequested(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
         self.wasted += u64::from(raw.length.min(BLOCK_LENGTH));
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
         session.offences.unrequested_blocks += 1;
         let count = session.offences.unrequested_blocks;
         if count > MAX_UNREQUESTED_BLOCKS {

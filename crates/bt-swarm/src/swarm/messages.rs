@@ -13,7 +13,9 @@ impl<P: Payload> Swarm<P> {
     /// Takes a message of any content, except `piece` ([`handle_block`](Self::handle_block)).
     pub fn handle_message(&mut self, now: Instant, conn: ConnId, message: Message) {
         self.advance(now);
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
         session.last_received = now;
         let supports_fast = session.supports_fast;
         if let (Some(name), false) = (fast_name(&message), supports_fast) {
@@ -23,17 +25,31 @@ impl<P: Payload> Swarm<P> {
             Message::Choke => self.handle_choke(now, conn),
             Message::Unchoke => {
                 session.peer_choking = false;
-                self.peer_unchoked(now, conn);
+                if let Some(torrent) = &mut self.torrent {
+                    torrent.picker.unchoked(now, conn);
+                }
             }
             Message::Interested => self.handle_interest(now, conn, true),
             Message::NotInterested => self.handle_interest(now, conn, false),
             Message::Have(piece) => self.handle_have(now, conn, piece),
             Message::Bitfield(bytes) => self.handle_bitfield(now, conn, bytes),
             Message::HaveAll => {
-                self.handle_all_or_none(now, conn, "have-all", Bitfield::full, EarlyPieces::set_all);
+                self.handle_all_or_none(
+                    now,
+                    conn,
+                    "have-all",
+                    Bitfield::full,
+                    EarlyPieces::set_all,
+                );
             }
             Message::HaveNone => {
-                self.handle_all_or_none(now, conn, "have-none", Bitfield::new, EarlyPieces::set_none);
+                self.handle_all_or_none(
+                    now,
+                    conn,
+                    "have-none",
+                    Bitfield::new,
+                    EarlyPieces::set_none,
+                );
             }
             Message::Request(block) => self.handle_request(now, conn, block),
             Message::Cancel(block) => self.handle_cancel(conn, block),
@@ -65,20 +81,25 @@ impl<P: Payload> Swarm<P> {
     }
 
     fn handle_choke(&mut self, now: Instant, conn: ConnId) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
         session.peer_choking = true;
-        let outstanding =
-            if session.supports_fast { OnChoke::AwaitRejects } else { OnChoke::Dropped };
+        let outstanding = if session.supports_fast {
+            OnChoke::AwaitRejects
+        } else {
+            OnChoke::Dropped
+        };
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.choked(now, conn, outstanding);
         }
-        // What it will not send is free for the others.
-        self.feed_starved();
-        self.hungry.extend(self.sessions.keys());
+        self.memory_is_free();
     }
 
     fn handle_interest(&mut self, now: Instant, conn: ConnId, is_interested: bool) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
         if session.peer_interested != is_interested {
             session.peer_interested = is_interested;
             // A free slot is given at once, and one that is not used any more is free.
@@ -149,13 +170,14 @@ impl<P: Payload> Swarm<P> {
             }
         }
         self.set_peer_pieces(now, conn, pieces);
-        self.hungry_if_known(conn);
     }
 
     /// BEP 3 and 6: bitfield, have-all or have-none, once. It should be the first message, but
     /// clients send others before it, so its place is not held against anyone.
     fn first_told(&mut self, now: Instant, conn: ConnId, name: &'static str) -> bool {
-        let Some(session) = self.sessions.get_mut(&conn) else { return false };
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return false;
+        };
         let is_second = std::mem::replace(&mut session.has_told_pieces, true);
         if is_second {
             self.breach(now, conn, ProtocolBreach::SecondBitfield(name));
@@ -164,23 +186,28 @@ impl<P: Payload> Swarm<P> {
     }
 
     fn handle_reject(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
-        let Some(torrent) = &mut self.torrent else { return };
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
         // A reject of what we never asked for is ignored, as libtorrent does: BEP 6 lets us close,
         // but it also is what remains of a cancel that crossed it.
         if let Ok(block) = torrent.layout.check_range(raw.piece, raw.begin, raw.length) {
             if torrent.picker.handle_reject(now, conn, block) {
-                self.feed_starved();
-                self.hungry.extend(self.sessions.keys());
+                self.memory_is_free();
             }
         }
     }
 
     fn handle_extended(&mut self, now: Instant, conn: ConnId, id: u8, payload: &[u8]) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
         match id {
             EXTENDED_HANDSHAKE => {
                 // One that cannot be read says nothing; it is no reason to part (libtorrent).
-                let Ok(handshake) = ExtendedHandshake::decode(payload) else { return };
+                let Ok(handshake) = ExtendedHandshake::decode(payload) else {
+                    return;
+                };
                 if let Some(name) = handshake.client {
                     session.client_name = Some(name);
                 }

@@ -11,10 +11,12 @@ use crate::DisconnectReason;
 impl<P: Payload> Swarm<P> {
     /// Payload bytes in memory because of us, and those for which requests reserve memory.
     pub(super) fn memory_bytes(&self) -> usize {
-        let served = self.sessions.values().map(|session| session.uploads.memory_bytes());
+        let served = self
+            .sessions
+            .values()
+            .map(|session| session.uploads.memory_bytes());
         let downloads = self.torrent.as_ref().map_or(0, |torrent| {
-            torrent.picker.outstanding_total() * BLOCK_LENGTH as usize
-                + torrent.assembly.memory_bytes()
+            torrent.picker.outstanding_total() * BLOCK_BYTES + torrent.assembly.memory_bytes()
         });
         downloads + served.sum::<usize>()
     }
@@ -22,33 +24,21 @@ impl<P: Payload> Swarm<P> {
     /// Tops up the pipelines that may have room, within the memory granted: a block's memory is
     /// reserved when it is requested, so back-pressure means not requesting.
     pub(super) fn fill_pipelines(&mut self) {
-        if self.hungry.is_empty() {
-            return;
-        }
-        let hungry = std::mem::take(&mut self.hungry);
         if self.has_disk_trouble || self.is_stopped {
             return;
         }
-        let (Some(now), Some(_)) = (self.now, &self.torrent) else { return };
-        let budget = self.grant.memory_bytes / BLOCK_LENGTH as usize;
-        let mut used = self.memory_bytes().div_ceil(BLOCK_LENGTH as usize);
+        let budget = self.grant.memory_blocks();
+        let mut used = None;
         let mut blocks = Vec::new();
-        for conn in hungry {
-            let Some(torrent) = &mut self.torrent else { return };
-            if self.sessions.get(&conn).is_none_or(|session| session.peer_choking) {
-                continue;
-            }
-            let outstanding = torrent.picker.outstanding(conn);
-            let room = room_for(outstanding, used, budget);
-            if room == 0 {
-                self.starved.insert(conn);
-                continue;
-            }
+        while let Some(conn) = self.next_ready() {
+            let used = used.get_or_insert_with(|| self.memory_bytes().div_ceil(BLOCK_BYTES));
+            let (Some(now), Some(torrent)) = (self.now, &mut self.torrent) else {
+                return;
+            };
+            let room = room_for(torrent.picker.outstanding(conn), *used, budget);
             torrent.picker.pick(now, conn, room, &mut blocks);
-            used += blocks.len();
-            if blocks.len() == room {
-                self.starved.insert(conn);
-            }
+            self.is_starved |= blocks.len() == room;
+            *used += blocks.len();
             for block in blocks.drain(..) {
                 self.send(conn, Message::Request(block.into()));
             }
@@ -56,18 +46,22 @@ impl<P: Payload> Swarm<P> {
         self.send_cancels();
     }
 
-    /// Memory has become free: those that found none may ask again.
-    pub(super) fn feed_starved(&mut self) {
-        self.hungry.append(&mut self.starved);
+    fn next_ready(&mut self) -> Option<ConnId> {
+        self.torrent.as_mut()?.picker.poll_ready()
+    }
+
+    /// Memory has become free: whoever found none may be asked again.
+    pub(super) fn memory_is_free(&mut self) {
+        if let (true, Some(torrent)) = (self.is_starved, &mut self.torrent) {
+            self.is_starved = false;
+            torrent.picker.wake();
+        }
     }
 
     /// Takes back requests that somebody else has answered.
     pub(super) fn send_cancels(&mut self) {
         while let Some((conn, block)) = self.next_cancel() {
             self.send(conn, Message::Cancel(block.into()));
-            if self.sessions.contains_key(&conn) {
-                self.hungry.insert(conn);
-            }
         }
     }
 
@@ -89,45 +83,40 @@ impl<P: Payload> Swarm<P> {
 
     /// One piece more that a peer has.
     pub(super) fn add_peer_piece(&mut self, now: Instant, conn: ConnId, piece: PieceIndex) {
-        let Some(torrent) = &mut self.torrent else { return };
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
         if torrent.picker.peer_has(conn, piece) {
             if torrent.picker.peer_pieces(conn).is_full() {
                 self.found_seed(now, conn);
             }
             self.update_interest(conn);
-            self.hungry_if_known(conn);
-        }
-    }
-
-    pub(super) fn peer_unchoked(&mut self, now: Instant, conn: ConnId) {
-        if let Some(torrent) = &mut self.torrent {
-            torrent.picker.unchoked(now, conn);
-        }
-        self.hungry_if_known(conn);
-    }
-
-    pub(super) fn hungry_if_known(&mut self, conn: ConnId) {
-        if self.sessions.contains_key(&conn) {
-            self.hungry.insert(conn);
         }
     }
 
     /// Tells a peer whether it has something that we want, where that has changed.
     pub(super) fn update_interest(&mut self, conn: ConnId) {
         let Some(torrent) = &self.torrent else { return };
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
         let is_interesting = torrent.picker.is_interesting(conn);
         if is_interesting != session.am_interested {
             session.am_interested = is_interesting;
-            let message =
-                if is_interesting { Message::Interested } else { Message::NotInterested };
+            let message = if is_interesting {
+                Message::Interested
+            } else {
+                Message::NotInterested
+            };
             self.send(conn, message);
         }
     }
 
     /// A peer has everything: remembered, and of no use if we have, too.
     fn found_seed(&mut self, now: Instant, conn: ConnId) {
-        let Some(session) = self.sessions.get(&conn) else { return };
+        let Some(session) = self.sessions.get(&conn) else {
+            return;
+        };
         if let Some(addr) = session.listen_addr {
             self.peers.set_seed(addr);
         }
@@ -152,6 +141,7 @@ fn room_for(outstanding: usize, used: usize, budget: usize) -> usize {
     }
 }
 
+const BLOCK_BYTES: usize = BLOCK_LENGTH as usize;
 /// No pipeline is shallower than this while there is memory at all.
 const MIN_PIPELINE: usize = 2;
 

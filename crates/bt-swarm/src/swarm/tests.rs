@@ -25,10 +25,20 @@ fn a_leech_gets_everything_from_a_seed() {
     let stats = net.nodes[leech].swarm.stats(net.now);
     assert_eq!((stats.downloaded, stats.wasted), (5 * MIB + 12_345, 0));
     assert_eq!(stats.bytes_verified, stats.bytes_total);
-    assert_eq!(net.nodes[seed].swarm.stats(net.now).uploaded, 5 * MIB + 12_345);
-    let completed = net.nodes[leech].events.iter().filter(|event| **event == Event::Completed);
+    assert_eq!(
+        net.nodes[seed].swarm.stats(net.now).uploaded,
+        5 * MIB + 12_345
+    );
+    let completed = net.nodes[leech]
+        .events
+        .iter()
+        .filter(|event| **event == Event::Completed);
     assert_eq!(completed.count(), 1);
-    assert_eq!(net.nodes[seed].swarm.stats(net.now).peers_connected, 0, "two seeds part");
+    assert_eq!(
+        net.nodes[seed].swarm.stats(net.now).peers_connected,
+        0,
+        "two seeds part"
+    );
 }
 
 #[test]
@@ -44,7 +54,11 @@ fn leeches_feed_each_other() {
     for &leech in &leeches {
         net.complete(leech, secs(120));
     }
-    assert_eq!(net.nodes[seed].swarm.stats(net.now).uploaded, 2 * MIB, "the chain passes it on");
+    assert_eq!(
+        net.nodes[seed].swarm.stats(net.now).uploaded,
+        2 * MIB,
+        "the chain passes it on"
+    );
 }
 
 #[test]
@@ -58,14 +72,17 @@ fn the_same_seed_gives_the_same_run() {
             net.tell(node, &[seed, nodes[0], nodes[1]]);
         }
         net.advance(secs(60));
-        net.nodes.iter().map(|node| format!("{:?}", node.events)).collect::<Vec<_>>()
+        net.nodes
+            .iter()
+            .map(|node| format!("{:?}", node.events))
+            .collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
 }
 
 #[test]
 fn a_seeder_that_restarts_is_found_again() {
-    let info = torrent(64 * 1024, MIB);
+    let info = torrent(1 << 20, 64 * MIB);
     let mut net = Net::new();
     let (seed, leech) = (net.seed(&info), net.leech(&info));
     net.nodes[leech].held_disk = Some(Vec::new());
@@ -93,16 +110,27 @@ fn dials_that_take_too_long_are_aborted() {
     let mut swarm = lone(&info);
     let now = epoch();
     swarm.add_peers(now, PeerSource::Tracker, (1..=40).map(peer));
-    let dials = drain(&mut swarm).into_iter().filter(|action| matches!(action, Action::Dial(_)));
-    assert_eq!(dials.count(), Grant::default().max_half_open, "half-open dials are bounded");
+    let dials = drain(&mut swarm)
+        .into_iter()
+        .filter(|action| matches!(action, Action::Dial(_)));
+    assert_eq!(
+        dials.count(),
+        Grant::default().max_half_open,
+        "half-open dials are bounded"
+    );
     let deadline = now + secs(20);
     while swarm.poll_timeout().is_some_and(|next| next <= deadline) {
         let next = swarm.poll_timeout().unwrap();
         swarm.handle_timeout(next);
     }
-    let aborted = drain(&mut swarm).into_iter().filter(|a| matches!(a, Action::AbortDial(_)));
+    let aborted = drain(&mut swarm)
+        .into_iter()
+        .filter(|a| matches!(a, Action::AbortDial(_)));
     assert_eq!(aborted.count(), Grant::default().max_half_open);
-    assert_eq!(swarm.stats(deadline).dials_in_flight, 40 - Grant::default().max_half_open);
+    assert_eq!(
+        swarm.stats(deadline).dials_in_flight,
+        40 - Grant::default().max_half_open
+    );
 }
 
 #[test]
@@ -113,7 +141,12 @@ fn a_lone_liar_is_banned_and_the_download_goes_on() {
     net.nodes[liar].is_liar = true;
     net.tell(leech, &[liar]);
     net.advance(secs(1));
-    assert!(net.nodes[leech].events.iter().any(|event| matches!(event, Event::PeerBanned { .. })));
+    assert!(
+        net.nodes[leech]
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::PeerBanned { .. }))
+    );
     net.tell(leech, &[liar, good]);
     net.complete(leech, secs(60));
     assert!(!connected_to(&net, leech, liar));
@@ -122,7 +155,7 @@ fn a_lone_liar_is_banned_and_the_download_goes_on() {
 /// The pieces are large enough for all three to take part in each.
 #[test]
 fn one_liar_among_good_peers_never_stops_a_download() {
-    let info = torrent(MIB, 8 * MIB);
+    let info = torrent(1 << 20, 8 * MIB);
     let mut net = Net::new();
     let seeds = [net.seed(&info), net.seed(&info), net.seed(&info)];
     let leech = net.leech(&info);
@@ -137,12 +170,15 @@ fn one_liar_among_good_peers_never_stops_a_download() {
             _ => None,
         })
         .collect();
-    assert!(banned.iter().all(|&peer| peer == net.nodes[seeds[1]].addr), "{banned:?}");
+    assert!(
+        banned.iter().all(|&peer| peer == net.nodes[seeds[1]].addr),
+        "{banned:?}"
+    );
 }
 
 #[test]
 fn a_huge_piece_needs_no_more_memory_than_granted() {
-    let info = torrent(128 * MIB, 128 * MIB);
+    let info = torrent(128 << 20, 128 * MIB);
     let mut net = Net::new();
     let seed = net.seed(&info);
     let leech = net.add_with(&info, Bitfield::new(1), |config| {
@@ -157,7 +193,7 @@ fn a_huge_piece_needs_no_more_memory_than_granted() {
 
 #[test]
 fn fifty_slow_peers_with_huge_pieces_share_a_small_memory() {
-    let info = torrent(16 * MIB, 160 * MIB);
+    let info = torrent(16 << 20, 160 * MIB);
     let mut net = Net::new();
     let seeds: Vec<_> = (0..50).map(|_| net.seed(&info)).collect();
     let leech = net.add_with(&info, Bitfield::new(10), |config| {
@@ -189,7 +225,11 @@ fn a_disk_that_refuses_stops_requests_and_nothing_else() {
     net.tell(leech, &[seed]);
     net.advance(secs(10));
     let node = &net.nodes[leech];
-    assert!(node.events.iter().any(|e| matches!(e, Event::DiskFailed(FailedJob::Verify(_)))));
+    assert!(
+        node.events
+            .iter()
+            .any(|e| matches!(e, Event::DiskFailed(FailedJob::Verify(_))))
+    );
     let requests = node.requests_sent;
     net.advance(secs(100));
     assert_eq!(net.nodes[leech].requests_sent, requests);
@@ -276,16 +316,52 @@ fn who_breaks_the_protocol_is_dropped_with_the_reason() {
             .collect();
         assert_eq!(reasons, [format!("protocol broken: {expected}")]);
     };
-    let raw = |piece| RawBlock { piece, begin: 0, length: 16_384 };
+    let raw = |piece| RawBlock {
+        piece,
+        begin: 0,
+        length: 16_384,
+    };
     check(true, vec![Message::Have(16)], "have about piece 16 of 16");
-    check(true, vec![Message::Suggest(99)], "suggest about piece 99 of 16");
-    check(true, vec![Message::Bitfield([0; 3].into())], "bitfield of 3 bytes, 2 expected for 16 pieces");
-    check(true, vec![Message::HaveNone, Message::HaveAll], "a second have-all");
-    check(true, vec![Message::HaveAll, Message::Bitfield([0; 2].into())], "a second bitfield");
-    check(false, vec![Message::HaveAll], "have-all without the fast extension");
-    check(false, vec![Message::Reject(raw(0))], "reject without the fast extension");
-    check(true, vec![Message::Request(raw(1)); 301], "301 invalid requests");
-    check(true, vec![Message::Unknown { id: 99, length: 5 }; 101], "101 unknown messages");
+    check(
+        true,
+        vec![Message::Suggest(99)],
+        "suggest about piece 99 of 16",
+    );
+    check(
+        true,
+        vec![Message::Bitfield([0; 3].into())],
+        "bitfield of 3 bytes, 2 expected for 16 pieces",
+    );
+    check(
+        true,
+        vec![Message::HaveNone, Message::HaveAll],
+        "a second have-all",
+    );
+    check(
+        true,
+        vec![Message::HaveAll, Message::Bitfield([0; 2].into())],
+        "a second bitfield",
+    );
+    check(
+        false,
+        vec![Message::HaveAll],
+        "have-all without the fast extension",
+    );
+    check(
+        false,
+        vec![Message::Reject(raw(0))],
+        "reject without the fast extension",
+    );
+    check(
+        true,
+        vec![Message::Request(raw(1)); 301],
+        "301 invalid requests",
+    );
+    check(
+        true,
+        vec![Message::Unknown { id: 99, length: 5 }; 101],
+        "101 unknown messages",
+    );
 }
 
 #[test]
@@ -296,11 +372,23 @@ fn a_few_unknown_messages_and_odd_requests_are_forgiven() {
     let conn = swarm.handle_connected(now, incoming(1)).unwrap();
     for _ in 0..50 {
         swarm.handle_message(now, conn, Message::Unknown { id: 200, length: 1 });
-        let raw = RawBlock { piece: u32::MAX, begin: u32::MAX, length: u32::MAX };
+        let raw = RawBlock {
+            piece: u32::MAX,
+            begin: u32::MAX,
+            length: u32::MAX,
+        };
         swarm.handle_message(now, conn, Message::Request(raw));
         swarm.handle_message(now, conn, Message::Cancel(raw));
         swarm.handle_message(now, conn, Message::Reject(raw));
-        swarm.handle_block(now, conn, raw, Tag { length: 7, is_good: false });
+        swarm.handle_block(
+            now,
+            conn,
+            raw,
+            Tag {
+                length: 7,
+                is_good: false,
+            },
+        );
     }
     assert_eq!(swarm.stats(now).peers_connected, 1);
 }
@@ -324,7 +412,10 @@ fn what_was_said_before_the_metadata_counts_after_it() {
             _ => None,
         })
         .collect();
-    assert!(!requests.is_empty() && requests.iter().all(|&piece| piece == 3), "{requests:?}");
+    assert!(
+        !requests.is_empty() && requests.iter().all(|&piece| piece == 3),
+        "{requests:?}"
+    );
 }
 
 #[test]
@@ -335,7 +426,11 @@ fn requests_of_a_choked_peer_are_rejected_those_of_an_unchoked_one_served() {
     let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
     swarm.handle_metadata(now, Arc::clone(&info), Bitfield::full(16));
     let conn = swarm.handle_connected(now, incoming(1)).unwrap();
-    let raw = RawBlock { piece: 1, begin: 0, length: BLOCK_LENGTH };
+    let raw = RawBlock {
+        piece: 1,
+        begin: 0,
+        length: BLOCK_LENGTH,
+    };
     drain(&mut swarm);
     swarm.handle_message(now, conn, Message::Request(raw));
     assert!(matches!(
@@ -345,11 +440,28 @@ fn requests_of_a_choked_peer_are_rejected_those_of_an_unchoked_one_served() {
     swarm.handle_message(now, conn, Message::Interested);
     swarm.handle_message(now, conn, Message::Request(raw));
     let actions = drain(&mut swarm);
-    assert!(matches!(actions[0], Action::Send(_, Outgoing::Message(Message::Unchoke))));
-    let Action::Disk(crate::DiskJob::Read { block, .. }) = actions[1] else { panic!() };
-    let payload = Tag { length: block.length, is_good: true };
-    swarm.handle_disk(now, DiskDone::Read { conn, block, payload });
-    assert!(matches!(drain(&mut swarm)[..], [Action::Send(_, Outgoing::Block(sent, _))] if sent == block));
+    assert!(matches!(
+        actions[0],
+        Action::Send(_, Outgoing::Message(Message::Unchoke))
+    ));
+    let Action::Disk(crate::DiskJob::Read { block, .. }) = actions[1] else {
+        panic!()
+    };
+    let payload = Tag {
+        length: block.length,
+        is_good: true,
+    };
+    swarm.handle_disk(
+        now,
+        DiskDone::Read {
+            conn,
+            block,
+            payload,
+        },
+    );
+    assert!(
+        matches!(drain(&mut swarm)[..], [Action::Send(_, Outgoing::Block(sent, _))] if sent == block)
+    );
 }
 
 #[test]
@@ -361,7 +473,10 @@ fn a_stopped_swarm_takes_nobody_and_wants_nothing() {
     let _conn = swarm.handle_connected(now, incoming(2)).unwrap();
     swarm.stop(now);
     drain(&mut swarm);
-    assert_eq!(swarm.handle_connected(now, incoming(3)), Err(Refusal::Stopped));
+    assert_eq!(
+        swarm.handle_connected(now, incoming(3)),
+        Err(Refusal::Stopped)
+    );
     assert_eq!(swarm.poll_timeout(), None);
     assert!(drain(&mut swarm).is_empty());
     assert_eq!(swarm.stats(now).peers_connected, 0);
@@ -403,8 +518,16 @@ proptest! {
 }
 
 fn any_message() -> impl Strategy<Value = (usize, Result<Message, RawBlock>)> {
-    let raw = (0_u32..17, 0_u32..5, prop_oneof![Just(16_384_u32), 0_u32..20_000])
-        .prop_map(|(piece, slot, length)| RawBlock { piece, begin: slot * 16_384, length });
+    let raw = (
+        0_u32..17,
+        0_u32..5,
+        prop_oneof![Just(16_384_u32), 0_u32..20_000],
+    )
+        .prop_map(|(piece, slot, length)| RawBlock {
+            piece,
+            begin: slot * 16_384,
+            length,
+        });
     let piece = 0_u32..17;
     let message = prop_oneof![
         Just(Ok(Message::Choke)),
@@ -419,8 +542,12 @@ fn any_message() -> impl Strategy<Value = (usize, Result<Message, RawBlock>)> {
         raw.clone().prop_map(|raw| Ok(Message::Cancel(raw))),
         raw.clone().prop_map(|raw| Ok(Message::Reject(raw))),
         raw.prop_map(Err),
-        (any::<u8>(), prop::collection::vec(any::<u8>(), 0..40))
-            .prop_map(|(id, payload)| Ok(Message::Extended { id, payload: payload.into() })),
+        (any::<u8>(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(id, payload)| Ok(
+            Message::Extended {
+                id,
+                payload: payload.into()
+            }
+        )),
     ];
     (0_usize..3, message)
 }
@@ -454,7 +581,10 @@ fn drain(swarm: &mut Swarm<Tag>) -> Vec<Action<Tag>> {
 
 fn connected_to(net: &Net, node: usize, other: usize) -> bool {
     let addr = net.nodes[other].addr;
-    net.nodes[node].swarm.peers(net.now).any(|peer| peer.addr == addr)
+    net.nodes[node]
+        .swarm
+        .peers(net.now)
+        .any(|peer| peer.addr == addr)
 }
 
 fn secs(seconds: u64) -> Duration {

@@ -1,0 +1,282 @@
+//! A swarm among strangers: any messages in any order, any answers of the disk, time that jumps.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arbitrary::{Arbitrary, Unstructured};
+use bt_metainfo::{Info, InfoBuilder};
+use bt_swarm::{
+    Action, Config, DialId, DiskDone, DiskJob, FailedJob, NewConnection, Outgoing, Swarm,
+};
+use bt_types::{
+    Bitfield, Block, ConnId, Direction, Payload, PeerId, PeerSource, PieceIndex, Transport,
+};
+use bt_wire::{Message, RawBlock, Reserved};
+
+/// Decodes a world and what happens in it; after each step the swarm's invariants must hold.
+pub fn run(data: &[u8]) {
+    let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(data)) else {
+        return;
+    };
+    let mut world = World::new(&input);
+    for op in input.ops.iter().take(MAX_OPS) {
+        world.step(op);
+        world.drain();
+        world.swarm.check_invariants();
+        let memory = world.swarm.stats(world.now).memory_bytes;
+        assert!(memory <= MEMORY_BYTES, "{memory} bytes");
+    }
+}
+
+#[derive(Arbitrary)]
+struct Input {
+    is_complete: bool,
+    knows_metadata: bool,
+    ops: Vec<Op>,
+}
+
+#[derive(Arbitrary)]
+enum Op {
+    Advance { millis: u16 },
+    AddPeers { ports: Vec<u16> },
+    Metadata,
+    Connect { id: u8, is_fast: bool, is_inbound: bool },
+    DialFailed { dial: u8 },
+    Disconnected { conn: u8 },
+    Say { conn: u8, message: Saying },
+    Block { conn: u8, block: Range },
+    Disk { job: u8, is_good: bool, fails: bool },
+    DiskRecovered,
+    Stop,
+}
+
+#[derive(Arbitrary)]
+enum Saying {
+    Choke,
+    Unchoke,
+    Interested,
+    NotInterested,
+    HaveAll,
+    HaveNone,
+    Have(u8),
+    Bitfield(Vec<u8>),
+    Request(Range),
+    Cancel(Range),
+    Reject(Range),
+    Suggest(u8),
+    AllowedFast(u8),
+    Extended { id: u8, payload: Vec<u8> },
+    Unknown,
+}
+
+#[derive(Arbitrary)]
+struct Range {
+    piece: u8,
+    slot: u8,
+    /// Most ranges are blocks as they should be, so that the swarm gets somewhere.
+    odd_length: Option<u32>,
+}
+
+impl Range {
+    fn raw(&self) -> RawBlock {
+        RawBlock {
+            piece: u32::from(self.piece % (PIECES as u8 + 1)),
+            begin: u32::from(self.slot % 5) * 16_384,
+            length: self.odd_length.unwrap_or(16_384),
+        }
+    }
+}
+
+impl Saying {
+    fn message(&self) -> Message {
+        match self {
+            Self::Choke => Message::Choke,
+            Self::Unchoke => Message::Unchoke,
+            Self::Interested => Message::Interested,
+            Self::NotInterested => Message::NotInterested,
+            Self::HaveAll => Message::HaveAll,
+            Self::HaveNone => Message::HaveNone,
+            Self::Have(piece) => Message::Have(u32::from(*piece)),
+            Self::Bitfield(bytes) => Message::Bitfield(bytes.clone().into()),
+            Self::Request(range) => Message::Request(range.raw()),
+            Self::Cancel(range) => Message::Cancel(range.raw()),
+            Self::Reject(range) => Message::Reject(range.raw()),
+            Self::Suggest(piece) => Message::Suggest(u32::from(*piece)),
+            Self::AllowedFast(piece) => Message::AllowedFast(u32::from(*piece)),
+            Self::Extended { id, payload } => {
+                Message::Extended { id: *id, payload: payload.clone().into() }
+            }
+            Self::Unknown => Message::Unknown { id: 99, length: 3 },
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Length(usize);
+
+impl Payload for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+enum Job {
+    Verify(PieceIndex),
+    Spill(PieceIndex),
+    Read(ConnId, Block),
+}
+
+struct World {
+    now: Instant,
+    info: Arc<Info>,
+    is_complete: bool,
+    swarm: Swarm<Length>,
+    conns: Vec<ConnId>,
+    dials: Vec<(DialId, SocketAddr)>,
+    jobs: Vec<Job>,
+}
+
+impl World {
+    fn new(input: &Input) -> Self {
+        let info = InfoBuilder::new("file", 65_536)
+            .single_file(PIECES * 65_536 - 30_000)
+            .pieces(vec![[0; 20]; PIECES as usize])
+            .build();
+        let info = Arc::new(info.expect("a valid torrent"));
+        let mut config = Config::new(PeerId([0; 20]), 6881);
+        config.grant.memory_bytes = MEMORY_BYTES;
+        config.grant.max_peers = 6;
+        let mut world = Self {
+            now: Instant::now(),
+            swarm: Swarm::new(info.ids(), config, [1; 32]),
+            info,
+            is_complete: input.is_complete,
+            conns: Vec::new(),
+            dials: Vec::new(),
+            jobs: Vec::new(),
+        };
+        if input.knows_metadata {
+            world.step(&Op::Metadata);
+        }
+        world
+    }
+
+    fn step(&mut self, op: &Op) {
+        let now = self.now;
+        match op {
+            Op::Advance { millis } => {
+                self.now += Duration::from_millis(u64::from(*millis) * 4);
+                self.swarm.handle_timeout(self.now);
+            }
+            Op::AddPeers { ports } => {
+                let peers = ports.iter().map(|&port| SocketAddr::from(([10, 0, 0, 1], port)));
+                self.swarm.add_peers(now, PeerSource::Tracker, peers);
+            }
+            Op::Metadata => {
+                let count = self.info.layout().piece_count();
+                let have =
+                    if self.is_complete { Bitfield::full(count) } else { Bitfield::new(count) };
+                self.swarm.handle_metadata(now, Arc::clone(&self.info), have);
+            }
+            Op::Connect { id, is_fast, is_inbound } => self.connect(*id, *is_fast, *is_inbound),
+            Op::DialFailed { dial } => {
+                if let Some((id, _)) = take(&mut self.dials, *dial) {
+                    self.swarm.handle_dial_failed(now, id);
+                }
+            }
+            Op::Disconnected { conn } => {
+                if let Some(conn) = take(&mut self.conns, *conn) {
+                    self.swarm.handle_disconnected(now, conn);
+                }
+            }
+            Op::Say { conn, message } => {
+                if let Some(conn) = self.conn(*conn) {
+                    self.swarm.handle_message(now, conn, message.message());
+                }
+            }
+            Op::Block { conn, block } => {
+                if let Some(conn) = self.conn(*conn) {
+                    let raw = block.raw();
+                    self.swarm.handle_block(now, conn, raw, Length(raw.length as usize));
+                }
+            }
+            Op::Disk { job, is_good, fails } => {
+                if let Some(job) = take(&mut self.jobs, *job) {
+                    self.swarm.handle_disk(now, answer(&job, *is_good, *fails));
+                }
+            }
+            Op::DiskRecovered => self.swarm.handle_disk_recovered(now),
+            Op::Stop => self.swarm.stop(now),
+        }
+    }
+
+    fn connect(&mut self, id: u8, is_fast: bool, is_inbound: bool) {
+        let dial = (!is_inbound).then(|| self.dials.pop()).flatten();
+        let direction = if dial.is_some() { Direction::Outbound } else { Direction::Inbound };
+        let plain = Reserved::NONE.with_extended();
+        let connection = NewConnection {
+            peer: dial.map_or(SocketAddr::from(([10, 0, 0, 2], u16::from(id) + 1)), |d| d.1),
+            direction,
+            transport: Transport::Tcp,
+            peer_id: PeerId([id % 8; 20]),
+            reserved: if is_fast { plain.with_fast() } else { plain },
+            dial: dial.map(|(id, _)| id),
+        };
+        if let Ok(conn) = self.swarm.handle_connected(self.now, connection) {
+            self.conns.push(conn);
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.swarm.poll_action() {
+            match action {
+                Action::Dial(dial) => self.dials.push((dial.id, dial.peer)),
+                Action::AbortDial(id) => self.dials.retain(|(other, _)| *other != id),
+                Action::Disconnect(conn, _) => self.conns.retain(|other| *other != conn),
+                Action::Send(conn, Outgoing::Block(block, _)) => {
+                    self.swarm.handle_block_sent(self.now, conn, block);
+                }
+                Action::Disk(DiskJob::Verify { piece, .. }) => self.jobs.push(Job::Verify(piece)),
+                Action::Disk(DiskJob::Spill { piece, .. }) => self.jobs.push(Job::Spill(piece)),
+                Action::Disk(DiskJob::Read { conn, block }) => {
+                    self.jobs.push(Job::Read(conn, block));
+                }
+                _ => {}
+            }
+        }
+        while self.swarm.poll_event().is_some() {}
+    }
+
+    fn conn(&self, index: u8) -> Option<ConnId> {
+        let count = self.conns.len().max(1);
+        self.conns.get(usize::from(index) % count).copied()
+    }
+}
+
+fn answer(job: &Job, is_good: bool, fails: bool) -> DiskDone<Length> {
+    match *job {
+        Job::Verify(piece) if fails => DiskDone::Failed(FailedJob::Verify(piece)),
+        Job::Verify(piece) if is_good => DiskDone::Verified(piece),
+        Job::Verify(piece) => DiskDone::Corrupt { piece, block_digests: Vec::new() },
+        Job::Spill(piece) if fails => DiskDone::Failed(FailedJob::Spill(piece)),
+        Job::Spill(piece) => DiskDone::Spilled(piece),
+        Job::Read(conn, block) if fails => DiskDone::Failed(FailedJob::Read(conn, block)),
+        Job::Read(conn, block) => {
+            DiskDone::Read { conn, block, payload: Length(block.length as usize) }
+        }
+    }
+}
+
+fn take<T>(items: &mut Vec<T>, index: u8) -> Option<T> {
+    let count = items.len();
+    (count > 0).then(|| items.remove(usize::from(index) % count))
+}
+
+const PIECES: u64 = 12;
+/// Less than the torrent, so that the bound is met.
+const MEMORY_BYTES: usize = 512 * 1024;
+/// Bounds the time of one input.
+const MAX_OPS: usize = 2000;
