@@ -1,15 +1,9 @@
 use std::ops::RangeInclusive;
 
 use bt_types::BLOCK_LENGTH;
-use nom::{
-    IResult, Parser,
-    bytes::complete::take,
-    combinator::{fail, rest, success},
-    number::complete::{be_u8, be_u16, be_u32},
-};
 
 use crate::{
-    HashRequest, Hashes, Message, RawBlock,
+    Message, RawBlock, body,
     message::{PIECE_HEADER_LENGTH, PIECE_OVERHEAD, id},
 };
 
@@ -196,7 +190,7 @@ impl Decoder {
         let body_length = length as usize - 1;
         let consumed = PREFIX_LENGTH + 1 + body_length;
         match id {
-            id::PIECE => Ok(match piece_header(input) {
+            id::PIECE => Ok(match body::piece_header(input) {
                 Ok((_, (piece, begin))) => Decoded::BlockStart {
                     block: RawBlock {
                         piece,
@@ -207,7 +201,7 @@ impl Decoder {
                 },
                 Err(_) => incomplete(PIECE_HEADER_LENGTH),
             }),
-            _ if name(id).is_none() => {
+            _ if id::name(id).is_none() => {
                 let here = body_length.min(input.len());
                 self.skip = body_length - here;
                 Ok(Decoded::Message {
@@ -221,7 +215,7 @@ impl Decoder {
             _ => match input.get(..body_length) {
                 Some(body) => {
                     let (_, message) =
-                        message(id, body).expect("holds because the length was checked");
+                        body::message(id, body).expect("holds because the length was checked");
                     Ok(Decoded::Message { message, consumed })
                 }
                 None => Ok(incomplete(consumed)),
@@ -267,7 +261,7 @@ impl Limits {
                 _ => Ok(()),
             };
         }
-        let message = name(id).unwrap_or("unknown");
+        let message = id::name(id).unwrap_or("unknown");
         Err(if minimum == maximum {
             DecodeError::Length {
                 message,
@@ -322,119 +316,6 @@ impl Default for Limits {
 
 fn incomplete(bytes_needed: usize) -> Decoded {
     Decoded::Incomplete { bytes_needed }
-}
-
-/// Reads the body of a message. Cannot fail if `body` has a length that [`Limits::check`] allows.
-fn message(id: u8, body: &[u8]) -> IResult<&[u8], Message> {
-    match id {
-        id::CHOKE => success(Message::Choke).parse(body),
-        id::UNCHOKE => success(Message::Unchoke).parse(body),
-        id::INTERESTED => success(Message::Interested).parse(body),
-        id::NOT_INTERESTED => success(Message::NotInterested).parse(body),
-        id::HAVE => be_u32.map(Message::Have).parse(body),
-        id::BITFIELD => rest
-            .map(|bits| Message::Bitfield(Box::from(bits)))
-            .parse(body),
-        id::REQUEST => raw_block.map(Message::Request).parse(body),
-        id::CANCEL => raw_block.map(Message::Cancel).parse(body),
-        id::PORT => be_u16.map(Message::Port).parse(body),
-        id::SUGGEST => be_u32.map(Message::Suggest).parse(body),
-        id::HAVE_ALL => success(Message::HaveAll).parse(body),
-        id::HAVE_NONE => success(Message::HaveNone).parse(body),
-        id::REJECT => raw_block.map(Message::Reject).parse(body),
-        id::ALLOWED_FAST => be_u32.map(Message::AllowedFast).parse(body),
-        id::EXTENDED => extended.parse(body),
-        id::HASH_REQUEST => hash_request
-            .map(|request| Message::HashRequest(request.into()))
-            .parse(body),
-        id::HASHES => hashes
-            .map(|hashes| Message::Hashes(hashes.into()))
-            .parse(body),
-        id::HASH_REJECT => hash_request
-            .map(|request| Message::HashReject(request.into()))
-            .parse(body),
-        _ => fail().parse(body),
-    }
-}
-
-fn piece_header(input: &[u8]) -> IResult<&[u8], (u32, u32)> {
-    (be_u32, be_u32).parse(input)
-}
-
-fn raw_block(input: &[u8]) -> IResult<&[u8], RawBlock> {
-    (be_u32, be_u32, be_u32)
-        .map(|(piece, begin, length)| RawBlock {
-            piece,
-            begin,
-            length,
-        })
-        .parse(input)
-}
-
-fn extended(input: &[u8]) -> IResult<&[u8], Message> {
-    (be_u8, rest)
-        .map(|(id, payload): (_, &[u8])| Message::Extended {
-            id,
-            payload: payload.into(),
-        })
-        .parse(input)
-}
-
-fn hash_request(input: &[u8]) -> IResult<&[u8], HashRequest> {
-    (hash, be_u32, be_u32, be_u32, be_u32)
-        .map(
-            |(pieces_root, base_layer, index, length, proof_layers)| HashRequest {
-                pieces_root,
-                base_layer,
-                index,
-                length,
-                proof_layers,
-            },
-        )
-        .parse(input)
-}
-
-fn hashes(input: &[u8]) -> IResult<&[u8], Hashes> {
-    let (mut input, request) = hash_request(input)?;
-    let mut hashes = Vec::with_capacity(input.len() / 32);
-    while !input.is_empty() {
-        let (rest, hash) = hash(input)?;
-        hashes.push(hash);
-        input = rest;
-    }
-    let hashes = hashes.into();
-    Ok((input, Hashes { request, hashes }))
-}
-
-fn hash(input: &[u8]) -> IResult<&[u8], [u8; 32]> {
-    let (input, hash) = take(32_usize)(input)?;
-    Ok((input, hash.try_into().expect("holds because 32 were taken")))
-}
-
-/// What the BEPs call the message; `None` for those that we do not know.
-fn name(id: u8) -> Option<&'static str> {
-    Some(match id {
-        id::CHOKE => "choke",
-        id::UNCHOKE => "unchoke",
-        id::INTERESTED => "interested",
-        id::NOT_INTERESTED => "not interested",
-        id::HAVE => "have",
-        id::BITFIELD => "bitfield",
-        id::REQUEST => "request",
-        id::PIECE => "piece",
-        id::CANCEL => "cancel",
-        id::PORT => "port",
-        id::SUGGEST => "suggest",
-        id::HAVE_ALL => "have all",
-        id::HAVE_NONE => "have none",
-        id::REJECT => "reject",
-        id::ALLOWED_FAST => "allowed fast",
-        id::EXTENDED => "extended",
-        id::HASH_REQUEST => "hash request",
-        id::HASHES => "hashes",
-        id::HASH_REJECT => "hash reject",
-        _ => return None,
-    })
 }
 
 /// BEP 3: four bytes, which count the id and the body.

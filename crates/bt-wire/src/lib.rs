@@ -56,6 +56,7 @@
 //! (`lt_donthave`), 55 (`ut_holepunch`). Not covered: `lt_tex`, `ut_comment`, `share_mode`, and
 //! the messages of Azureus.
 
+mod body;
 mod decoder;
 mod extended;
 mod handshake;

@@ -215,6 +215,32 @@ pub(crate) mod id {
     pub(crate) const HASH_REQUEST: u8 = 21;
     pub(crate) const HASHES: u8 = 22;
     pub(crate) const HASH_REJECT: u8 = 23;
+
+    /// What the BEPs call the message; `None` for those that we do not know.
+    pub(crate) fn name(id: u8) -> Option<&'static str> {
+        Some(match id {
+            CHOKE => "choke",
+            UNCHOKE => "unchoke",
+            INTERESTED => "interested",
+            NOT_INTERESTED => "not interested",
+            HAVE => "have",
+            BITFIELD => "bitfield",
+            REQUEST => "request",
+            PIECE => "piece",
+            CANCEL => "cancel",
+            PORT => "port",
+            SUGGEST => "suggest",
+            HAVE_ALL => "have all",
+            HAVE_NONE => "have none",
+            REJECT => "reject",
+            ALLOWED_FAST => "allowed fast",
+            EXTENDED => "extended",
+            HASH_REQUEST => "hash request",
+            HASHES => "hashes",
+            HASH_REJECT => "hash reject",
+            _ => return None,
+        })
+    }
 }
 
 /// Length prefix, id, piece, begin.

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{encode_piece_header, tests::unhex};
+use crate::{HashRequest, Hashes, encode_piece_header, tests::unhex};
 
 #[test]
 fn golden() {
