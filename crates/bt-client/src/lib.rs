@@ -1,1 +1,94 @@
-//! A BitTorrent client as a library: sessions and torrents on tokio.
+//! A BitTorrent client as a library, on tokio: sessions, torrents, snapshots and events.
+//!
+//! This is the crate where the family's machines meet sockets, clocks and threads. It decides
+//! nothing: what to say to peers and trackers is decided by the crates below, which do no I/O.
+//!
+//! A [`Session`] owns what torrents share; [`Session::add`] gives a [`TorrentHandle`], which shows
+//! a [`Snapshot`] a few times a second, tells [`Event`]s, and takes commands. Here two sessions on
+//! one machine: the first serves a file, the second fetches it.
+//!
+//! ```
+//! use std::{fs, net::{IpAddr, Ipv4Addr}, sync::Arc};
+//!
+//! use bt_client::{AddTorrent, Mode, Session, SessionConfig, State};
+//! use bt_metainfo::InfoBuilder;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let (here, there) = (folder.path().join("here"), folder.path().join("there"));
+//! fs::create_dir(&here)?;
+//! fs::write(here.join("greeting"), b"hello")?;
+//!
+//! let info = InfoBuilder::new("greeting", 16_384)
+//!     .single_file(5)
+//!     .pieces([bt_hash::sha1(b"hello")])
+//!     .build()?;
+//! let info = Arc::new(info);
+//! let torrent = |root, mode, peers| AddTorrent {
+//!     info: Arc::clone(&info),
+//!     root,
+//!     mode,
+//!     trackers: Vec::new(),
+//!     peers,
+//! };
+//! let start = || {
+//!     let mut config = SessionConfig::default();
+//!     config.bind = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+//!     config.listen_port = 0;
+//!     Session::start(config)
+//! };
+//!
+//! let (seeder, leecher) = (start()?, start()?);
+//! let seed = seeder.add(torrent(here, Mode::Seed, vec![]))?;
+//! seed.wait_for(|snapshot| matches!(snapshot.state, State::Seeding)).await;
+//!
+//! let peer = (Ipv4Addr::LOCALHOST, seeder.listen_port()).into();
+//! let get = leecher.add(torrent(there.clone(), Mode::Get, vec![peer]))?;
+//! get.wait_for(|snapshot| matches!(snapshot.state, State::Seeding)).await;
+//! assert_eq!(fs::read(there.join("greeting"))?, b"hello");
+//! get.stop().await;
+//! # Ok(()) }
+//! ```
+//!
+//! # What is deliberately outside
+//!
+//! Every rule of the protocol (`bt-swarm`, `bt-tracker` and what they stand on), files and hashes
+//! (`bt-storage`), arguments and progress bars (`bt-cli`). What machines read of a torrent's state
+//! is in [`report`].
+//!
+//! # BEPs
+//!
+//! Those of `bt-swarm`, `bt-tracker`, `bt-tracker-udp`, `bt-metainfo` and `bt-storage`. Transports:
+//! TCP over IPv4 and IPv6. Ways to find peers: UDP trackers, peers given by hand, incoming
+//! connections. Not yet: magnet links, DHT, PEX, LSD, HTTP trackers, uTP, encryption, web seeds.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this crate drives the machines, so it is the one that reads the clock"
+)]
+
+mod buffers;
+mod connection;
+mod disk;
+mod error;
+mod handshake;
+mod inbound;
+mod local_tracker;
+mod net;
+mod random;
+pub mod report;
+mod session;
+mod snapshot;
+mod tasks;
+mod torrent;
+mod trackers;
+
+pub use bt_swarm::Stats;
+
+pub use self::{
+    error::{AddError, ListenError, SessionError, TorrentError},
+    local_tracker::LocalTracker,
+    session::{Session, SessionConfig},
+    snapshot::{Snapshot, State},
+    torrent::{AddTorrent, Event, Events, Mode, TorrentHandle},
+};

@@ -1,0 +1,212 @@
+use bt_types::BLOCK_LENGTH;
+use bt_wire::Message;
+
+use super::*;
+
+/// What the inbox made of a stream, in a form that can be compared.
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Message(Message),
+    Block(RawBlock, Vec<u8>),
+    Unrequested(RawBlock),
+}
+
+struct Fixture {
+    expected: Expected,
+    inbox: Inbox,
+    batch: Vec<Incoming>,
+}
+
+impl Fixture {
+    fn expecting(blocks: &[RawBlock]) -> Self {
+        let expected = Expected::default();
+        for block in blocks {
+            expected.note_sent(&Message::Request(*block));
+        }
+        let pool = BufferPool::new(1 << 20);
+        Self {
+            inbox: Inbox::new(pool, expected.clone(), true),
+            expected,
+            batch: Vec::new(),
+        }
+    }
+
+    /// Shows `stream` in reads of at most `read_length` bytes.
+    fn feed(&mut self, mut stream: &[u8], read_length: usize) -> Result<(), DecodeError> {
+        while !stream.is_empty() {
+            let mut read = 0;
+            for slice in &mut self.inbox.slices() {
+                let len = slice.len().min(stream.len()).min(read_length - read);
+                slice[..len].copy_from_slice(&stream[..len]);
+                stream = &stream[len..];
+                read += len;
+            }
+            assert_ne!(read, 0, "no room was offered");
+            self.inbox.received(read, &mut self.batch)?;
+        }
+        Ok(())
+    }
+
+    fn seen(&mut self) -> Vec<Seen> {
+        let seen = self.batch.drain(..).map(|incoming| match incoming {
+            Incoming::Message(message) => Seen::Message(message),
+            Incoming::Block(block, buffer) => Seen::Block(block, buffer.as_ref().to_vec()),
+            Incoming::UnrequestedBlock(block) => Seen::Unrequested(block),
+            other => panic!("{other:?} does not come from the inbox"),
+        });
+        seen.collect()
+    }
+}
+
+fn block(number: u32) -> RawBlock {
+    RawBlock {
+        piece: number / 4,
+        begin: number % 4 * BLOCK_LENGTH,
+        length: BLOCK_LENGTH - 7 * (number % 3),
+    }
+}
+
+fn payload(block: RawBlock) -> Vec<u8> {
+    let seed = block.piece * 31 + block.begin / 1000;
+    (0..block.length).map(|i| (i * 7 + seed) as u8).collect()
+}
+
+fn push_block(stream: &mut Vec<u8>, block: RawBlock) {
+    stream.extend(encode_piece_header(block));
+    stream.extend(payload(block));
+}
+
+fn blocks(numbers: impl IntoIterator<Item = u32>) -> Vec<RawBlock> {
+    numbers.into_iter().map(block).collect()
+}
+
+const READ_LENGTHS: [usize; 6] = [1, 12, 13, 1000, 40_000, usize::MAX];
+
+#[test]
+fn blocks_in_the_order_asked_arrive_whole() {
+    for read_length in READ_LENGTHS {
+        let asked = blocks(0..20);
+        let mut stream = Vec::new();
+        asked
+            .iter()
+            .for_each(|&block| push_block(&mut stream, block));
+        let mut fixture = Fixture::expecting(&asked);
+        fixture.feed(&stream, read_length).unwrap();
+        let whole: Vec<_> = asked
+            .iter()
+            .map(|&block| Seen::Block(block, payload(block)))
+            .collect();
+        assert_eq!(fixture.seen(), whole, "reads of {read_length}");
+        assert_eq!(fixture.expected.lock().iter().count(), 0);
+    }
+}
+
+#[test]
+fn messages_between_blocks_and_another_order_change_nothing() {
+    for read_length in READ_LENGTHS {
+        let asked = blocks(0..6);
+        let mut stream = Vec::new();
+        let mut whole = Vec::new();
+        for number in [3, 0, 1, 5, 4, 2] {
+            let message = Message::Have(number);
+            message.encode(&mut stream);
+            whole.push(Seen::Message(message));
+            push_block(&mut stream, block(number));
+            whole.push(Seen::Block(block(number), payload(block(number))));
+        }
+        let mut fixture = Fixture::expecting(&asked);
+        fixture.feed(&stream, read_length).unwrap();
+        assert_eq!(fixture.seen(), whole, "reads of {read_length}");
+    }
+}
+
+#[test]
+fn a_block_that_nobody_asked_for_is_told_and_thrown_away() {
+    for read_length in READ_LENGTHS {
+        let mut stream = Vec::new();
+        push_block(&mut stream, block(7));
+        Message::Unchoke.encode(&mut stream);
+        let mut fixture = Fixture::expecting(&blocks([1]));
+        fixture.feed(&stream, read_length).unwrap();
+        let seen = [Seen::Unrequested(block(7)), Seen::Message(Message::Unchoke)];
+        assert_eq!(fixture.seen(), seen, "reads of {read_length}");
+        assert_eq!(
+            fixture.expected.lock().iter().collect::<Vec<_>>(),
+            blocks([1])
+        );
+    }
+}
+
+#[test]
+fn a_block_cancelled_while_it_is_read_ahead_is_unrequested() {
+    let mut fixture = Fixture::expecting(&blocks([0, 1]));
+    let mut stream = Vec::new();
+    push_block(&mut stream, block(0));
+    fixture.feed(&stream[..5], usize::MAX).unwrap();
+    fixture.expected.note_sent(&Message::Cancel(block(0)));
+    fixture.feed(&stream[5..], usize::MAX).unwrap();
+    assert_eq!(fixture.seen(), [Seen::Unrequested(block(0))]);
+}
+
+#[test]
+fn rejected_and_choked_requests_are_no_longer_expected() {
+    let mut fixture = Fixture::expecting(&blocks([0, 1, 2]));
+    let mut stream = Vec::new();
+    Message::Reject(block(1)).encode(&mut stream);
+    fixture.feed(&stream, usize::MAX).unwrap();
+    assert_eq!(
+        fixture.expected.lock().iter().collect::<Vec<_>>(),
+        blocks([0, 2])
+    );
+
+    stream.clear();
+    Message::Choke.encode(&mut stream);
+    fixture.feed(&stream, usize::MAX).unwrap();
+    assert_eq!(
+        fixture.expected.lock().iter().count(),
+        2,
+        "fast: each is answered"
+    );
+    fixture.inbox.is_fast = false;
+    fixture.feed(&stream, usize::MAX).unwrap();
+    assert_eq!(fixture.expected.lock().iter().count(), 0);
+}
+
+#[test]
+fn a_long_message_is_collected_and_its_memory_given_back() {
+    for read_length in READ_LENGTHS {
+        let message = Message::Bitfield(vec![0xa5; 100_000].into());
+        let mut stream = Vec::new();
+        message.encode(&mut stream);
+        let mut fixture = Fixture::expecting(&blocks([0]));
+        fixture.feed(&stream, read_length).unwrap();
+        assert_eq!(
+            fixture.seen(),
+            [Seen::Message(message)],
+            "reads of {read_length}"
+        );
+        assert!(fixture.inbox.unsorted.bytes.len() <= USUAL_ROOM);
+    }
+}
+
+#[test]
+fn memory_grows_with_what_arrives_not_with_what_is_announced() {
+    let mut stream = Vec::new();
+    Message::Bitfield(vec![0; 200_000].into()).encode(&mut stream);
+    let mut fixture = Fixture::expecting(&[]);
+    fixture.feed(&stream[..100], usize::MAX).unwrap();
+    fixture.inbox.slices();
+    assert_eq!(fixture.inbox.unsorted.bytes.len(), USUAL_ROOM);
+}
+
+#[test]
+fn a_broken_stream_is_an_error_behind_what_came_before() {
+    let mut stream = Vec::new();
+    push_block(&mut stream, block(0));
+    stream.extend([0xff; 64]);
+    for read_length in READ_LENGTHS {
+        let mut fixture = Fixture::expecting(&blocks([0, 1]));
+        assert!(fixture.feed(&stream, read_length).is_err());
+        assert_eq!(fixture.seen(), [Seen::Block(block(0), payload(block(0)))]);
+    }
+}

@@ -1,0 +1,182 @@
+use std::{collections::VecDeque, io::IoSlice};
+
+use bt_swarm::Outgoing;
+use bt_types::Block;
+use bt_wire::{RawBlock, encode_piece_header};
+
+use crate::buffers::Buffer;
+
+/// Gathers what is to be sent to one peer, so that many messages and blocks go out by one
+/// vectored write. Does no I/O.
+#[derive(Default)]
+pub(super) struct Outbox {
+    /// Messages and block headers, one behind the other.
+    encoded: Vec<u8>,
+    /// How many bytes of `encoded` belong to parts that are already written.
+    encoded_before: usize,
+    parts: VecDeque<Part>,
+    /// How many bytes of the first part are written.
+    written: usize,
+}
+
+enum Part {
+    /// As many bytes of `encoded`.
+    Encoded(usize),
+    Payload(Block, Buffer),
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, outgoing: Outgoing<Buffer>) {
+        let start = self.encoded.len();
+        let payload = match outgoing {
+            Outgoing::Message(message) => {
+                message.encode(&mut self.encoded);
+                None
+            }
+            Outgoing::Block(block, payload) => {
+                let header = encode_piece_header(RawBlock::from(block));
+                self.encoded.extend_from_slice(&header);
+                Some(Part::Payload(block, payload))
+            }
+            other => {
+                debug_assert!(false, "{other:?} is not known to this driver");
+                None
+            }
+        };
+        let added = self.encoded.len() - start;
+        match self.parts.back_mut() {
+            Some(Part::Encoded(len)) => *len += added,
+            _ => self.parts.push_back(Part::Encoded(added)),
+        }
+        self.parts.extend(payload);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// What to write next, in order; as much of it as one system call takes.
+    pub(super) fn slices(&self) -> ([IoSlice<'_>; MAX_SLICES], usize) {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let mut encoded = &self.encoded[self.encoded_before..];
+        let mut skip = self.written;
+        let used = self.parts.len().min(MAX_SLICES);
+        for (slot, part) in slices.iter_mut().zip(&self.parts) {
+            let bytes = match part {
+                Part::Encoded(len) => {
+                    let (bytes, rest) = encoded.split_at(*len);
+                    encoded = rest;
+                    bytes
+                }
+                Part::Payload(_, buffer) => buffer.as_ref(),
+            };
+            *slot = IoSlice::new(&bytes[skip..]);
+            skip = 0;
+        }
+        (slices, used)
+    }
+
+    /// Takes note that the next `len` bytes are written, and calls `sent` for each block that is
+    /// now on its way.
+    pub(super) fn advance(&mut self, len: usize, mut sent: impl FnMut(Block)) {
+        self.written += len;
+        while let Some(part) = self.parts.front() {
+            let part_len = part.len();
+            if self.written < part_len {
+                return;
+            }
+            self.written -= part_len;
+            match self.parts.pop_front() {
+                Some(Part::Encoded(len)) => self.encoded_before += len,
+                Some(Part::Payload(block, _)) => sent(block),
+                None => {}
+            }
+        }
+        self.encoded.clear();
+        self.encoded_before = 0;
+    }
+}
+
+impl Part {
+    fn len(&self) -> usize {
+        match self {
+            Self::Encoded(len) => *len,
+            Self::Payload(_, buffer) => buffer.as_ref().len(),
+        }
+    }
+}
+
+/// Half a megabyte of blocks; longer writes gain nothing.
+const MAX_SLICES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use bt_types::PieceIndex;
+    use bt_wire::Message;
+
+    use super::*;
+    use crate::buffers::BufferPool;
+
+    fn block(begin: u32, length: u32) -> Block {
+        Block {
+            piece: PieceIndex::new(3),
+            begin,
+            length,
+        }
+    }
+
+    #[test]
+    fn everything_is_written_in_order_whatever_the_network_takes() {
+        let pool = BufferPool::new(1 << 20);
+        for step in [1, 7, 20_000] {
+            let mut outbox = Outbox::default();
+            let mut whole = Vec::new();
+            for number in 0..100 {
+                let block = block(number, 1 + number % 50);
+                let message = Message::Have(number);
+                message.encode(&mut whole);
+                outbox.push(Outgoing::Message(message));
+                let mut payload = pool.take(block.length as usize);
+                payload.as_mut().fill(number as u8);
+                whole.extend(encode_piece_header(RawBlock::from(block)));
+                whole.extend(payload.as_ref());
+                outbox.push(Outgoing::Block(block, payload));
+            }
+            let (mut written, mut sent) = (Vec::<u8>::new(), Vec::new());
+            while !outbox.is_empty() {
+                let (slices, used) = outbox.slices();
+                let offered: Vec<u8> = slices[..used].concat_bytes();
+                let taken = offered.len().min(step);
+                written.extend(&offered[..taken]);
+                outbox.advance(taken, |block| sent.push(block.begin));
+            }
+            assert_eq!(written, whole);
+            assert_eq!(sent, (0..100).collect::<Vec<_>>());
+            assert!(outbox.encoded.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_block_is_sent_when_its_last_byte_is_written() {
+        let pool = BufferPool::new(1 << 20);
+        let mut outbox = Outbox::default();
+        outbox.push(Outgoing::Block(block(0, 10), pool.take(10)));
+        let mut sent = 0;
+        outbox.advance(22, |_| sent += 1);
+        assert_eq!((sent, outbox.is_empty()), (0, false));
+        outbox.advance(1, |_| sent += 1);
+        assert_eq!((sent, outbox.is_empty()), (1, true));
+    }
+
+    trait ConcatBytes {
+        fn concat_bytes(&self) -> Vec<u8>;
+    }
+
+    impl ConcatBytes for [IoSlice<'_>] {
+        fn concat_bytes(&self) -> Vec<u8> {
+            self.iter()
+                .flat_map(|slice| slice.iter().copied())
+                .collect()
+        }
+    }
+}

@@ -1,0 +1,154 @@
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, UdpSocket};
+use tracing::debug;
+
+use super::{Stream, UdpSockets};
+
+/// What a session receives on: TCP and UDP on the same port of each local address.
+pub(crate) struct Sockets {
+    pub(crate) port: u16,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) udp: UdpSockets,
+}
+
+/// Takes connections on one address.
+pub(crate) struct Listener(TcpListener);
+
+/// No port could be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on port {port} or one of the next {PORTS_TRIED}")]
+pub struct ListenError {
+    /// The port that was wanted.
+    pub port: u16,
+    source: io::Error,
+}
+
+impl Listener {
+    /// Waits for a connection.
+    pub(crate) async fn accept(&self) -> io::Result<(Arc<dyn Stream>, SocketAddr)> {
+        let (stream, peer) = self.0.accept().await?;
+        // Messages are gathered before they are written, so nothing is gained by waiting for more.
+        stream.set_nodelay(true)?;
+        Ok((Arc::new(stream), peer))
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// Listens on `port`, or on the next free one; 0 lets the system choose. On all addresses of both
+/// families, or on `bind` alone.
+pub(crate) fn listen(bind: Option<IpAddr>, port: u16) -> Result<Sockets, ListenError> {
+    let addresses = match bind {
+        Some(address) => vec![address],
+        None => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+    };
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for attempt in 0..=PORTS_TRIED {
+        let candidate = match port {
+            0 => 0,
+            _ => match port.checked_add(attempt) {
+                Some(candidate) => candidate,
+                None => break,
+            },
+        };
+        match open_all(&addresses, candidate) {
+            Ok(sockets) => return Ok(sockets),
+            Err(error) => last = error,
+        }
+    }
+    Err(ListenError { port, source: last })
+}
+
+/// Fails if the port is taken on one address, or if no address works; a family that the machine
+/// does not have is left out.
+fn open_all(addresses: &[IpAddr], port: u16) -> io::Result<Sockets> {
+    let mut sockets = Sockets {
+        port,
+        listeners: Vec::new(),
+        udp: UdpSockets::default(),
+    };
+    let mut unavailable = None;
+    for &ip in addresses {
+        match open(SocketAddr::new(ip, sockets.port)) {
+            Ok((listener, udp)) => {
+                sockets.port = listener.local_addr()?.port();
+                sockets.listeners.push(listener);
+                sockets.udp.add(udp, ip.is_ipv6());
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+            Err(error) => {
+                debug!(%ip, %error, "not listening on this address");
+                unavailable = Some(error);
+            }
+        }
+    }
+    match unavailable {
+        Some(error) if sockets.listeners.is_empty() => Err(error),
+        _ => Ok(sockets),
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<(Listener, UdpSocket)> {
+    let tcp = socket(address, Type::STREAM, Protocol::TCP)?;
+    // A port whose connections linger from an earlier run is free; one with a listener is not.
+    #[cfg(unix)]
+    tcp.set_reuse_address(true)?;
+    tcp.bind(&address.into())?;
+    tcp.listen(BACKLOG)?;
+    let listener = TcpListener::from_std(tcp.into())?;
+    let udp = socket(listener.local_addr()?, Type::DGRAM, Protocol::UDP)?;
+    udp.bind(&listener.local_addr()?.into())?;
+    Ok((Listener(listener), UdpSocket::from_std(udp.into())?))
+}
+
+fn socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    socket.set_nonblocking(true)?;
+    if address.is_ipv6() {
+        // The families have sockets of their own, so that each tells the truth about its peers.
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
+}
+
+/// How many ports after a taken one are tried.
+const PORTS_TRIED: u16 = 100;
+/// As many as Linux allows by default; a flash crowd's handshakes wait there.
+const BACKLOG: i32 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+
+    #[tokio::test]
+    async fn a_taken_port_is_passed_over() {
+        let first = listen(LOOPBACK, 0).unwrap();
+        let second = listen(LOOPBACK, first.port).unwrap();
+        assert_ne!(first.port, second.port);
+        assert_ne!(second.port, 0);
+    }
+
+    #[tokio::test]
+    async fn tcp_and_udp_share_the_port() {
+        let sockets = listen(LOOPBACK, 0).unwrap();
+        let tcp = sockets.listeners[0].local_addr().unwrap();
+        assert_eq!(tcp.port(), sockets.port);
+        assert_eq!(sockets.udp.local_addrs(), [tcp]);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_ours_is_an_error() {
+        let nowhere = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        assert!(listen(nowhere, 0).is_err());
+    }
+}

@@ -1,0 +1,19 @@
+//! Every socket and every name look-up of `bt` is made here and nowhere else, so that binding,
+//! proxies and failing closed need one place.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place where sockets are made and names are looked up"
+)]
+
+mod dial;
+mod listen;
+mod resolve;
+mod stream;
+mod udp;
+
+pub(crate) use dial::dial;
+pub use listen::ListenError;
+pub(crate) use listen::{Listener, Sockets, listen};
+pub(crate) use resolve::resolve;
+pub(crate) use stream::{Stream, read_exact, write_all};
+pub(crate) use udp::UdpSockets;

@@ -1,0 +1,186 @@
+//! What machines read: the lines of `bt --json`, one object each.
+//!
+//! The form is stable: fields and events may be added, none goes or changes its meaning. Every
+//! object has `event`, which tells what the others are:
+//!
+//! ```json
+//! {"event":"listening","port":6881}
+//! {"event":"checking","bytes_done":1048576,"bytes_total":4194304}
+//! {"event":"progress","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
+//! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304}
+//! {"event":"error","message":"cannot write a/b: no space left on device","code":5}
+//! ```
+
+use serde::Serialize;
+
+use crate::{Snapshot, State};
+
+/// One line of `--json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Report {
+    /// Peers can connect to us.
+    Listening {
+        /// On this port, TCP.
+        port: u16,
+    },
+    /// The data on disk is being checked.
+    Checking {
+        /// Bytes checked.
+        bytes_done: u64,
+        /// Bytes to check.
+        bytes_total: u64,
+    },
+    /// How a torrent is doing.
+    Progress(Progress),
+    /// Every piece is verified and written.
+    Complete {
+        /// The torrent's name. Untrusted text, sanitised for a file system, not for a terminal.
+        name: String,
+        /// The v1 hash in hex, or the v2 hash of a torrent that has no other.
+        info_hash: String,
+        /// Bytes of its files.
+        bytes_total: u64,
+    },
+    /// The command failed; nothing follows.
+    Error {
+        /// What is wrong, and what to do.
+        message: String,
+        /// The exit code of the command.
+        code: u8,
+    },
+}
+
+/// The figures of one torrent at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Progress {
+    /// `downloading`, `seeding`, `stopped` or `failed`.
+    pub state: &'static str,
+    /// Bytes of files in verified pieces.
+    pub bytes_done: u64,
+    /// Bytes of all files.
+    pub bytes_total: u64,
+    /// Verified pieces.
+    pub pieces_done: u32,
+    /// All pieces.
+    pub piece_count: u32,
+    /// Payload bytes received per second, smoothed.
+    pub down_bytes_per_sec: u64,
+    /// Payload bytes sent per second, smoothed.
+    pub up_bytes_per_sec: u64,
+    /// Peers with whom handshakes have been exchanged.
+    pub peers_connected: usize,
+    /// Addresses of peers that are known, connected ones included.
+    pub peers_known: usize,
+    /// Payload bytes received in this run.
+    pub downloaded: u64,
+    /// Payload bytes sent in this run.
+    pub uploaded: u64,
+    /// Payload bytes received in vain in this run.
+    pub wasted: u64,
+    /// Seconds until the download is complete at the present rate; null if nobody knows.
+    pub eta_secs: Option<u64>,
+}
+
+impl Report {
+    /// What there is to tell about a torrent's present state.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot) -> Self {
+        match &snapshot.state {
+            State::Checking {
+                bytes_done,
+                bytes_total,
+            } => Self::Checking {
+                bytes_done: *bytes_done,
+                bytes_total: *bytes_total,
+            },
+            State::Downloading => Self::Progress(Progress::of(snapshot, "downloading")),
+            State::Seeding => Self::Progress(Progress::of(snapshot, "seeding")),
+            State::Stopped => Self::Progress(Progress::of(snapshot, "stopped")),
+            State::Failed(_) => Self::Progress(Progress::of(snapshot, "failed")),
+        }
+    }
+
+    /// That a torrent is complete.
+    #[must_use]
+    pub fn complete(snapshot: &Snapshot) -> Self {
+        Self::Complete {
+            name: snapshot.name.to_string(),
+            info_hash: snapshot.info_hash(),
+            bytes_total: snapshot.stats.bytes_total,
+        }
+    }
+}
+
+impl Progress {
+    fn of(snapshot: &Snapshot, state: &'static str) -> Self {
+        let stats = &snapshot.stats;
+        Self {
+            state,
+            bytes_done: stats.bytes_verified,
+            bytes_total: stats.bytes_total,
+            pieces_done: stats.pieces_verified,
+            piece_count: stats.piece_count,
+            down_bytes_per_sec: stats.download_rate_bytes_per_sec,
+            up_bytes_per_sec: stats.upload_rate_bytes_per_sec,
+            peers_connected: stats.peers_connected,
+            peers_known: stats.peers_known,
+            downloaded: stats.downloaded,
+            uploaded: stats.uploaded,
+            wasted: stats.wasted,
+            eta_secs: snapshot.time_left().map(|left| left.as_secs()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::tests::snapshot;
+
+    fn check(report: &Report, expected: &str) {
+        assert_eq!(serde_json::to_string(report).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_lines_are_stable() {
+        check(
+            &Report::Listening { port: 6881 },
+            r#"{"event":"listening","port":6881}"#,
+        );
+        check(
+            &Report::Error {
+                message: "no space".to_owned(),
+                code: 5,
+            },
+            r#"{"event":"error","message":"no space","code":5}"#,
+        );
+        let mut snapshot = snapshot();
+        check(
+            &Report::complete(&snapshot),
+            r#"{"event":"complete","name":"name","info_hash":"0707070707070707070707070707070707070707","bytes_total":4000}"#,
+        );
+        check(
+            &Report::of(&snapshot),
+            concat!(
+                r#"{"event":"progress","state":"downloading","bytes_done":1000,"bytes_total":4000,"#,
+                r#""pieces_done":1,"piece_count":4,"down_bytes_per_sec":100,"up_bytes_per_sec":20,"#,
+                r#""peers_connected":2,"peers_known":5,"downloaded":1100,"uploaded":30,"wasted":100,"#,
+                r#""eta_secs":30}"#
+            ),
+        );
+        snapshot.stats.download_rate_bytes_per_sec = 0;
+        let line = serde_json::to_string(&Report::of(&snapshot)).unwrap();
+        assert!(line.ends_with(r#""eta_secs":null}"#), "{line}");
+        snapshot.state = State::Checking {
+            bytes_done: 3,
+            bytes_total: 4000,
+        };
+        check(
+            &Report::of(&snapshot),
+            r#"{"event":"checking","bytes_done":3,"bytes_total":4000}"#,
+        );
+    }
+}

@@ -1,0 +1,302 @@
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZero,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use bt_scheduler::Grant;
+use bt_storage::{FilePool, Storage};
+use bt_swarm::Swarm;
+use bt_tracker::{Identity, Schedule};
+use bt_types::{PeerId, SwarmId, TorrentIds};
+use bt_wire::Handshake;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
+use tracing::{Instrument, info, info_span};
+
+use crate::{
+    AddError, SessionError, Snapshot,
+    buffers::{Buffer, BufferPool},
+    disk::Disk,
+    inbound,
+    net::{self, Sockets},
+    random::Seeds,
+    tasks::AbortOnDrop,
+    torrent::{AddTorrent, Mail, Mailbox, Task, TorrentHandle, publisher},
+    trackers::{Trackers, UdpTrackers},
+};
+
+/// What all torrents of one process share: the port, the disk threads, memory, open files.
+///
+/// Made and used within a tokio runtime. Dropping it ends its torrents without telling their
+/// trackers; [`TorrentHandle::stop`] does that.
+pub struct Session {
+    shared: Arc<Shared>,
+    port: u16,
+    peer_id: PeerId,
+    min_announce_interval: Duration,
+    files: Arc<FilePool>,
+    udp: UdpTrackers,
+    seeds: Mutex<Seeds>,
+    torrents: Mutex<JoinSet<()>>,
+    _listening: Vec<AbortOnDrop>,
+}
+
+/// How a [`Session`] is set up.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// The port for peers, TCP and UDP; the next free one if it is taken, any if 0.
+    pub listen_port: u16,
+    /// The local address of every socket; all addresses of both families if `None`.
+    pub bind: Option<IpAddr>,
+    /// Payload in memory, of all torrents together, in bytes.
+    pub memory: usize,
+    /// Files kept open at once.
+    pub max_open_files: usize,
+    /// Threads that hash, write and read.
+    pub disk_threads: usize,
+    /// No regular announce to a tracker follows another sooner than this, whatever it asks for.
+    pub min_announce_interval: Duration,
+}
+
+/// What the session's torrents and listeners use of it.
+pub(crate) struct Shared {
+    pub(crate) bind: Option<IpAddr>,
+    pub(crate) buffers: BufferPool,
+    pub(crate) disk: Disk,
+    pub(crate) check_threads: usize,
+    memory: usize,
+    listens_on: Vec<SocketAddr>,
+    routes: Mutex<HashMap<SwarmId, Route>>,
+}
+
+/// The way to one torrent. Reserved when it is added.
+#[derive(Clone)]
+struct Route {
+    ids: TorrentIds,
+    mailbox: Mailbox,
+    /// What to say to peers; `None` until its data has been checked.
+    handshake: Option<Handshake>,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            listen_port: DEFAULT_PORT,
+            bind: None,
+            memory: DEFAULT_MEMORY,
+            max_open_files: DEFAULT_OPEN_FILES,
+            disk_threads: cores(),
+            min_announce_interval: MIN_ANNOUNCE_INTERVAL,
+        }
+    }
+}
+
+impl Session {
+    /// Opens the port and starts the threads.
+    ///
+    /// # Errors
+    /// If no port can be opened, or the system has no randomness to give.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or if the system cannot start a single thread.
+    pub fn start(config: SessionConfig) -> Result<Self, SessionError> {
+        let mut seeds = Seeds::from_system().map_err(SessionError::Random)?;
+        let Sockets {
+            port,
+            listeners,
+            udp,
+        } = net::listen(config.bind, config.listen_port)?;
+        info!(port, "listening");
+        let buffers = BufferPool::new(config.memory as u64 / 2);
+        let shared = Arc::new(Shared {
+            bind: config.bind,
+            disk: Disk::new(config.disk_threads, buffers.clone()),
+            buffers,
+            check_threads: cores(),
+            memory: config.memory,
+            listens_on: listeners
+                .iter()
+                .filter_map(|l| l.local_addr().ok())
+                .collect(),
+            routes: Mutex::default(),
+        });
+        let half_open = Arc::new(Semaphore::new(MAX_HALF_OPEN_INBOUND));
+        let listen = |listener| {
+            let accepting = inbound::accept(listener, Arc::clone(&shared), Arc::clone(&half_open));
+            AbortOnDrop::spawn(accepting)
+        };
+        Ok(Self {
+            _listening: listeners.into_iter().map(listen).collect(),
+            shared,
+            port,
+            peer_id: PeerId::azureus(CLIENT, VERSION, seeds.draw()),
+            min_announce_interval: config.min_announce_interval,
+            files: Arc::new(FilePool::new(config.max_open_files)),
+            udp: UdpTrackers::start(udp, seeds.fork()),
+            seeds: Mutex::new(seeds),
+            torrents: Mutex::default(),
+        })
+    }
+
+    /// The port on which peers can connect.
+    #[must_use]
+    pub fn listen_port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts a torrent: checks what is on disk, then transfers.
+    ///
+    /// # Errors
+    /// If it cannot be transferred, or is here already.
+    pub fn add(&self, torrent: AddTorrent) -> Result<TorrentHandle, AddError> {
+        let ids = torrent.info.ids();
+        if ids.v1().is_none() {
+            return Err(AddError::V2Only);
+        }
+        let (mailbox, mail) = mpsc::unbounded_channel();
+        self.shared.reserve(ids, &mailbox)?;
+        let (publisher, handle) = publisher(mailbox.clone(), Snapshot::before_check(&torrent));
+        let info = Arc::clone(&torrent.info);
+        let storage = Storage::new(torrent.root.clone(), info, Arc::clone(&self.files));
+        let task = Task {
+            shared: Arc::clone(&self.shared),
+            storage: Arc::new(storage),
+            swarm: self.new_swarm(ids),
+            trackers: self.new_trackers(&torrent, mailbox.clone()),
+            torrent,
+            publisher,
+            mailbox,
+            mail,
+        };
+        let span = info_span!("torrent", info_hash = %ids.primary_swarm_id());
+        let mut torrents = lock(&self.torrents);
+        while torrents.try_join_next().is_some() {}
+        torrents.spawn(task.run().instrument(span));
+        drop(torrents);
+        self.shared.divide();
+        Ok(handle)
+    }
+
+    fn new_swarm(&self, ids: TorrentIds) -> Swarm<Buffer> {
+        let config = bt_swarm::Config::new(self.peer_id, self.port);
+        Swarm::new(ids, config, lock(&self.seeds).draw())
+    }
+
+    fn new_trackers(&self, torrent: &AddTorrent, mailbox: Mailbox) -> Trackers {
+        let mut seeds = lock(&self.seeds);
+        let mut config = bt_tracker::Config::new(Identity {
+            swarm_id: torrent.info.ids().primary_swarm_id(),
+            peer_id: self.peer_id,
+            key: u32::from_ne_bytes(seeds.draw()),
+            port: self.port,
+        });
+        config.is_private = torrent.info.is_private();
+        config.schemes = &["udp"];
+        config.min_interval = self.min_announce_interval;
+        config.stop_timeout = STOP_TIMEOUT;
+        let schedule = Schedule::new(torrent.trackers.clone(), config, seeds.draw());
+        Trackers::new(schedule, self.udp.clone(), mailbox)
+    }
+}
+
+impl Shared {
+    /// Makes a torrent known to peers.
+    pub(crate) fn open_to_peers(&self, ids: TorrentIds, handshake: Handshake) {
+        let mut routes = lock(&self.routes);
+        for id in ids.swarm_ids() {
+            if let Some(route) = routes.get_mut(&id) {
+                route.handshake = Some(handshake);
+            }
+        }
+    }
+
+    /// Where to bring a connection for `id`, and what to say on it.
+    pub(crate) fn route(&self, id: SwarmId) -> Option<(Mailbox, Handshake)> {
+        let routes = lock(&self.routes);
+        let route = routes.get(&id)?;
+        Some((route.mailbox.clone(), route.handshake?))
+    }
+
+    /// The torrent has ended.
+    pub(crate) fn forget(&self, ids: TorrentIds) {
+        let mut routes = lock(&self.routes);
+        ids.swarm_ids().for_each(|id| {
+            routes.remove(&id);
+        });
+        drop(routes);
+        self.divide();
+    }
+
+    /// Addresses under which we could dial ourselves.
+    pub(crate) fn own_addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.listens_on.iter().map(|address| match address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST, address.port()).into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => (Ipv6Addr::LOCALHOST, address.port()).into(),
+            _ => *address,
+        })
+    }
+
+    fn reserve(&self, ids: TorrentIds, mailbox: &Mailbox) -> Result<(), AddError> {
+        let mut routes = lock(&self.routes);
+        if ids.swarm_ids().any(|id| routes.contains_key(&id)) {
+            return Err(AddError::AlreadyAdded);
+        }
+        for id in ids.swarm_ids() {
+            let route = Route {
+                ids,
+                mailbox: mailbox.clone(),
+                handshake: None,
+            };
+            routes.insert(id, route);
+        }
+        Ok(())
+    }
+
+    /// Grants each torrent an equal share of the memory.
+    fn divide(&self) {
+        let routes = lock(&self.routes);
+        let is_primary = |(id, route): &(&SwarmId, &Route)| **id == route.ids.primary_swarm_id();
+        let torrents: Vec<_> = routes.iter().filter(is_primary).collect();
+        let memory_bytes = self.memory / torrents.len().max(1);
+        for (_, route) in torrents {
+            let grant = Grant {
+                memory_bytes,
+                ..Grant::default()
+            };
+            // One that is just ending needs none.
+            let _ = route.mailbox.send(Mail::Grant(grant));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No step under these locks can panic half-way.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// What BitTorrent has always used.
+const DEFAULT_PORT: u16 = 6881;
+/// 32 MiB: a second of a gigabit a quarter of it, and hundreds of slow peers.
+const DEFAULT_MEMORY: usize = 32 << 20;
+/// Well below the 1024 descriptors that a process usually gets; sockets need the rest.
+const DEFAULT_OPEN_FILES: usize = 256;
+/// Strangers that have connected and not yet said which torrent they want.
+const MAX_HALF_OPEN_INBOUND: usize = 64;
+/// Trackers of fast swarms ask for two minutes, hardly any for less than one.
+const MIN_ANNOUNCE_INTERVAL: Duration = Duration::from_secs(60);
+/// Who stops a download waits for the trackers, but not for long: they notice by themselves.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// Our letters in peer ids (BEP 20).
+const CLIENT: [u8; 2] = *b"bt";
+/// The version of this crate, as peer ids have it.
+const VERSION: [u8; 4] = *b"0100";

@@ -1,0 +1,321 @@
+use std::{collections::HashMap, future, sync::Arc, time::Instant};
+
+use bt_swarm::{Action, Dial, DialId, NewConnection};
+use bt_tracker::Progress;
+use bt_types::{Bitfield, ConnId, Encryption, PeerSource, Transport};
+use tokio::{sync::mpsc, time::sleep_until};
+use tracing::debug;
+
+use super::{Event, Mail, log, task::Task};
+use crate::{
+    Snapshot, State,
+    buffers::Buffer,
+    connection::{Batch, Closed, Connection, Incoming},
+    disk::DiskReport,
+    handshake::{self, Established, HandshakeFailure},
+    tasks::AbortOnDrop,
+};
+
+/// Drives one torrent while it transfers: feeds what arrives to the swarm and to the tracker
+/// schedule, does what they say, and shows how things are. It decides nothing, and waits for
+/// nothing but its inputs: what takes long is done by other tasks and by the disk threads.
+pub(super) struct Drive {
+    task: Task,
+    connections: HashMap<ConnId, Connection>,
+    dials: HashMap<DialId, AbortOnDrop>,
+    /// Given to each connection.
+    batches: mpsc::Sender<Batch>,
+    received: mpsc::Receiver<Batch>,
+    /// How the torrent will have ended once its trackers are told.
+    ending: Option<State>,
+}
+
+impl Drive {
+    pub(super) fn start(mut task: Task, have: Bitfield) -> Self {
+        let now = Instant::now();
+        let info = Arc::clone(&task.torrent.info);
+        let peers = std::mem::take(&mut task.torrent.peers);
+        for own in task.shared.own_addresses() {
+            task.swarm.ignore_address(own);
+        }
+        task.swarm.handle_metadata(now, info, have);
+        task.swarm.add_peers(now, PeerSource::User, peers);
+        let (batches, received) = mpsc::channel(MAX_BATCHES);
+        let mut drive = Self {
+            task,
+            connections: HashMap::new(),
+            dials: HashMap::new(),
+            batches,
+            received,
+            ending: None,
+        };
+        let progress = drive.progress(now);
+        drive.task.trackers.start(now, progress);
+        drive.task.publisher.touch(now);
+        drive
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut batches = Vec::new();
+        let mut mail = Vec::new();
+        let state = loop {
+            let now = Instant::now();
+            self.drain(now);
+            if self.task.trackers.has_stopped()
+                && let Some(state) = self.ending.take()
+            {
+                break state;
+            }
+            let deadline = self.poll_timeout();
+            let timer = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline.into()).await,
+                    None => future::pending().await,
+                }
+            };
+            // The first two always yield something: this task holds a sender of each.
+            tokio::select! {
+                _ = self.received.recv_many(&mut batches, MAX_BATCHES) => {}
+                _ = self.task.mail.recv_many(&mut mail, MAX_MAIL) => {}
+                () = timer => {}
+            }
+            let now = Instant::now();
+            self.task.publisher.touch(now);
+            batches
+                .drain(..)
+                .for_each(|batch| self.handle_batch(now, batch));
+            mail.drain(..).for_each(|mail| self.handle_mail(now, mail));
+            self.handle_timeouts(now);
+        };
+        let snapshot = self.snapshot(Instant::now(), state);
+        self.task.publisher.show(Instant::now(), snapshot);
+    }
+
+    fn handle_batch(&mut self, now: Instant, batch: Batch) {
+        let conn = batch.conn;
+        if !self.connections.contains_key(&conn) {
+            return; // closed by us, while this was on its way
+        }
+        let swarm = &mut self.task.swarm;
+        for incoming in batch.incoming {
+            match incoming {
+                Incoming::Message(message) => swarm.handle_message(now, conn, message),
+                Incoming::Block(block, payload) => swarm.handle_block(now, conn, block, payload),
+                Incoming::UnrequestedBlock(block) => {
+                    swarm.handle_unrequested_block(now, conn, block);
+                }
+                Incoming::BlockSent(block) => swarm.handle_block_sent(now, conn, block),
+                Incoming::Closed(closed) => return self.handle_closed(now, conn, &closed),
+            }
+        }
+    }
+
+    fn handle_mail(&mut self, now: Instant, mail: Mail) {
+        match mail {
+            Mail::Dialled(dial, result) => self.handle_dialled(now, dial, result),
+            Mail::Accepted(established) => self.open(now, established, None),
+            Mail::Disk(report) => self.handle_disk(now, report),
+            Mail::Announced(id, outcome) => {
+                self.task.trackers.handle_outcome(now, id, outcome);
+            }
+            Mail::Grant(grant) => self.task.swarm.set_grant(now, grant),
+            Mail::Stop => self.end(now, State::Stopped),
+        }
+    }
+
+    fn handle_timeouts(&mut self, now: Instant) {
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if is_due(self.task.swarm.poll_timeout()) {
+            self.task.swarm.handle_timeout(now);
+        }
+        if is_due(self.task.trackers.poll_timeout()) {
+            self.task.trackers.handle_timeout(now);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let deadlines = [
+            self.task.swarm.poll_timeout(),
+            self.task.trackers.poll_timeout(),
+            self.task.publisher.poll_timeout(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Does all that swarm and trackers want done.
+    fn drain(&mut self, now: Instant) {
+        while let Some(action) = self.task.swarm.poll_action() {
+            self.perform(now, action);
+        }
+        while let Some(event) = self.task.swarm.poll_event() {
+            log::swarm(&event);
+            if event == bt_swarm::Event::Completed {
+                self.task.trackers.completed(now);
+            }
+            self.task.publisher.tell(Event::Swarm(event));
+        }
+        self.drain_trackers(now);
+        if self.task.publisher.is_due(now) {
+            if self.task.swarm.wants_peers() {
+                self.task.trackers.want_peers(now);
+            }
+            let snapshot = self.snapshot(now, self.state());
+            self.task.publisher.show(now, snapshot);
+        }
+    }
+
+    fn drain_trackers(&mut self, now: Instant) {
+        let progress = self.progress(now);
+        for event in self.task.trackers.drain(now, progress) {
+            log::tracker(&event);
+            if let bt_tracker::Event::Answered { response, .. } = &event {
+                let peers = response.peers.iter().copied();
+                self.task.swarm.add_peers(now, PeerSource::Tracker, peers);
+            }
+            self.task.publisher.tell(Event::Tracker(event));
+        }
+    }
+
+    fn progress(&self, now: Instant) -> Progress {
+        let stats = self.task.swarm.stats(now);
+        Progress {
+            uploaded: stats.uploaded,
+            downloaded: stats.downloaded,
+            left: stats.bytes_total - stats.bytes_verified,
+        }
+    }
+
+    fn perform(&mut self, now: Instant, action: Action<Buffer>) {
+        match action {
+            Action::Dial(dial) => self.dial(now, dial),
+            Action::AbortDial(dial) => {
+                self.dials.remove(&dial);
+            }
+            Action::Send(conn, outgoing) => {
+                let connection = self.connections.get(&conn);
+                if let Some(Err(closed)) = connection.map(|open| open.send(outgoing)) {
+                    self.handle_closed(now, conn, &closed);
+                }
+            }
+            Action::Disconnect(conn, _) => {
+                self.connections.remove(&conn);
+            }
+            Action::Disk(job) => {
+                let Task {
+                    shared,
+                    storage,
+                    mailbox,
+                    ..
+                } = &self.task;
+                shared.disk.submit(storage, mailbox, job);
+            }
+            other => debug_assert!(false, "{other:?} is not known to this driver"),
+        }
+    }
+
+    fn dial(&mut self, now: Instant, dial: Dial) {
+        let (Transport::Tcp, Encryption::Plaintext) = (dial.transport, dial.encryption) else {
+            return self.task.swarm.handle_dial_failed(now, dial.id);
+        };
+        let ours = self.task.swarm.handshake();
+        let source = self.task.shared.bind;
+        let mailbox = self.task.mailbox.clone();
+        let task = AbortOnDrop::spawn(async move {
+            let result = handshake::initiate(dial.peer, source, ours).await;
+            // A torrent that has gone needs no answer.
+            let _ = mailbox.send(Mail::Dialled(dial.id, result));
+        });
+        self.dials.insert(dial.id, task);
+    }
+
+    fn handle_dialled(
+        &mut self,
+        now: Instant,
+        dial: DialId,
+        result: Result<Established, HandshakeFailure>,
+    ) {
+        if self.dials.remove(&dial).is_none() {
+            return; // given up, while this was on its way
+        }
+        match result {
+            Ok(established) => self.open(now, established, Some(dial)),
+            Err(reason) => {
+                debug!(%reason, "dial failed");
+                self.task.swarm.handle_dial_failed(now, dial);
+            }
+        }
+    }
+
+    fn open(&mut self, now: Instant, established: Established, dial: Option<DialId>) {
+        let Established {
+            stream,
+            peer,
+            direction,
+            theirs,
+            ..
+        } = established;
+        let connection = NewConnection {
+            peer,
+            direction,
+            transport: Transport::Tcp,
+            peer_id: theirs.peer_id,
+            reserved: theirs.reserved,
+            dial,
+        };
+        match self.task.swarm.handle_connected(now, connection) {
+            Ok(conn) => {
+                let ours = self.task.swarm.handshake().reserved;
+                let is_fast = ours.and(theirs.reserved).supports_fast();
+                let pool = self.task.shared.buffers.clone();
+                let batches = self.batches.clone();
+                let connection = Connection::open(conn, stream, is_fast, pool, batches);
+                self.connections.insert(conn, connection);
+            }
+            Err(refusal) => debug!(%peer, %refusal, "connection not wanted"),
+        }
+    }
+
+    fn handle_closed(&mut self, now: Instant, conn: ConnId, closed: &Closed) {
+        debug!(%conn, reason = %closed, "connection over");
+        self.connections.remove(&conn);
+        self.task.swarm.handle_disconnected(now, conn);
+    }
+
+    fn handle_disk(&mut self, now: Instant, report: DiskReport) {
+        self.task.swarm.handle_disk(now, report.done);
+        if let Some(error) = report.error {
+            self.end(now, error.into());
+        }
+    }
+
+    /// Begins to end: no peers any more, and trackers are told. The first reason counts.
+    fn end(&mut self, now: Instant, state: State) {
+        if self.ending.is_none() {
+            self.ending = Some(state);
+            self.task.swarm.stop(now);
+            self.task.trackers.stop(now);
+        }
+    }
+
+    fn state(&self) -> State {
+        if self.task.swarm.is_complete() {
+            State::Seeding
+        } else {
+            State::Downloading
+        }
+    }
+
+    fn snapshot(&self, now: Instant, state: State) -> Snapshot {
+        Snapshot {
+            state,
+            stats: self.task.swarm.stats(now),
+            ..Snapshot::clone(&self.task.publisher.current())
+        }
+    }
+}
+
+/// Connections wait when so many batches do: the torrent's task is behind, and more would only
+/// take memory.
+const MAX_BATCHES: usize = 64;
+/// Mail handled before actions are looked at again.
+const MAX_MAIL: usize = 64;

@@ -1,0 +1,80 @@
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, watch};
+
+use super::{Event, Mail, Mailbox};
+use crate::Snapshot;
+
+/// A torrent in a session. Cheap to clone; dropping it changes nothing.
+#[derive(Clone, Debug)]
+pub struct TorrentHandle {
+    mailbox: Mailbox,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    events: broadcast::Sender<Event>,
+}
+
+/// What happens to a torrent from now on, in order.
+#[derive(Debug)]
+pub struct Events(broadcast::Receiver<Event>);
+
+impl TorrentHandle {
+    pub(crate) fn new(
+        mailbox: Mailbox,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        events: broadcast::Sender<Event>,
+    ) -> Self {
+        Self {
+            mailbox,
+            snapshots,
+            events,
+        }
+    }
+
+    /// How the torrent is doing.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// Waits for a snapshot that this handle has not shown yet, a few times a second at most;
+    /// `None` once the torrent is over and its last snapshot has been shown.
+    pub async fn next_snapshot(&mut self) -> Option<Arc<Snapshot>> {
+        self.snapshots.changed().await.ok()?;
+        Some(Arc::clone(&self.snapshots.borrow_and_update()))
+    }
+
+    /// Waits until a snapshot satisfies `wanted`, and returns it; the last one if the torrent is
+    /// over before.
+    pub async fn wait_for(&self, mut wanted: impl FnMut(&Snapshot) -> bool) -> Arc<Snapshot> {
+        let mut snapshots = self.snapshots.clone();
+        let found = snapshots.wait_for(|snapshot| wanted(snapshot)).await;
+        found.map_or_else(|_| self.snapshot(), |snapshot| Arc::clone(&snapshot))
+    }
+
+    /// What happens from now on. Who reads too slowly misses the oldest.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events(self.events.subscribe())
+    }
+
+    /// Ends the torrent: closes its connections and tells its trackers, waiting a few seconds for
+    /// them at most. Verified pieces stay on disk. Returns the last snapshot.
+    pub async fn stop(&self) -> Arc<Snapshot> {
+        // It may have ended by itself.
+        let _ = self.mailbox.send(Mail::Stop);
+        self.wait_for(|snapshot| snapshot.state.is_over()).await
+    }
+}
+
+impl Events {
+    /// Waits for the next event; `None` once the torrent is over.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.0.recv().await {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}

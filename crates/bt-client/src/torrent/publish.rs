@@ -1,0 +1,77 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{broadcast, watch};
+
+use super::{Mailbox, TorrentHandle};
+use crate::Snapshot;
+
+/// What became true in a torrent.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Among its peers and pieces.
+    Swarm(bt_swarm::Event),
+    /// With its trackers.
+    Tracker(bt_tracker::Event),
+}
+
+/// Shows a torrent's state to the holders of its handle.
+pub(crate) struct Publisher {
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    events: broadcast::Sender<Event>,
+    /// When a snapshot is to be taken again; `None` while nothing changes.
+    due: Option<Instant>,
+}
+
+/// The two ends: of the task, and of everybody else.
+pub(crate) fn publisher(mailbox: Mailbox, first: Snapshot) -> (Publisher, TorrentHandle) {
+    let (snapshots, receiver) = watch::channel(Arc::new(first));
+    let (events, _) = broadcast::channel(MAX_UNREAD_EVENTS);
+    let handle = TorrentHandle::new(mailbox, receiver, events.clone());
+    let publisher = Publisher {
+        snapshots,
+        events,
+        due: None,
+    };
+    (publisher, handle)
+}
+
+impl Publisher {
+    /// The last snapshot shown.
+    pub(crate) fn current(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// Something has changed: a snapshot is due soon.
+    pub(crate) fn touch(&mut self, now: Instant) {
+        self.due.get_or_insert(now + SNAPSHOT_INTERVAL);
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
+    pub(crate) fn show(&mut self, now: Instant, snapshot: Snapshot) {
+        let stats = &snapshot.stats;
+        let fades = stats.download_rate_bytes_per_sec + stats.upload_rate_bytes_per_sec > 0;
+        self.due = fades.then_some(now + SNAPSHOT_INTERVAL);
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        // Nobody listening is fine.
+        let _ = self.events.send(event);
+    }
+}
+
+/// Four times a second: often enough for an eye.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(250);
+/// A listener that is further behind misses events.
+const MAX_UNREAD_EVENTS: usize = 1024;

@@ -1,0 +1,113 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bt_storage::{Storage, StorageError};
+use bt_swarm::{Stats, Swarm};
+use bt_types::Bitfield;
+use tokio::{sync::mpsc, time::sleep};
+use tracing::info;
+
+use super::{AddTorrent, Mail, Mailbox, Mode, check::Checking, drive::Drive, publish::Publisher};
+use crate::{Snapshot, State, TorrentError, buffers::Buffer, session::Shared, trackers::Trackers};
+
+/// The life of one torrent, from the check of its data to its end.
+pub(crate) struct Task {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) torrent: AddTorrent,
+    pub(crate) storage: Arc<Storage>,
+    pub(crate) swarm: Swarm<Buffer>,
+    pub(crate) trackers: Trackers,
+    pub(crate) publisher: Publisher,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) mail: mpsc::UnboundedReceiver<Mail>,
+}
+
+impl Task {
+    /// Runs until the torrent is stopped or cannot go on.
+    pub(crate) async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let ids = self.torrent.info.ids();
+        match self.check().await {
+            Ok(Some(have)) => {
+                shared.open_to_peers(ids, self.swarm.handshake());
+                Drive::start(self, have).run().await;
+            }
+            Ok(None) => self.end(State::Stopped),
+            Err(error) => self.end(State::Failed(Arc::new(error))),
+        }
+        shared.forget(ids);
+    }
+
+    /// Finds out which pieces are on disk; `None` if the torrent has been stopped meanwhile.
+    async fn check(&mut self) -> Result<Option<Bitfield>, TorrentError> {
+        let is_download = self.torrent.mode == Mode::Get;
+        let storage = Arc::clone(&self.storage);
+        let mut checking = Checking::start(storage, self.shared.check_threads, is_download);
+        let checked = loop {
+            tokio::select! {
+                checked = checking.finish() => break checked?,
+                mail = self.mail.recv() => match mail {
+                    Some(Mail::Stop) | None => return Ok(None),
+                    Some(Mail::Grant(grant)) => self.swarm.set_grant(Instant::now(), grant),
+                    Some(_) => {}
+                },
+                () = sleep(PROGRESS_INTERVAL) => self.show_progress(checking.bytes_done()),
+            }
+        };
+        let (pieces_good, piece_count) = (checked.have.count_ones(), checked.have.len());
+        info!(pieces_good, piece_count, "checked");
+        if is_download || checked.have.is_full() {
+            Ok(Some(checked.have))
+        } else {
+            Err(TorrentError::DataIncomplete {
+                pieces_good,
+                piece_count,
+            })
+        }
+    }
+
+    fn show_progress(&mut self, bytes_done: u64) {
+        let mut snapshot = Snapshot::clone(&self.publisher.current());
+        snapshot.state = State::Checking {
+            bytes_done,
+            bytes_total: snapshot.stats.bytes_total,
+        };
+        self.publisher.show(Instant::now(), snapshot);
+    }
+
+    fn end(mut self, state: State) {
+        let mut snapshot = Snapshot::clone(&self.publisher.current());
+        snapshot.state = state;
+        self.publisher.show(Instant::now(), snapshot);
+    }
+}
+
+impl From<StorageError> for State {
+    fn from(error: StorageError) -> Self {
+        Self::Failed(Arc::new(error.into()))
+    }
+}
+
+impl Snapshot {
+    /// What can be shown of a torrent before anything is known but its metadata.
+    pub(crate) fn before_check(torrent: &AddTorrent) -> Self {
+        let layout = torrent.info.layout();
+        let mut stats = Stats::default();
+        stats.piece_count = layout.piece_count();
+        stats.bytes_total = layout.data_length();
+        Self {
+            ids: torrent.info.ids(),
+            name: torrent.info.name().into(),
+            state: State::Checking {
+                bytes_done: 0,
+                bytes_total: stats.bytes_total,
+            },
+            stats,
+        }
+    }
+}
+
+/// How often the progress of a check is shown.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);

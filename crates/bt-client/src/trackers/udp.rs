@@ -1,0 +1,240 @@
+use std::{
+    collections::HashMap,
+    future,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bt_tracker_udp::{Outcome, RequestId, UdpTracker};
+use bt_types::{AnnounceRequest, AnnounceResponse};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep_until,
+};
+use tracing::{debug, trace};
+
+use crate::{net::UdpSockets, random::Seeds, tasks::AbortOnDrop};
+
+/// The session's UDP trackers: one machine for each address, whatever torrents talk to it, all
+/// behind the session's UDP sockets. Cheap to clone; the last one ends its task.
+#[derive(Clone)]
+pub(crate) struct UdpTrackers {
+    asks: mpsc::Sender<Ask>,
+    sockets: Arc<UdpSockets>,
+    _task: Arc<AbortOnDrop>,
+}
+
+/// Why an announce to one address brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UdpAnnounceError {
+    #[error("{0}")]
+    Refused(String),
+    #[error("no answer")]
+    TimedOut,
+    #[error("cannot be sent to: {0}")]
+    Unreachable(std::io::Error),
+    #[error("too many announces wait for this tracker")]
+    Busy,
+}
+
+type Answer = Result<AnnounceResponse, UdpAnnounceError>;
+
+struct Ask {
+    tracker: SocketAddr,
+    url_data: String,
+    request: AnnounceRequest,
+    attempts: u32,
+    reply: oneshot::Sender<Answer>,
+}
+
+struct Machine {
+    url_data: String,
+    udp: UdpTracker,
+    replies: HashMap<RequestId, oneshot::Sender<Answer>>,
+    last_asked: Instant,
+}
+
+impl UdpTrackers {
+    pub(crate) fn start(sockets: UdpSockets, seeds: Seeds) -> Self {
+        let sockets = Arc::new(sockets);
+        let (asks, queue) = mpsc::channel(QUEUE);
+        let driver = Driver {
+            sockets: Arc::clone(&sockets),
+            seeds,
+            machines: Vec::new(),
+        };
+        Self {
+            asks,
+            sockets,
+            _task: Arc::new(AbortOnDrop::spawn(driver.run(queue))),
+        }
+    }
+
+    /// Whether there is a socket from which such an address can be reached.
+    pub(crate) fn reaches(&self, tracker: SocketAddr) -> bool {
+        self.sockets.reaches(tracker)
+    }
+
+    /// Announces to one address. Dropping the future gives the announce up.
+    pub(crate) async fn announce(
+        &self,
+        tracker: SocketAddr,
+        url_data: &str,
+        request: AnnounceRequest,
+        attempts: u32,
+    ) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask {
+            tracker,
+            url_data: url_data.to_owned(),
+            request,
+            attempts,
+            reply,
+        };
+        let gone = UdpAnnounceError::Busy;
+        if self.asks.send(ask).await.is_err() {
+            return Err(gone);
+        }
+        answer.await.unwrap_or(Err(gone))
+    }
+}
+
+struct Driver {
+    sockets: Arc<UdpSockets>,
+    seeds: Seeds,
+    machines: Vec<Machine>,
+}
+
+impl Driver {
+    async fn run(mut self, mut queue: mpsc::Receiver<Ask>) {
+        let mut datagram = vec![0; MAX_DATAGRAM];
+        let sockets = Arc::clone(&self.sockets);
+        loop {
+            for machine in &mut self.machines {
+                machine.drain(&self.sockets).await;
+            }
+            let deadline = self
+                .machines
+                .iter()
+                .filter_map(|m| m.udp.poll_timeout())
+                .min();
+            let timer = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline.into()).await,
+                    None => future::pending().await,
+                }
+            };
+            tokio::select! {
+                received = sockets.recv_from(&mut datagram) => match received {
+                    Ok((len, from)) => self.receive(from, &datagram[..len]),
+                    // Mostly an ICMP message about a datagram of ours.
+                    Err(error) => debug!(%error, "nothing received"),
+                },
+                ask = queue.recv() => match ask {
+                    Some(ask) => self.ask(ask),
+                    None => return,
+                },
+                () = timer => self.handle_timeout(),
+            }
+        }
+    }
+
+    fn receive(&mut self, from: SocketAddr, datagram: &[u8]) {
+        for machine in &mut self.machines {
+            match machine.udp.handle_datagram(Instant::now(), from, datagram) {
+                Ok(()) => return,
+                Err(ignored) => trace!(%from, %ignored),
+            }
+        }
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let now = Instant::now();
+        self.machines.retain(|machine| machine.is_in_use(now));
+        let is_same = |m: &Machine| m.udp.tracker() == ask.tracker && m.url_data == ask.url_data;
+        let index = self.machines.iter().position(is_same).unwrap_or_else(|| {
+            self.machines.push(Machine {
+                udp: UdpTracker::new(ask.tracker, &ask.url_data, self.seeds.draw()),
+                url_data: ask.url_data,
+                replies: HashMap::new(),
+                last_asked: now,
+            });
+            self.machines.len() - 1
+        });
+        let machine = &mut self.machines[index];
+        machine.last_asked = now;
+        match machine
+            .udp
+            .announce_with_attempts(now, ask.request, ask.attempts)
+        {
+            Ok(id) => {
+                machine.replies.insert(id, ask.reply);
+            }
+            Err(_) => {
+                let _ = ask.reply.send(Err(UdpAnnounceError::Busy));
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = Instant::now();
+        for machine in &mut self.machines {
+            machine.forget_who_no_longer_waits();
+            machine.udp.handle_timeout(now);
+        }
+    }
+}
+
+impl Machine {
+    /// Sends what is to be sent and tells what became of requests.
+    async fn drain(&mut self, sockets: &UdpSockets) {
+        while let Some(transmit) = self.udp.poll_transmit() {
+            if let Err(error) = sockets
+                .send_to(&transmit.payload, transmit.destination)
+                .await
+            {
+                self.give_up(&error);
+            }
+        }
+        while let Some(event) = self.udp.poll_event() {
+            let answer = match event.outcome {
+                Outcome::Announced(response) => Ok(response),
+                Outcome::Refused(reason) => Err(UdpAnnounceError::Refused(reason)),
+                _ => Err(UdpAnnounceError::TimedOut),
+            };
+            if let Some(reply) = self.replies.remove(&event.id) {
+                // Nobody waiting any more is fine.
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    /// No route, or forbidden: waiting for an answer would be in vain.
+    fn give_up(&mut self, error: &std::io::Error) {
+        for (id, reply) in self.replies.drain() {
+            self.udp.cancel(id);
+            let _ = reply.send(Err(UdpAnnounceError::Unreachable(error.kind().into())));
+        }
+    }
+
+    fn forget_who_no_longer_waits(&mut self) {
+        self.replies.retain(|id, reply| {
+            if reply.is_closed() {
+                self.udp.cancel(*id);
+            }
+            !reply.is_closed()
+        });
+    }
+
+    fn is_in_use(&self, now: Instant) -> bool {
+        self.udp.pending_count() > 0 || now.duration_since(self.last_asked) < KEPT
+    }
+}
+
+/// Announces that wait for the driver; it takes them at once.
+const QUEUE: usize = 64;
+/// The longest datagram that a tracker can send us.
+const MAX_DATAGRAM: usize = 0x1_0000;
+/// Longer than the connection id that a machine holds is good for.
+const KEPT: Duration = Duration::from_secs(120);

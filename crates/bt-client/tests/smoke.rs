@@ -1,0 +1,135 @@
+//! One real transfer over loopback: tracker, seeder, download. Everything finer is tested on
+//! virtual time, in the crates below.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use bt_client::{AddTorrent, LocalTracker, Mode, Session, SessionConfig, State, TorrentError};
+use bt_metainfo::{Info, InfoBuilder};
+use bt_tracker_udp::{ServerConfig, SwarmStats};
+use tokio::time::timeout;
+
+const PIECE_LENGTH: usize = 65_536;
+
+/// Two files that share a piece, of which the last piece is short.
+const FILES: [(&str, usize); 2] = [("a", 3_000_000), ("b", 1_234_567)];
+
+fn bytes(length: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let step = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..length).map(step).collect()
+}
+
+fn write_data(root: &Path) -> Arc<Info> {
+    let folder = root.join("data");
+    fs::create_dir_all(&folder).unwrap();
+    let mut builder = InfoBuilder::new("data", PIECE_LENGTH as u32);
+    let mut whole = Vec::new();
+    for (seed, (name, length)) in (1..).zip(FILES) {
+        let content = bytes(length, seed);
+        fs::write(folder.join(name), &content).unwrap();
+        whole.extend(content);
+        builder = builder.file([name], length as u64);
+    }
+    let builder = builder.pieces(whole.chunks(PIECE_LENGTH).map(bt_hash::sha1));
+    Arc::new(builder.build().unwrap())
+}
+
+fn session() -> Session {
+    let mut config = SessionConfig::default();
+    config.bind = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    config.listen_port = 0;
+    Session::start(config).unwrap()
+}
+
+fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, tracker: &LocalTracker) -> AddTorrent {
+    AddTorrent {
+        info: Arc::clone(info),
+        root: root.to_owned(),
+        mode,
+        trackers: vec![vec![tracker.url()]],
+        peers: vec![],
+    }
+}
+
+/// Far longer than it takes; only a failure waits for it.
+async fn in_time<T>(task: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(60), task)
+        .await
+        .expect("not in time")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torrent_travels_from_seeder_to_leecher_through_a_tracker() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    let info = write_data(&from);
+    let swarm_id = info.ids().primary_swarm_id();
+    let tracker =
+        LocalTracker::start((Ipv4Addr::LOCALHOST, 0).into(), ServerConfig::default()).unwrap();
+    let (seeder, leecher) = (session(), session());
+
+    let seed = seeder
+        .add(torrent(&info, &from, Mode::Seed, &tracker))
+        .unwrap();
+    in_time(async {
+        // The leecher's one announce must find the seeder.
+        let mut events = seed.events();
+        while tracker.stats(swarm_id).seeders == 0 {
+            events.next().await.expect("the seed ended");
+        }
+    })
+    .await;
+    let get = leecher
+        .add(torrent(&info, &to, Mode::Get, &tracker))
+        .unwrap();
+    let done = in_time(
+        get.wait_for(|snapshot| matches!(snapshot.state, State::Seeding | State::Failed(_))),
+    )
+    .await;
+    assert!(matches!(done.state, State::Seeding), "{done:?}");
+    for (name, _) in FILES {
+        let path = Path::new("data").join(name);
+        assert!(fs::read(from.join(&path)).unwrap() == fs::read(to.join(&path)).unwrap());
+    }
+
+    assert!(matches!(in_time(get.stop()).await.state, State::Stopped));
+    assert!(matches!(in_time(seed.stop()).await.state, State::Stopped));
+    let SwarmStats { announces, .. } = tracker.stats(swarm_id);
+    assert_eq!(
+        (announces.started, announces.completed, announces.stopped),
+        (2, 1, 2)
+    );
+}
+
+#[tokio::test]
+async fn seeding_what_is_not_there_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let info = write_data(folder.path());
+    fs::write(folder.path().join("data/b"), "not it").unwrap();
+    let tracker =
+        LocalTracker::start((Ipv4Addr::LOCALHOST, 0).into(), ServerConfig::default()).unwrap();
+    let session = session();
+    let seed = session
+        .add(torrent(&info, folder.path(), Mode::Seed, &tracker))
+        .unwrap();
+    let last = in_time(seed.wait_for(|snapshot| snapshot.state.is_over())).await;
+    let State::Failed(error) = &last.state else {
+        panic!("{last:?}")
+    };
+    // The first file's whole pieces are good; the one that both share is not.
+    let good = (FILES[0].1 / PIECE_LENGTH) as u32;
+    assert!(
+        matches!(**error, TorrentError::DataIncomplete { pieces_good, .. } if pieces_good == good),
+        "{error}"
+    );
+    assert_eq!(fs::read(folder.path().join("data/b")).unwrap(), b"not it");
+}
