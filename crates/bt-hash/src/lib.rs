@@ -49,6 +49,8 @@
 mod digest;
 mod hasher;
 pub mod merkle;
+mod stream;
 
 pub use digest::{Algorithm, Digest, sha1, sha256};
 pub use hasher::{Hashed, Hasher};
+pub use stream::Sha1Stream;
