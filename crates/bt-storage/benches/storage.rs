@@ -1,2 +1,159 @@
-//! Written with the crate.
-fn main() {}
+//! What a download and a check cost beside the network.
+#![allow(
+    missing_docs,
+    reason = "criterion's macros make undocumented functions"
+)]
+
+use std::{
+    fs,
+    sync::{Arc, atomic::AtomicBool, mpsc},
+    thread,
+};
+
+use bt_hash::sha1;
+use bt_metainfo::InfoBuilder;
+use bt_storage::{
+    FilePool, Storage,
+    check::check,
+    disk::{DiskPool, Done, Job},
+};
+use bt_types::{BLOCK_LENGTH, Block, PieceIndex};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tempfile::TempDir;
+
+/// Complete pieces in memory, hashed and written by one thread; the files exist already.
+fn verify_and_write(c: &mut Criterion) {
+    let (storage, content, _folder) = torrent(MIB, &[32 * MIB]);
+    let (sender, answers) = mpsc::channel();
+    let pool = DiskPool::new(1, move |(), done: Done<Vec<u8>>| {
+        sender.send(done).expect("we listen");
+    });
+    let mut group = c.benchmark_group("storage/verify_and_write");
+    group
+        .throughput(Throughput::Bytes(content.len() as u64))
+        .sample_size(20);
+    group.bench_function("32_pieces_of_1_mib", |b| {
+        let jobs = || -> Vec<_> {
+            let pieces = content.chunks(MIB).zip(storage.layout().pieces());
+            let pieces = pieces.map(|(bytes, piece)| Job::Verify {
+                piece,
+                blocks: blocks_of(bytes),
+            });
+            pieces.collect()
+        };
+        let run = |jobs: Vec<_>| {
+            let count = jobs.len();
+            for job in jobs {
+                pool.submit(Arc::clone(&storage), (), job);
+            }
+            for _ in 0..count {
+                let done = answers.recv().expect("an answer");
+                assert!(matches!(done, Done::Verified { .. }), "{done:?}");
+            }
+        };
+        b.iter_batched(jobs, run, BatchSize::LargeInput);
+    });
+}
+
+/// A complete download in the page cache, on all cores.
+fn check_all(c: &mut Criterion) {
+    let (storage, content, _folder) = torrent(MIB, &[256 * MIB]);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut group = c.benchmark_group("storage/check");
+    group
+        .throughput(Throughput::Bytes(content.len() as u64))
+        .sample_size(10);
+    group.bench_function("256_mib", |b| {
+        b.iter(|| {
+            let checked = check(&storage, threads, &|_| (), &AtomicBool::new(false));
+            assert!(checked.expect("a good disk").have.is_full());
+        });
+    });
+}
+
+/// 10,000 files of 4 KiB in 100 folders, written from nothing in pieces of 256 KiB, and checked.
+fn small_files(c: &mut Criterion) {
+    let (storage, content, _folder) = torrent(256 * 1024, &[4096; 10_000]);
+    let mut group = c.benchmark_group("storage/small_files");
+    group
+        .throughput(Throughput::Elements(10_000))
+        .sample_size(10);
+    group.bench_function("write_10k", |b| {
+        let fresh = || {
+            let folder = TempDir::new().expect("a temporary folder");
+            let root = folder.path().to_owned();
+            let files = Arc::new(FilePool::new(FilePool::DEFAULT_MAX_OPEN));
+            let storage = Storage::new(root, Arc::clone(storage.info()), files);
+            storage.prepare().expect("a good disk");
+            (folder, storage)
+        };
+        let write = |(folder, storage): (TempDir, Storage)| {
+            for (bytes, piece) in content.chunks(256 * 1024).zip(storage.layout().pieces()) {
+                storage.write(piece, &[(0, bytes)]).expect("a good disk");
+            }
+            folder // to be removed when the clock has stopped
+        };
+        b.iter_batched(fresh, write, BatchSize::PerIteration);
+    });
+    group.bench_function("check_10k", |b| {
+        b.iter(|| {
+            let checked = check(&storage, 1, &|_| (), &AtomicBool::new(false));
+            assert!(checked.expect("a good disk").have.is_full());
+        });
+    });
+}
+
+/// What a peer asks for, from the page cache.
+fn read(c: &mut Criterion) {
+    let (storage, _, _folder) = torrent(MIB, &[4 * MIB]);
+    let mut buffer = vec![0; BLOCK_LENGTH as usize];
+    let mut group = c.benchmark_group("storage/read");
+    group.throughput(Throughput::Bytes(buffer.len() as u64));
+    group.bench_function("16_kib", |b| {
+        let block = Block {
+            piece: PieceIndex::new(2),
+            begin: 5 * BLOCK_LENGTH,
+            length: BLOCK_LENGTH,
+        };
+        b.iter(|| storage.read(block, &mut buffer).expect("a good disk"));
+    });
+}
+
+/// A torrent of files of the given lengths, complete on disk.
+fn torrent(piece_length: usize, files: &[usize]) -> (Arc<Storage>, Vec<u8>, TempDir) {
+    let content: Vec<u8> = (0..files.iter().sum::<usize>() as u32)
+        .map(|index| (index.wrapping_mul(0x9e37_79b1) >> 24) as u8)
+        .collect();
+    let builder =
+        InfoBuilder::new("t", piece_length as u32).pieces(content.chunks(piece_length).map(sha1));
+    let add = |builder: InfoBuilder, (number, length): (usize, &usize)| {
+        let path = [format!("{:03}", number / 100), format!("{number:05}")];
+        builder.file(path, *length as u64)
+    };
+    let builder = files.iter().enumerate().fold(builder, add);
+    let info = Arc::new(builder.build().expect("a valid torrent"));
+
+    let folder = TempDir::new().expect("a temporary folder");
+    let pool = Arc::new(FilePool::new(FilePool::DEFAULT_MAX_OPEN));
+    let storage = Storage::new(folder.path().to_owned(), info, pool);
+    storage.prepare().expect("a good disk");
+    let mut rest = content.as_slice();
+    for file in 0..files.len() as u32 {
+        let file = bt_types::FileIndex(file);
+        let (bytes, after) = rest.split_at(storage.layout().file_length(file) as usize);
+        rest = after;
+        fs::write(storage.path_of(file), bytes).expect("a good disk");
+    }
+    (Arc::new(storage), content, folder)
+}
+
+fn blocks_of(piece: &[u8]) -> Vec<(u32, Vec<u8>)> {
+    let blocks = piece.chunks(BLOCK_LENGTH as usize);
+    let begins = (0..).step_by(BLOCK_LENGTH as usize);
+    begins.zip(blocks.map(<[u8]>::to_vec)).collect()
+}
+
+const MIB: usize = 1 << 20;
+
+criterion_group!(benches, verify_and_write, check_all, small_files, read);
+criterion_main!(benches);

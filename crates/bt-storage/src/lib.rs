@@ -1,1 +1,87 @@
 //! BitTorrent pieces in files: positional I/O, verification on all cores, safe paths.
+//!
+//! A [`Storage`] is one torrent in one folder. It knows which bytes of which files a piece is made
+//! of, opens files through a [`FilePool`] that all torrents share, and moves whole ranges with as
+//! few system calls as there are files. Above it stand a pool of threads that hash and write
+//! ([`disk::DiskPool`]) and the check of what is on disk already ([`check::check`]).
+//!
+//! ```text
+//! let pool = DiskPool::new(threads, |tag, done| tell the torrent's task);
+//! storage.prepare()?;
+//! loop {
+//!     a piece is complete   -> pool.submit(storage, tag, Job::Verify { piece, blocks })
+//!     memory runs short     -> pool.submit(storage, tag, Job::Spill { piece, blocks })
+//!     a peer asks for bytes -> pool.submit(storage, tag, Job::Read { block, buffer })
+//! }
+//! ```
+//!
+//! A running example: one piece is written, and found again by a check.
+//!
+//! ```
+//! use std::sync::{Arc, atomic::AtomicBool, mpsc};
+//! use bt_hash::sha1;
+//! use bt_metainfo::InfoBuilder;
+//! use bt_storage::{FilePool, Storage, check::check, disk::{DiskPool, Done, Job}};
+//! use bt_types::PieceIndex;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let info = InfoBuilder::new("greetings", 32)
+//!     .file(["first"], 16)
+//!     .file(["folder", "second"], 11)
+//!     .pieces([sha1(b"sixteen bytes in two blocks")])
+//!     .build()?;
+//! let folder = tempfile::tempdir()?;
+//! let files = Arc::new(FilePool::new(FilePool::DEFAULT_MAX_OPEN));
+//! let storage = Arc::new(Storage::new(folder.path().into(), Arc::new(info), files));
+//! storage.prepare()?;
+//!
+//! let (sender, answers) = mpsc::channel();
+//! let pool = DiskPool::new(2, move |tag, done| sender.send((tag, done)).expect("we listen"));
+//! let piece = PieceIndex::new(0);
+//! let blocks = vec![(0, b"sixteen bytes in".to_vec()), (16, b" two blocks".to_vec())];
+//! pool.submit(Arc::clone(&storage), "mine", Job::Verify { piece, blocks });
+//! assert!(matches!(answers.recv()?, ("mine", Done::Verified { .. })));
+//!
+//! let checked = check(&storage, 2, &|_| (), &AtomicBool::new(false))?;
+//! assert!(checked.have.is_full());
+//! let second = std::fs::read(folder.path().join("greetings/folder/second"))?;
+//! assert_eq!(second, b" two blocks");
+//! # Ok(()) }
+//! ```
+//!
+//! # What it holds to
+//!
+//! - Nothing outside the root is ever read or written: names come sanitised from `bt-metainfo`,
+//!   and every folder on the way is opened without following links, so that links which lie there
+//!   already (or are put there meanwhile) are refused. The root itself may be a link. Only on
+//!   unix is this free of races; elsewhere the way is looked at before it is walked.
+//! - Files are never cut, and never written outside the torrent's own ranges. They are made by the
+//!   first write to them, and grow as they are written: sparse, not reserved in advance.
+//! - A piece is reported as verified only if a read gives back the bytes that were hashed.
+//! - What peers send never makes it panic; what its caller does against the rules may.
+//!
+//! # What is deliberately outside
+//!
+//! Which blocks to ask for, how much memory they may take, resume records, moving and removing
+//! files, and the symbolic links that a torrent may describe: none is made.
+//!
+//! # BEPs
+//!
+//! 3 (pieces and files), 47 (pad files and executables; symbolic links are left out), 52 (pieces
+//! that are hashed block by block).
+
+pub mod check;
+pub mod disk;
+mod error;
+#[doc(hidden)]
+pub mod faults;
+mod hashing;
+mod pool;
+mod storage;
+mod sys;
+#[cfg(test)]
+mod testing;
+
+pub use error::{ErrorKind, Operation, StorageError};
+pub use pool::FilePool;
+pub use storage::Storage;

@@ -1,0 +1,368 @@
+//! Finding out which pieces are on disk: before seeding, after a crash, for `bt verify`.
+
+use std::{
+    ops::Range,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use bt_hash::{Algorithm, Digest, Hasher};
+use bt_types::{Bitfield, Block, FileIndex, PieceHash, PieceIndex};
+
+use crate::{ErrorKind, Storage, StorageError, hashing::PieceHasher};
+
+/// What a check found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Checked {
+    /// The pieces that are on disk and right.
+    pub have: Bitfield,
+    /// The bytes of files in those pieces.
+    pub bytes_have: u64,
+    /// The pieces that are not, in order, as far as the check got.
+    pub bad: Vec<BadPiece>,
+    /// Whether it was cancelled: then pieces may be neither in `have` nor in `bad`.
+    pub is_cancelled: bool,
+}
+
+/// A piece that is not on disk as it should be. [`Storage::files_of`] names its files.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BadPiece {
+    /// Which one.
+    pub piece: PieceIndex,
+    /// Why.
+    pub problem: Problem,
+}
+
+/// Why a piece is not right.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// This file is missing, or ends before the piece does: nothing was hashed.
+    Missing(FileIndex),
+    /// The bytes are others.
+    Corrupt,
+    /// The torrent does not tell the hash (a v2 torrent without piece layers).
+    HashUnknown,
+}
+
+/// How far a check is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct CheckProgress {
+    /// Bytes of files that were looked at, or need no look since they are missing.
+    pub bytes_done: u64,
+    /// Bytes of files in the torrent.
+    pub bytes_total: u64,
+    /// Pieces that were looked at.
+    pub pieces_done: u32,
+    /// Those of them that are right.
+    pub pieces_ok: u32,
+}
+
+/// Hashes what is on disk on `threads` threads, the caller's among them.
+///
+/// Reads and hashes in parts of [`MAX_BATCH`] bytes a thread at most, however long pieces are.
+/// Missing or short files are found out before anything of their pieces is read. `progress` is
+/// called from all threads, about once a MiB, not necessarily in order. Once `cancel` is set, the
+/// check ends within a few parts. The torrent's files are closed first, so that what is seen is
+/// what is there now.
+///
+/// # Errors
+/// If something other than a missing file or wrong bytes keeps a file from being read.
+pub fn check(
+    storage: &Storage,
+    threads: usize,
+    progress: &(dyn Fn(CheckProgress) + Sync),
+    cancel: &AtomicBool,
+) -> Result<Checked, StorageError> {
+    storage.close_files();
+    let checker = Checker::new(storage, progress, cancel);
+    thread::scope(|scope| {
+        for number in 1..threads {
+            let named = thread::Builder::new().name(format!("bt-check-{number}"));
+            if named.spawn_scoped(scope, || checker.work()).is_err() {
+                break; // the system has no more threads to give; those that run will do
+            }
+        }
+        checker.work();
+    });
+    checker.conclude()
+}
+
+/// What the threads share.
+struct Checker<'a> {
+    storage: &'a Storage,
+    progress: &'a (dyn Fn(CheckProgress) + Sync),
+    cancel: &'a AtomicBool,
+    /// Sizes on disk by file, [`NOT_SEEN`] until a thread needs one.
+    lengths: Box<[AtomicU64]>,
+    pieces_per_batch: u32,
+    next_piece: AtomicU32,
+    bytes_done: AtomicU64,
+    pieces_done: AtomicU32,
+    pieces_ok: AtomicU32,
+    found: Mutex<Found>,
+}
+
+struct Found {
+    have: Bitfield,
+    bytes_have: u64,
+    bad: Vec<BadPiece>,
+    error: Option<StorageError>,
+}
+
+type Verdict = Result<(), Problem>;
+
+impl<'a> Checker<'a> {
+    fn new(
+        storage: &'a Storage,
+        progress: &'a (dyn Fn(CheckProgress) + Sync),
+        cancel: &'a AtomicBool,
+    ) -> Self {
+        let layout = storage.layout();
+        let piece_length = layout.nominal_piece_length() as usize;
+        let lanes = Hasher::<PieceIndex, &[u8]>::new().lanes();
+        let batch = piece_length
+            .saturating_mul(lanes)
+            .clamp(MIN_BATCH, MAX_BATCH);
+        Self {
+            storage,
+            progress,
+            cancel,
+            lengths: (0..layout.file_count())
+                .map(|_| AtomicU64::new(NOT_SEEN))
+                .collect(),
+            pieces_per_batch: (batch / piece_length).max(1) as u32,
+            next_piece: AtomicU32::new(0),
+            bytes_done: AtomicU64::new(0),
+            pieces_done: AtomicU32::new(0),
+            pieces_ok: AtomicU32::new(0),
+            found: Mutex::new(Found {
+                have: Bitfield::new(layout.piece_count()),
+                bytes_have: 0,
+                bad: Vec::new(),
+                error: None,
+            }),
+        }
+    }
+
+    fn work(&self) {
+        let mut buffer = Vec::new();
+        while !self.is_over() {
+            let pieces = self.storage.layout().piece_count();
+            let first = self
+                .next_piece
+                .fetch_add(self.pieces_per_batch, Ordering::Relaxed);
+            if first >= pieces {
+                return;
+            }
+            let batch = first..pieces.min(first + self.pieces_per_batch);
+            if let Err(error) = self.check_batch(batch, &mut buffer) {
+                self.found().error.get_or_insert(error);
+            }
+        }
+    }
+
+    fn check_batch(&self, batch: Range<u32>, buffer: &mut Vec<u8>) -> Result<(), StorageError> {
+        let mut present = Vec::new();
+        for piece in batch.map(PieceIndex::new) {
+            match self.missing_file(piece)? {
+                Some(file) => self.record(piece, Err(Problem::Missing(file))),
+                None => present.push(piece),
+            }
+        }
+        if let &[piece] = present.as_slice() {
+            return self.check_alone(piece, buffer);
+        }
+        match self.check_together(&present, buffer) {
+            // Somebody cuts files while we look at them: find out which pieces that hits.
+            Err(error) if error.kind == ErrorKind::Missing => present
+                .into_iter()
+                .try_for_each(|piece| self.check_alone(piece, buffer)),
+            result => result,
+        }
+    }
+
+    /// The first file of `piece` that does not reach to where the piece needs it.
+    fn missing_file(&self, piece: PieceIndex) -> Result<Option<FileIndex>, StorageError> {
+        for slice in self.storage.slices_of(piece).filter(|slice| !slice.is_pad) {
+            let known = &self.lengths[slice.file.0 as usize];
+            let mut length = known.load(Ordering::Relaxed);
+            if length == NOT_SEEN {
+                length = self.storage.length_on_disk(slice.file)?;
+                known.store(length, Ordering::Relaxed);
+            }
+            if length < slice.offset + u64::from(slice.length) {
+                return Ok(Some(slice.file));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Several pieces, each of which leaves room for others in the buffer.
+    fn check_together(
+        &self,
+        pieces: &[PieceIndex],
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
+        let layout = self.storage.layout();
+        let lengths = pieces
+            .iter()
+            .map(|&piece| layout.piece_length(piece) as usize);
+        buffer.resize(lengths.clone().sum(), 0);
+        let slices = pieces
+            .iter()
+            .flat_map(|&piece| self.storage.slices_of(piece));
+        self.storage.read_slices(slices, buffer)?;
+
+        let info = self.storage.info();
+        let mut hasher = Hasher::new();
+        let mut rest = buffer.as_slice();
+        for (&piece, length) in pieces.iter().zip(lengths) {
+            let (bytes, after) = rest.split_at(length);
+            rest = after;
+            if let Some(PieceHash::V1(expected)) = info.piece_hash(piece) {
+                hasher.submit(
+                    (piece, Digest::Sha1(expected)),
+                    Algorithm::Sha1,
+                    vec![bytes],
+                );
+            } else {
+                let verdict = PieceHasher::new(info, piece).map(|mut hasher| {
+                    hasher.update(bytes);
+                    hasher.finish()
+                });
+                self.record(piece, verdict_of(verdict));
+            }
+        }
+        hasher.flush();
+        while let Some(hashed) = hasher.poll() {
+            let (piece, expected) = hashed.id;
+            self.record(piece, verdict_of(Some(hashed.digest == expected)));
+        }
+        Ok(())
+    }
+
+    /// One piece of any length, part by part.
+    fn check_alone(&self, piece: PieceIndex, buffer: &mut Vec<u8>) -> Result<(), StorageError> {
+        let Some(mut hasher) = PieceHasher::new(self.storage.info(), piece) else {
+            self.record(piece, Err(Problem::HashUnknown));
+            return Ok(());
+        };
+        let layout = self.storage.layout();
+        let piece_length = layout.piece_length(piece);
+        let mut begin = 0;
+        let mut bytes_told = 0;
+        while begin < piece_length {
+            if self.is_over() {
+                return Ok(());
+            }
+            let length = (piece_length - begin).min(MIN_BATCH as u32);
+            let part = Block {
+                piece,
+                begin,
+                length,
+            };
+            buffer.resize(length as usize, 0);
+            match self.storage.read(part, buffer) {
+                Err(error) if error.kind == ErrorKind::Missing => {
+                    let file = self.storage.files_of(piece).next();
+                    let file = file.expect("holds because nothing but a file can be missing");
+                    self.record_rest(piece, Err(Problem::Missing(file)), bytes_told);
+                    return Ok(());
+                }
+                result => result?,
+            }
+            hasher.update(buffer);
+            begin += length;
+            if begin < piece_length {
+                let slices = layout.slices(piece, part.begin, length);
+                let data = slices.filter(|slice| !slice.is_pad);
+                let bytes = data.map(|slice| u64::from(slice.length)).sum();
+                bytes_told += bytes;
+                self.advance(bytes);
+            }
+        }
+        self.record_rest(piece, verdict_of(Some(hasher.finish())), bytes_told);
+        Ok(())
+    }
+
+    fn record(&self, piece: PieceIndex, verdict: Verdict) {
+        self.record_rest(piece, verdict, 0);
+    }
+
+    /// Takes the verdict on a piece of which the progress has counted `bytes_told` already.
+    fn record_rest(&self, piece: PieceIndex, verdict: Verdict, bytes_told: u64) {
+        let bytes = u64::from(self.storage.layout().data_length_of(piece));
+        let mut found = self.found();
+        match verdict {
+            Ok(()) => {
+                found.have.insert(piece);
+                found.bytes_have += bytes;
+                self.pieces_ok.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(problem) => found.bad.push(BadPiece { piece, problem }),
+        }
+        drop(found);
+        self.pieces_done.fetch_add(1, Ordering::Relaxed);
+        self.advance(bytes - bytes_told);
+    }
+
+    fn advance(&self, bytes: u64) {
+        (self.progress)(CheckProgress {
+            bytes_done: self.bytes_done.fetch_add(bytes, Ordering::Relaxed) + bytes,
+            bytes_total: self.storage.layout().data_length(),
+            pieces_done: self.pieces_done.load(Ordering::Relaxed),
+            pieces_ok: self.pieces_ok.load(Ordering::Relaxed),
+        });
+    }
+
+    fn is_over(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed) || self.found().error.is_some()
+    }
+
+    fn conclude(self) -> Result<Checked, StorageError> {
+        let mut found = self
+            .found
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = found.error {
+            return Err(error);
+        }
+        found.bad.sort_unstable_by_key(|bad| bad.piece);
+        let pieces_done = found.have.count_ones() + found.bad.len() as u32;
+        Ok(Checked {
+            is_cancelled: pieces_done < found.have.len(),
+            have: found.have,
+            bytes_have: found.bytes_have,
+            bad: found.bad,
+        })
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn verdict_of(is_good: Option<bool>) -> Verdict {
+    match is_good {
+        Some(true) => Ok(()),
+        Some(false) => Err(Problem::Corrupt),
+        None => Err(Problem::HashUnknown),
+    }
+}
+
+/// Bytes to read at once at least: below that, calls cost more than copying.
+const MIN_BATCH: usize = 1 << 20;
+/// Bytes that one thread reads and hashes at once at most. Pieces that would not fit are hashed
+/// in parts of 1 MiB, without company.
+const MAX_BATCH: usize = 8 << 20;
+/// No file is so long.
+const NOT_SEEN: u64 = u64::MAX;
+
+#[cfg(test)]
+mod tests;

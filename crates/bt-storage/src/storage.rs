@@ -1,0 +1,313 @@
+use std::{
+    fmt, fs,
+    io::{self, IoSlice},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bt_metainfo::{FileKind, Info};
+use bt_types::{Block, FileIndex, FileSlice, PieceIndex, PieceLayout};
+
+use crate::{
+    FilePool, Operation, StorageError,
+    pool::{Handle, StorageId},
+    sys::{self, Access},
+};
+
+mod runs;
+
+use runs::runs;
+
+/// The files of one torrent below one folder, seen as pieces.
+///
+/// May be used by many threads at once. Bytes of one piece should be written by one of them only;
+/// [`DiskPool`](crate::disk::DiskPool) sees to that.
+///
+/// What it never does: follow a link below its root, cut a file, write outside the torrent's own
+/// byte ranges, reserve space in advance.
+pub struct Storage {
+    root: PathBuf,
+    info: Arc<Info>,
+    pool: Arc<FilePool>,
+    id: StorageId,
+    has_pads: bool,
+}
+
+impl Storage {
+    /// The torrent `info` in the folder `root`, which need not exist yet. Performs no I/O.
+    #[must_use]
+    pub fn new(root: PathBuf, info: Arc<Info>, pool: Arc<FilePool>) -> Self {
+        let has_pads = info.files().iter().any(|file| file.kind == FileKind::Pad);
+        Self {
+            root,
+            id: pool.register(),
+            info,
+            pool,
+            has_pads,
+        }
+    }
+
+    /// What the torrent consists of.
+    #[must_use]
+    pub fn info(&self) -> &Arc<Info> {
+        &self.info
+    }
+
+    /// Where its pieces lie.
+    #[must_use]
+    pub fn layout(&self) -> &PieceLayout {
+        self.info.layout()
+    }
+
+    /// The folder that holds the torrent's file, or the folder with its files.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where `file` lies, whether or not it exists.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    #[must_use]
+    pub fn path_of(&self, file: FileIndex) -> PathBuf {
+        let mut path = self.root.clone();
+        path.extend(self.info.file(file).path.components());
+        path
+    }
+
+    /// The files that hold bytes of `piece`, in order, pad files left out.
+    pub fn files_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileIndex> + '_ {
+        let slices = self.slices_of(piece);
+        slices.filter(|slice| !slice.is_pad).map(|slice| slice.file)
+    }
+
+    /// Makes the root, the folders and the empty files. The other files are made when something
+    /// is written to them. What exists already is left as it is, so that a complete download on a
+    /// read-only disk can be prepared too.
+    ///
+    /// Symbolic links of a torrent (BEP 47) are not made.
+    ///
+    /// # Errors
+    /// At the first folder or file that cannot be made.
+    pub fn prepare(&self) -> Result<(), StorageError> {
+        fs::create_dir_all(&self.root)
+            .map_err(|error| StorageError::new(Operation::Create, &self.root, error))?;
+        let mut made: Vec<&str> = Vec::new();
+        for (index, file) in self.info.files().iter().enumerate() {
+            if file.kind != FileKind::Data {
+                continue;
+            }
+            let index = FileIndex(index as u32);
+            let mut folders: Vec<&str> = file.path.components().collect();
+            folders.pop();
+            // Neighbours mostly share their folder.
+            if folders != made {
+                sys::make_folders(&self.root, folders.iter().copied())
+                    .map_err(|error| self.error(Operation::Create, index, error))?;
+                made = folders;
+            }
+            if file.length == 0 {
+                self.make_empty(index)
+                    .map_err(|error| self.error(Operation::Create, index, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes blocks of one piece to their places, with as few calls as can be: neighbours in one
+    /// file together, if `blocks` (begin and bytes) are in ascending order. Padding is skipped.
+    ///
+    /// # Errors
+    /// At the first file that fails; what comes before it has been written.
+    ///
+    /// # Panics
+    /// If a block reaches beyond its piece.
+    pub fn write(&self, piece: PieceIndex, blocks: &[(u32, &[u8])]) -> Result<(), StorageError> {
+        let piece_length = self.layout().piece_length(piece) as usize;
+        let mut gathered = Gathered::new(self);
+        for &(begin, bytes) in blocks {
+            assert!(
+                begin as usize + bytes.len() <= piece_length,
+                "{} bytes at {begin} of a piece of {piece_length}",
+                bytes.len()
+            );
+            let mut rest = bytes;
+            let length = bytes.len() as u32;
+            for slice in self.layout().slices(piece, begin, length) {
+                let (part, after) = rest.split_at(slice.length as usize);
+                rest = after;
+                if !slice.is_pad && !part.is_empty() {
+                    gathered.push(slice, part)?;
+                }
+            }
+        }
+        gathered.write()
+    }
+
+    /// Fills `buf` with `block`. Padding reads as zeros.
+    ///
+    /// # Errors
+    /// [`Missing`](crate::ErrorKind::Missing) if a file is not there or too short.
+    ///
+    /// # Panics
+    /// If `buf` has not the length of the block, or the block is not within a piece of this
+    /// torrent (see [`PieceLayout::check_range`]).
+    pub fn read(&self, block: Block, buf: &mut [u8]) -> Result<(), StorageError> {
+        assert_eq!(buf.len(), block.length as usize, "a buffer for {block}");
+        let slices = self.layout().slices(block.piece, block.begin, block.length);
+        self.read_slices(slices, buf)
+    }
+
+    /// Closes this torrent's files: before they are moved, or when somebody else may have put
+    /// other files in their places. They are opened again when needed.
+    pub fn close_files(&self) {
+        self.pool.close(self.id);
+    }
+
+    /// Reads `slices`, one behind the other, into `buf`, which is exactly as long as they are.
+    pub(crate) fn read_slices(
+        &self,
+        slices: impl Iterator<Item = FileSlice>,
+        mut buf: &mut [u8],
+    ) -> Result<(), StorageError> {
+        for run in runs(slices) {
+            let (part, rest) = buf.split_at_mut(run.length);
+            buf = rest;
+            if run.is_pad {
+                part.fill(0);
+                continue;
+            }
+            self.open(run.file, Access::Read)
+                .and_then(|file| file.read_exact_at(part, run.offset))
+                .map_err(|error| self.error(Operation::Read, run.file, error))?;
+        }
+        assert!(buf.is_empty(), "a range beyond the end of its piece");
+        Ok(())
+    }
+
+    /// The bytes that `file` has on disk now; 0 if it is missing.
+    pub(crate) fn length_on_disk(&self, file: FileIndex) -> Result<u64, StorageError> {
+        let length = self.open(file, Access::Read).and_then(|file| file.len());
+        match length {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            length => length.map_err(|error| self.error(Operation::Read, file, error)),
+        }
+    }
+
+    /// All of `piece`, padding included.
+    pub(crate) fn slices_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileSlice> + '_ {
+        let layout = self.layout();
+        layout.slices(piece, 0, layout.piece_length(piece))
+    }
+
+    /// Makes `block`'s bytes what a later read will give: where the layout has padding there are
+    /// zeros, whatever a peer sent.
+    pub(crate) fn clear_padding(&self, piece: PieceIndex, begin: u32, block: &mut [u8]) {
+        if !self.has_pads {
+            return;
+        }
+        let mut rest = block;
+        let length = rest.len() as u32;
+        for slice in self.layout().slices(piece, begin, length) {
+            let (part, after) = rest.split_at_mut(slice.length as usize);
+            rest = after;
+            if slice.is_pad {
+                part.fill(0);
+            }
+        }
+    }
+
+    fn make_empty(&self, file: FileIndex) -> io::Result<()> {
+        match self.pool.open(|| self.open_uncached(file, Access::Read)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let access = self.to_write(file);
+                self.pool
+                    .open(|| self.open_uncached(file, access))
+                    .map(drop)
+            }
+            exists => exists.map(drop),
+        }
+    }
+
+    fn open(&self, file: FileIndex, access: Access) -> io::Result<Arc<Handle>> {
+        let open = || self.open_uncached(file, access);
+        self.pool.file((self.id, file.0), access, open)
+    }
+
+    fn open_uncached(&self, file: FileIndex, access: Access) -> io::Result<sys::File> {
+        sys::File::open(&self.root, self.info.file(file).path.components(), access)
+    }
+
+    fn to_write(&self, file: FileIndex) -> Access {
+        Access::Write {
+            executable: self.info.file(file).executable,
+        }
+    }
+
+    fn error(&self, operation: Operation, file: FileIndex, source: io::Error) -> StorageError {
+        StorageError::new(operation, &self.path_of(file), source)
+    }
+}
+
+/// Closes its files.
+impl Drop for Storage {
+    fn drop(&mut self) {
+        self.close_files();
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.info.name();
+        write!(f, "Storage({name:?} in {})", self.root.display())
+    }
+}
+
+/// Bytes that go to one place of one file, gathered until something else comes.
+struct Gathered<'a> {
+    storage: &'a Storage,
+    file: FileIndex,
+    start: u64,
+    end: u64,
+    /// None of them is empty; `end - start` bytes together.
+    parts: Vec<IoSlice<'a>>,
+}
+
+impl<'a> Gathered<'a> {
+    fn new(storage: &'a Storage) -> Self {
+        Self {
+            storage,
+            file: FileIndex(0),
+            start: 0,
+            end: 0,
+            parts: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, slice: FileSlice, part: &'a [u8]) -> Result<(), StorageError> {
+        if (slice.file, slice.offset) != (self.file, self.end) {
+            self.write()?;
+            self.file = slice.file;
+            self.start = slice.offset;
+        }
+        self.end = slice.offset + u64::from(slice.length);
+        self.parts.push(IoSlice::new(part));
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), StorageError> {
+        if self.parts.is_empty() {
+            return Ok(());
+        }
+        let written = self
+            .storage
+            .open(self.file, self.storage.to_write(self.file))
+            .and_then(|file| file.write_all_at(&mut self.parts, self.start));
+        self.parts.clear();
+        written.map_err(|error| self.storage.error(Operation::Write, self.file, error))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What the standard library offers everywhere. Looks at every component before it goes on, so a
+//! link that lies there is refused; one that is put there between the look and the step is not.
+#![cfg_attr(unix, expect(dead_code, reason = "compiled on unix to be tested"))]
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, IoSlice, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Access, check_name, link_in_the_way, no_name, not_a_file};
+
+/// An open regular file. Its position is shared, hence the lock.
+#[derive(Debug)]
+pub(crate) struct File(Mutex<fs::File>);
+
+impl File {
+    /// Opens the file that `components` name, the last one the file itself.
+    pub(crate) fn open<'a>(
+        root: &Path,
+        components: impl IntoIterator<Item = &'a str>,
+        access: Access,
+    ) -> io::Result<Self> {
+        let create = matches!(access, Access::Write { .. });
+        let mut components = components.into_iter().peekable();
+        let mut path = enter_root(root)?;
+        while let Some(name) = components.next() {
+            if components.peek().is_some() {
+                enter(&mut path, name, create)?;
+                continue;
+            }
+            check_name(name)?;
+            path.push(name);
+            match fs::symlink_metadata(&path) {
+                Ok(found) if found.is_symlink() => return Err(link_in_the_way()),
+                Ok(found) if !found.is_file() => return Err(not_a_file()),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut options = OpenOptions::new();
+            let options = options.read(true).write(create).create(create);
+            return Ok(Self(Mutex::new(options.truncate(false).open(path)?)));
+        }
+        Err(no_name())
+    }
+
+    /// The size in bytes.
+    pub(crate) fn len(&self) -> io::Result<u64> {
+        Ok(self.lock().metadata()?.len())
+    }
+
+    /// Reads some bytes at `offset`; 0 at the end.
+    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut file = self.lock();
+        file.seek(SeekFrom::Start(offset))?;
+        file.read(buf)
+    }
+
+    /// Writes some bytes at `offset`, from the first buffers on.
+    pub(crate) fn write_at(&self, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        let mut file = self.lock();
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_vectored(bufs)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, fs::File> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes the folders that `components` name, each inside the one before.
+pub(crate) fn make_folders<'a>(
+    root: &Path,
+    components: impl IntoIterator<Item = &'a str>,
+) -> io::Result<()> {
+    let mut path = enter_root(root)?;
+    let mut components = components.into_iter();
+    components.try_for_each(|name| enter(&mut path, name, true))
+}
+
+/// Whether it helps to close other files: no portable way to tell, and no small limit.
+pub(crate) fn out_of_descriptors(_: &io::Error) -> bool {
+    false
+}
+
+fn enter_root(root: &Path) -> io::Result<PathBuf> {
+    if fs::metadata(root)?.is_dir() {
+        Ok(root.to_owned())
+    } else {
+        Err(io::ErrorKind::NotADirectory.into())
+    }
+}
+
+fn enter(path: &mut PathBuf, name: &str, create: bool) -> io::Result<()> {
+    check_name(name)?;
+    path.push(name);
+    let found = match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => fs::symlink_metadata(&path)?,
+            }
+        }
+        found => found?,
+    };
+    if found.is_symlink() {
+        Err(link_in_the_way())
+    } else if found.is_dir() {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::NotADirectory.into())
+    }
+}
