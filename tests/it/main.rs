@@ -1,1 +1,3 @@
-//! Virtual-time scenarios.
+//! Scenarios on virtual time: no socket, no file, no sleep.
+
+mod swarms;

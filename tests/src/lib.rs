@@ -1,1 +1,19 @@
 //! Worlds of real swarms on virtual time.
+//!
+//! A [`World`] joins [`bt_swarm::Swarm`]s by lines, disks and a tracker from `bt-sim`: the code that
+//! decides is the code that users run, only sockets, files and the clock are made up. A block's
+//! payload is a tag of a few bytes, so that thousands of peers fit into memory, and one seed gives
+//! one run, to the last bit.
+
+mod bound;
+mod node;
+mod report;
+mod tag;
+mod tracker;
+mod world;
+
+pub use bound::fluid_lower_bound;
+pub use node::{Behaviour, NodeSpec};
+pub use report::{NodeReport, Report};
+pub use tag::Tag;
+pub use world::{World, WorldConfig};

@@ -6,7 +6,6 @@ use bt_wire::Message;
 /// What the driver must do for a [`Swarm`](crate::Swarm). In order: actions about one connection
 /// must keep it.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Action<P> {
     /// Connect to a peer and exchange handshakes; answer with
     /// [`handle_connected`](crate::Swarm::handle_connected) or
@@ -42,7 +41,6 @@ pub struct Dial {
 
 /// What goes to a peer.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Outgoing<P> {
     /// A message without payload. A `Request` or `Cancel` also tells the driver which blocks to
     /// expect, so that their bytes can be read straight into a buffer of their own.
@@ -54,7 +52,6 @@ pub enum Outgoing<P> {
 
 /// Work for the disk. Jobs may be done in any order and side by side.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum DiskJob<P> {
     /// Hash a piece, and write it if it is good.
     Verify {
@@ -82,7 +79,6 @@ pub enum DiskJob<P> {
 
 /// How work for the disk went.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum DiskDone<P> {
     /// The piece is good, and written.
     Verified(PieceIndex),
