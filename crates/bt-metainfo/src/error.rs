@@ -66,7 +66,7 @@ pub enum MetainfoErrorKind {
     #[error("is both a file and a folder")]
     FileAndFolder,
     /// v1 and v2 part of a hybrid describe different files.
-    #[error("differs from the file tree: {v1} there, {v2} in the tree")]
+    #[error("differs from the file tree: {v1} here, {v2} there")]
     HybridMismatch {
         /// The file as v1 has it.
         v1: String,

@@ -1,6 +1,6 @@
 use std::{fmt, ops::Range, sync::Arc};
 
-use bt_bencoding::{Document, Lenient, Limits, Strict};
+use bt_bencoding::{Document, Lenient, Limits, Strict, Value};
 use bt_hash::{sha1, sha256};
 use bt_types::{
     FileExtent, FileIndex, InfoHash, InfoHashV2, LayoutError, PieceHash, PieceIndex, PieceLayout,
@@ -232,10 +232,7 @@ fn read_format(info: &Node<'_, '_, '_>) -> Result<Format, MetainfoError> {
 
 /// As it is, and sanitised. Old programs wrote `name` in a legacy encoding and `name.utf-8` beside.
 fn read_name<'a>(info: &Node<'_, '_, 'a>) -> Result<(&'a [u8], String), MetainfoError> {
-    let utf8 = info
-        .value
-        .get("name.utf-8")
-        .and_then(|name| name.as_bytes());
+    let utf8 = info.value.get("name.utf-8").and_then(Value::as_bytes);
     let raw = match utf8 {
         Some(name) => name,
         None => info.require("name")?.bytes()?,
@@ -299,7 +296,7 @@ fn read_pieces(
 }
 
 fn read_private(info: &Node<'_, '_, '_>) -> bool {
-    let flag = info.value.get("private").and_then(|flag| flag.as_int());
+    let flag = info.value.get("private").and_then(Value::as_int);
     flag.is_some_and(|flag| flag != 0)
 }
 

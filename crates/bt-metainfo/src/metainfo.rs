@@ -1,6 +1,6 @@
 use std::{collections::HashSet, sync::Arc};
 
-use bt_bencoding::{Document, Lenient, Limits};
+use bt_bencoding::{Document, Lenient, Limits, Value};
 
 use crate::{
     Info, MetainfoError,
@@ -101,15 +101,12 @@ impl Metainfo {
 
 fn read_tiers(root: &Node<'_, '_, '_>) -> Vec<Vec<String>> {
     let mut urls = Urls::new(&["http", "https", "udp", "ws", "wss"], MAX_TRACKERS);
-    let tiers = root
-        .value
-        .get("announce-list")
-        .and_then(|list| list.as_list());
+    let tiers = root.value.get("announce-list").and_then(Value::as_list);
     let tiers = tiers
         .into_iter()
         .flatten()
         .map(|tier| match tier.as_list() {
-            Some(tier) => urls.take(tier.filter_map(|url| url.as_str())),
+            Some(tier) => urls.take(tier.filter_map(Value::as_str)),
             // Some write a flat list.
             None => urls.take(tier.as_str()),
         });
@@ -117,7 +114,7 @@ fn read_tiers(root: &Node<'_, '_, '_>) -> Vec<Vec<String>> {
     if !tiers.is_empty() {
         return tiers;
     }
-    let announce = root.value.get("announce").and_then(|url| url.as_str());
+    let announce = root.value.get("announce").and_then(Value::as_str);
     let tier = urls.take(announce);
     if tier.is_empty() {
         Vec::new()
@@ -132,7 +129,7 @@ fn read_web_seeds(root: &Node<'_, '_, '_>) -> Vec<String> {
         return Vec::new();
     };
     match list.as_list() {
-        Some(list) => urls.take(list.filter_map(|url| url.as_str())),
+        Some(list) => urls.take(list.filter_map(Value::as_str)),
         None => urls.take(list.as_str()),
     }
 }
@@ -155,10 +152,12 @@ impl Urls {
 
     fn take<'a>(&mut self, urls: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         let mut taken = Vec::new();
-        for url in urls.into_iter().map(str::trim) {
-            if self.left > 0 && self.is_usable(url) && self.seen.insert(url.to_owned()) {
+        for url in urls {
+            // Some write paths with spaces.
+            let url = url.trim().replace(' ', "%20");
+            if self.left > 0 && self.is_usable(&url) && self.seen.insert(url.clone()) {
                 self.left -= 1;
-                taken.push(url.to_owned());
+                taken.push(url);
             }
         }
         taken
@@ -169,11 +168,11 @@ impl Urls {
             let mut schemes = self.schemes.iter();
             schemes.any(|known| scheme.eq_ignore_ascii_case(known))
         };
-        let is_plain = || !url.contains(|c: char| c.is_control() || c == ' ');
+        let is_plain = || !url.contains(char::is_control);
         let parts = url.split_once("://");
         url.len() <= MAX_URL_LENGTH
             && parts.is_some_and(|(scheme, rest)| {
-                is_known(scheme) && !rest.is_empty() && !rest.starts_with('/') && is_plain()
+                is_known(scheme) && !rest.is_empty() && !rest.starts_with(['/', '%']) && is_plain()
             })
     }
 }

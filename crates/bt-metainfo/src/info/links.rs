@@ -26,53 +26,91 @@ pub(super) fn resolve_links(
 
 struct Resolver<'e> {
     paths: &'e [RelativePath],
-    /// By the path that the torrent gives; of several the first.
-    files: HashMap<&'e str, usize>,
-    links: HashMap<&'e str, &'e str>,
-    folders: HashSet<&'e str>,
+    places: Places<'e>,
+    /// Where each link points, if that is somewhere.
+    links: HashMap<&'e str, String>,
     /// Look-ups left, for all links of the torrent together.
     budget: u32,
 }
 
-impl<'e> Resolver<'e> {
-    fn new(entries: &'e [Entry], paths: &'e [RelativePath]) -> Self {
-        let mut resolver = Self {
-            paths,
-            files: HashMap::new(),
-            links: HashMap::new(),
-            folders: HashSet::new(),
-            budget: MAX_LOOK_UPS,
-        };
-        for (index, entry) in entries.iter().enumerate() {
-            let path = entry.path.as_str();
-            match &entry.kind {
-                EntryKind::Pad => continue,
-                EntryKind::Data => {
-                    resolver.files.entry(path).or_insert(index);
-                }
-                EntryKind::Link { target } => {
-                    resolver.links.entry(path).or_insert(target);
-                }
+/// What stands where, by the path that the torrent gives.
+#[derive(Default)]
+struct Places<'e> {
+    /// Of several files of one path the first.
+    files: HashMap<&'e str, usize>,
+    links: HashSet<&'e str>,
+    folders: HashSet<&'e str>,
+}
+
+impl<'e> Places<'e> {
+    fn add(&mut self, index: usize, entry: &'e Entry) {
+        let mut path = entry.path.as_str();
+        match &entry.kind {
+            EntryKind::Pad => return,
+            EntryKind::Data => {
+                self.files.entry(path).or_insert(index);
             }
-            let mut folder = path;
-            while let Some(slash) = folder.rfind('/') {
-                folder = &folder[..slash];
-                if !resolver.folders.insert(folder) {
-                    break;
-                }
+            EntryKind::Link { .. } => {
+                self.links.insert(path);
             }
         }
-        resolver
+        while let Some(folder) = folder_of(path) {
+            if !self.folders.insert(folder) {
+                break;
+            }
+            path = folder;
+        }
+    }
+
+    fn contains(&self, path: &str) -> bool {
+        self.files.contains_key(path) || self.folders.contains(path) || self.links.contains(path)
+    }
+
+    /// BEP 47 counts targets from the torrent's folder. Some creators count from the link's, as
+    /// the file system does; where only that leads somewhere, it is meant (so libtorrent).
+    fn target_of(&self, link: &str, target: &str) -> String {
+        if !self.contains(target) {
+            let folder = folder_of(link).unwrap_or(link);
+            let inner = target.find('/').map_or("", |slash| &target[slash..]);
+            let beside = [folder, inner].concat();
+            if self.contains(&beside) {
+                return beside;
+            }
+        }
+        target.to_owned()
+    }
+}
+
+impl<'e> Resolver<'e> {
+    fn new(entries: &'e [Entry], paths: &'e [RelativePath]) -> Self {
+        let mut places = Places::default();
+        for (index, entry) in entries.iter().enumerate() {
+            places.add(index, entry);
+        }
+        let mut links = HashMap::new();
+        for entry in entries {
+            if let EntryKind::Link { target } = &entry.kind {
+                let path = entry.path.as_str();
+                let pointed = || places.target_of(path, target);
+                links.entry(path).or_insert_with(pointed);
+            }
+        }
+        Self {
+            paths,
+            places,
+            links,
+            budget: MAX_LOOK_UPS,
+        }
     }
 
     fn resolve(&mut self, link: &str, target: &str) -> Option<RelativePath> {
-        let mut target = target.to_owned();
+        let mut target = self.places.target_of(link, target);
         for _ in 0..MAX_HOPS {
             self.spend(2)?;
-            if let Some(&file) = self.files.get(target.as_str()) {
+            if let Some(&file) = self.places.files.get(target.as_str()) {
                 return Some(self.paths[file].clone());
             }
-            if self.folders.contains(target.as_str()) {
+            if self.places.folders.contains(target.as_str()) {
                 let is_around_link = link
                     .strip_prefix(target.as_str())
                     .is_some_and(|rest| rest.starts_with('/'));
@@ -89,7 +127,7 @@ impl<'e> Resolver<'e> {
         for end in slashes.chain([path.len()]) {
             self.spend(1)?;
             if let Some(target) = self.links.get(&path[..end]) {
-                let stepped = [target, &path[end..]].concat();
+                let stepped = [target.as_str(), &path[end..]].concat();
                 return (stepped.len() <= MAX_TARGET_LENGTH).then_some(stepped);
             }
         }
@@ -101,6 +139,10 @@ impl<'e> Resolver<'e> {
         self.budget = self.budget.checked_sub(look_ups)?;
         Some(())
     }
+}
+
+fn folder_of(path: &str) -> Option<&str> {
+    path.rfind('/').map(|slash| &path[..slash])
 }
 
 /// Links through which one target may lead; also ends loops. macOS bundles need two.

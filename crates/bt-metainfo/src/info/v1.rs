@@ -52,7 +52,7 @@ fn read_file(file: &Node<'_, '_, '_>, name: &str) -> Result<Entry, MetainfoError
     };
     Ok(Entry {
         path,
-        length: read_length(file, &kind)?,
+        length: read_length(file, &kind, attributes)?,
         kind,
         executable: attributes.executable,
         hidden: attributes.hidden,
@@ -60,16 +60,27 @@ fn read_file(file: &Node<'_, '_, '_>, name: &str) -> Result<Entry, MetainfoError
     })
 }
 
-/// A link takes no bytes, whatever it says, and need not say it (BEP 47).
-pub(super) fn read_length(file: &Node<'_, '_, '_>, kind: &EntryKind) -> Result<u64, MetainfoError> {
-    match kind {
-        EntryKind::Link { .. } => Ok(0),
-        EntryKind::Data | EntryKind::Pad => file.require("length")?.length(),
+/// A link takes no bytes, whatever it says, and need not say it (BEP 47); neither need one that
+/// became a file for lack of a target.
+pub(super) fn read_length(
+    file: &Node<'_, '_, '_>,
+    kind: &EntryKind,
+    attributes: Attributes,
+) -> Result<u64, MetainfoError> {
+    match (kind, file.get("length")) {
+        (EntryKind::Link { .. }, _) => Ok(0),
+        (_, Some(length)) => length.length(),
+        (_, None) if attributes.link => Ok(0),
+        (_, None) => file.require("length")?.length(),
     }
 }
 
 pub(super) fn read_attributes(file: &Node<'_, '_, '_>) -> Attributes {
-    Attributes::read(file.value.get("attr").and_then(|attr| attr.as_bytes()))
+    Attributes::read(
+        file.value
+            .get("attr")
+            .and_then(bt_bencoding::Value::as_bytes),
+    )
 }
 
 /// A link without a target is not one.

@@ -19,7 +19,7 @@ pub(super) fn read_tree(
 ) -> Result<Content, MetainfoError> {
     let tree = info.require("file tree")?;
     let mut entries = Vec::new();
-    if let Some(file) = single_file(&tree, raw_name)? {
+    if let Some(file) = single_file(&tree, raw_name, name)? {
         entries.push(read_leaf(&tree, file, name.to_owned(), name)?);
         return Ok(Content {
             entries,
@@ -64,11 +64,12 @@ pub(super) fn read_tree(
 fn single_file<'t, 'a>(
     tree: &Node<'_, 't, 'a>,
     raw_name: &[u8],
+    sanitised: &str,
 ) -> Result<Option<Value<'t, 'a>>, MetainfoError> {
     let mut entries: Dict<'t, 'a> = tree.dict()?;
     match (entries.next(), entries.next()) {
         (Some((name, value)), None) if name == raw_name && !name.is_empty() => {
-            leaf_of(tree, value, "")
+            leaf_of(tree, value, sanitised)
         }
         _ => Ok(None),
     }
@@ -103,7 +104,7 @@ fn read_leaf(
         return file.fail(PadInTree);
     }
     let kind = link_or_data(&file, name, attributes)?;
-    let length = read_length(&file, &kind)?;
+    let length = read_length(&file, &kind, attributes)?;
     let root = if length == 0 {
         None
     } else {
