@@ -59,10 +59,6 @@ impl Disk {
                 let buffer = self.buffers.take(block.length as usize);
                 Job::Read { block, buffer }
             }
-            other => {
-                debug_assert!(false, "{other:?} is not known to this driver");
-                return;
-            }
         };
         let mailbox = mailbox.clone();
         let ticket = Ticket { mailbox, reader };

@@ -32,12 +32,11 @@
 //!     trackers: Vec::new(),
 //!     peers,
 //! };
-//! let start = || {
-//!     let mut config = SessionConfig::default();
-//!     config.bind = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-//!     config.listen_port = 0;
-//!     Session::start(config)
-//! };
+//! let start = || Session::start(SessionConfig {
+//!     bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+//!     listen_port: 0,
+//!     ..SessionConfig::default()
+//! });
 //!
 //! let (seeder, leecher) = (start()?, start()?);
 //! let seed = seeder.add(torrent(here, Mode::Seed, vec![]))?;

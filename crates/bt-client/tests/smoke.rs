@@ -1,5 +1,6 @@
 //! One real transfer over loopback: tracker, seeder, download. Everything finer is tested on
 //! virtual time, in the crates below.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 use std::{
     fs,
@@ -44,10 +45,12 @@ fn write_data(root: &Path) -> Arc<Info> {
 }
 
 fn session() -> Session {
-    let mut config = SessionConfig::default();
-    config.bind = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    config.listen_port = 0;
-    Session::start(config).unwrap()
+    Session::start(SessionConfig {
+        bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        listen_port: 0,
+        ..SessionConfig::default()
+    })
+    .unwrap()
 }
 
 fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, tracker: &LocalTracker) -> AddTorrent {

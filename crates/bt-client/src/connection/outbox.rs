@@ -38,10 +38,6 @@ impl Outbox {
                 self.encoded.extend_from_slice(&header);
                 Some(Part::Payload(block, payload))
             }
-            other => {
-                debug_assert!(false, "{other:?} is not known to this driver");
-                None
-            }
         };
         let added = self.encoded.len() - start;
         match self.parts.back_mut() {

@@ -26,7 +26,9 @@ pub(super) struct Drive {
     /// Given to each connection.
     batches: mpsc::Sender<Batch>,
     received: mpsc::Receiver<Batch>,
-    /// How the torrent will have ended once its trackers are told.
+    /// Jobs that the disk threads have not reported on.
+    disk_jobs: usize,
+    /// How the torrent will have ended once its trackers are told and the disk is done.
     ending: Option<State>,
 }
 
@@ -47,6 +49,7 @@ impl Drive {
             dials: HashMap::new(),
             batches,
             received,
+            disk_jobs: 0,
             ending: None,
         };
         let progress = drive.progress(now);
@@ -62,6 +65,7 @@ impl Drive {
             let now = Instant::now();
             self.drain(now);
             if self.task.trackers.has_stopped()
+                && self.disk_jobs == 0
                 && let Some(state) = self.ending.take()
             {
                 break state;
@@ -208,8 +212,8 @@ impl Drive {
                     ..
                 } = &self.task;
                 shared.disk.submit(storage, mailbox, job);
+                self.disk_jobs += 1;
             }
-            other => debug_assert!(false, "{other:?} is not known to this driver"),
         }
     }
 
@@ -282,6 +286,7 @@ impl Drive {
     }
 
     fn handle_disk(&mut self, now: Instant, report: DiskReport) {
+        self.disk_jobs -= 1;
         self.task.swarm.handle_disk(now, report.done);
         if let Some(error) = report.error {
             self.end(now, error.into());

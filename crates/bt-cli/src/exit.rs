@@ -1,0 +1,36 @@
+/// The exit codes of failures, which scripts rely on. 0 is success; 2, wrong usage, is clap's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Failed for a reason that has no code of its own.
+    Other = 1,
+    /// Stopped before completion, by `--timeout` or an interrupt.
+    Stopped = 3,
+    /// The torrent is bad, or of a kind that is not supported.
+    BadTorrent = 4,
+    /// The disk failed.
+    Disk = 5,
+    /// Data failed verification.
+    Verification = 6,
+}
+
+/// Why a command failed: one line that says what is wrong and, where that is not plain, what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn other(message: impl Into<String>) -> Self {
+        Self::new(Exit::Other, message)
+    }
+}

@@ -1,0 +1,7 @@
+//! One file a command.
+
+pub(crate) mod demo;
+pub(crate) mod get;
+pub(crate) mod seed;
+pub(crate) mod show;
+pub(crate) mod verify;
