@@ -11,6 +11,9 @@
 
 pub mod bencoding_decode;
 pub mod hash_lanes;
+pub mod metainfo_parse;
+pub mod storage_ops;
+pub mod swarm_ops;
 pub mod types_bytes;
 pub mod types_layout;
 pub mod wire_decode;
@@ -23,6 +26,9 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("bencoding_decode", bencoding_decode::run),
     ("hash_lanes", hash_lanes::run),
+    ("metainfo_parse", metainfo_parse::run),
+    ("storage_ops", storage_ops::run),
+    ("swarm_ops", swarm_ops::run),
     ("types_bytes", types_bytes::run),
     ("types_layout", types_layout::run),
     ("wire_decode", wire_decode::run),

@@ -65,7 +65,7 @@ pub struct CheckProgress {
 
 /// Hashes what is on disk on `threads` threads, the caller's among them.
 ///
-/// Reads and hashes in parts of [`MAX_BATCH`] bytes a thread at most, however long pieces are.
+/// Reads and hashes 8 MiB a thread at a time at most, however long pieces are.
 /// Missing or short files are found out before anything of their pieces is read. `progress` is
 /// called from all threads, about once a MiB, not necessarily in order. Once `cancel` is set, the
 /// check ends within a few parts. The torrent's files are closed first, so that what is seen is
