@@ -123,9 +123,9 @@ impl Picker {
             .map(|piece| u64::from(layout.data_length_of(piece)));
         let bytes_left = layout.data_length() - had.sum::<u64>();
         let has_padding = may_have_padding(&layout);
-        let availability = Availability::new(piece_count, |piece| {
-            !have.get(piece) && !(has_padding && layout.data_length_of(piece) == 0)
-        });
+        let has_data = |piece| !has_padding || layout.data_length_of(piece) > 0;
+        let is_wanted = |piece| !have.get(piece) && has_data(piece);
+        let availability = Availability::new(piece_count, is_wanted);
         Self {
             config,
             rng: ChaCha12Rng::from_seed(seed),

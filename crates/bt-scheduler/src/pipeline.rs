@@ -34,7 +34,7 @@ impl Pipeline {
             rate: RateMeter::new(now),
             depth: INITIAL_DEPTH,
             phase: Phase::slow_start(now),
-            round_trip: RoundTrip::new(now),
+            round_trip: RoundTrip::default(),
         }
     }
 
@@ -42,6 +42,7 @@ impl Pipeline {
     pub(crate) fn restart(&mut self, now: Instant) {
         self.depth = self.depth.clamp(INITIAL_DEPTH, RESTART_DEPTH);
         self.phase = Phase::slow_start(now);
+        self.round_trip.least = None;
     }
 
     /// The peer does not answer: whatever was learned of its speed no longer holds.
@@ -59,7 +60,7 @@ impl Pipeline {
         config: &PickerConfig,
     ) {
         self.rate.record(now, u64::from(bytes));
-        self.round_trip.record(now, round_trip);
+        self.round_trip.record(round_trip);
         let rate = self.rate_bytes_per_sec(now);
         match &mut self.phase {
             Phase::SlowStart {
@@ -71,7 +72,7 @@ impl Pipeline {
                 *window_bytes += u64::from(bytes);
                 let elapsed = now.saturating_duration_since(*window_start);
                 // A window must see the answers to what was asked in the one before.
-                if elapsed >= SLOW_START_WINDOW.max(self.round_trip.mean) {
+                if elapsed >= SLOW_START_WINDOW.max(self.round_trip.latency()) {
                     let elapsed_ms = elapsed.as_millis().max(1) as u64;
                     let window_rate = *window_bytes * 1000 / elapsed_ms;
                     if window_rate < *previous_rate + SLOW_START_GROWTH {
@@ -132,29 +133,19 @@ impl Phase {
 }
 
 /// The time from request to block: mean and mean deviation as TCP keeps them (RFC 6298), and the
-/// least of late, which is the latency of the path without the queue that we built ourselves.
-#[derive(Debug)]
+/// least, which is the latency of the path without the queue that we build ourselves.
+#[derive(Debug, Default)]
 pub(crate) struct RoundTrip {
     mean: Duration,
     deviation: Duration,
     has_samples: bool,
-    /// The least in the window that is running, and in the one before.
-    least: [Option<Duration>; 2],
-    window_start: Instant,
+    /// Since the peer last unchoked us: the first request meets no queue, later ones always do, so
+    /// that a window of late samples would feed the queue to itself.
+    least: Option<Duration>,
 }
 
 impl RoundTrip {
-    fn new(now: Instant) -> Self {
-        Self {
-            mean: Duration::ZERO,
-            deviation: Duration::ZERO,
-            has_samples: false,
-            least: [None; 2],
-            window_start: now,
-        }
-    }
-
-    fn record(&mut self, now: Instant, sample: Duration) {
+    fn record(&mut self, sample: Duration) {
         if self.has_samples {
             let error = self.mean.abs_diff(sample);
             self.deviation = (self.deviation * 3 + error) / 4;
@@ -163,11 +154,7 @@ impl RoundTrip {
             (self.mean, self.deviation) = (sample, sample / 2);
             self.has_samples = true;
         }
-        if now.saturating_duration_since(self.window_start) >= LATENCY_WINDOW {
-            self.least = [None, self.least[0]];
-            self.window_start = now;
-        }
-        self.least[0] = Some(self.least[0].map_or(sample, |least| least.min(sample)));
+        self.least = Some(self.least.map_or(sample, |least| least.min(sample)));
     }
 
     pub(crate) fn mean(&self) -> Option<Duration> {
@@ -178,14 +165,9 @@ impl RoundTrip {
         self.has_samples.then_some(self.deviation)
     }
 
-    /// The shortest of late; zero while nothing is known.
+    /// That of the path, as far as is known; believed up to [`MAX_LATENCY`].
     pub(crate) fn latency(&self) -> Duration {
-        self.least
-            .iter()
-            .flatten()
-            .min()
-            .copied()
-            .unwrap_or_default()
+        self.least.unwrap_or_default().min(MAX_LATENCY)
     }
 
     /// How long a peer may be silent that is asked for blocks, after having failed `snubs` times.
@@ -209,8 +191,8 @@ const RESTART_DEPTH: u32 = 32;
 const SLOW_START_WINDOW: Duration = Duration::from_secs(1);
 /// Growth by less, in bytes per second, ends slow start (libtorrent).
 const SLOW_START_GROWTH: u64 = 5_000;
-/// How long a lucky short round trip is believed.
-const LATENCY_WINDOW: Duration = Duration::from_secs(10);
+/// More than any path has: the rest is a disk that wakes up, or a queue of the peer's own.
+const MAX_LATENCY: Duration = Duration::from_secs(3);
 /// 2 s become 60 s after five.
 const MAX_DOUBLINGS: u32 = 5;
 

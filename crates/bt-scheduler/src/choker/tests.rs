@@ -1,1 +1,164 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
 use super::*;
+
+#[test]
+fn all_are_unchoked_while_slots_suffice() {
+    let mut world = World::new(8, 8);
+    world.rechoke();
+    assert_eq!(world.unchoked(), (0..8).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_gives_most_keeps_its_slot_and_one_slot_goes_round() {
+    let mut world = World::new(4, 20);
+    for conn in [3, 11, 17] {
+        world.peers[conn].download_rate = 1000 * conn as u64;
+    }
+    let mut seen = BTreeMap::<u64, u32>::new();
+    for _ in 0..61 {
+        world.rechoke();
+        let unchoked = world.unchoked();
+        assert_eq!(unchoked.len(), 4);
+        for conn in unchoked {
+            *seen.entry(conn).or_default() += 1;
+        }
+        world.now += ROUND;
+    }
+    for giver in [3, 11, 17] {
+        assert!(seen[&giver] >= 55, "{seen:?}");
+    }
+    // Ten minutes are 20 terms of half a minute for 17 others.
+    assert_eq!(seen.len(), 20, "nobody starves: {seen:?}");
+}
+
+#[test]
+fn without_givers_the_slots_go_round_and_none_is_taken_early() {
+    let mut world = World::new(5, 20);
+    let mut since = BTreeMap::new();
+    let mut turns = BTreeMap::<u64, u32>::new();
+    for _ in 0..120 {
+        let before = world.unchoked();
+        let changes = world.rechoke();
+        for conn in &changes.unchoke {
+            since.insert(*conn, world.now);
+            *turns.entry(conn.0).or_default() += 1;
+        }
+        let lost_early = changes
+            .choke
+            .iter()
+            .filter(|conn| world.now - since[conn] < TURN);
+        assert!(
+            lost_early.count() <= 1,
+            "all but the optimistic slot last their time"
+        );
+        assert!(before.is_empty() || changes.choke.len() <= before.len());
+        world.now += ROUND;
+    }
+    assert_eq!(turns.len(), 20);
+    let (least, most) = (turns.values().min().unwrap(), turns.values().max().unwrap());
+    assert!(most - least <= 2, "{turns:?}");
+}
+
+#[test]
+fn between_rounds_only_free_slots_are_filled() {
+    let mut world = World::new(2, 2);
+    world.rechoke();
+    world.now += ROUND / 2;
+    world.join(1_000_000);
+    let none = Rechoke::default();
+    assert_eq!(world.rechoke(), none);
+    world.peers[0].is_interested = false;
+    let changes = world.rechoke();
+    assert_eq!(
+        (changes.choke, changes.unchoke),
+        (vec![ConnId(0)], vec![ConnId(2)])
+    );
+}
+
+#[test]
+fn no_slots_no_uploads() {
+    let mut world = World::new(2, 5);
+    world.rechoke();
+    world.choker.set_slots(0);
+    assert_eq!(world.rechoke().choke.len(), 2);
+    assert_eq!(world.unchoked(), []);
+}
+
+proptest! {
+    #[test]
+    fn never_more_than_the_slots_nor_fewer_than_possible(
+        slots in 0_usize..6,
+        seed: [u8; 32],
+        steps in prop::collection::vec((0_u64..15, 0_usize..12, any::<bool>(), 0_u64..3), 1..60),
+    ) {
+        let mut world = World::new(slots, 12);
+        world.choker = FixedSlots::new(slots, seed);
+        for (secs, peer, is_interested, rate) in steps {
+            world.now += Duration::from_secs(secs);
+            world.peers[peer].is_interested = is_interested;
+            world.peers[peer].download_rate = rate;
+            world.rechoke();
+            let interested = world.peers.iter().filter(|peer| peer.is_interested).count();
+            prop_assert_eq!(world.unchoked().len(), interested.min(slots));
+            let idle = |peer: &ChokeCandidate| peer.unchoked_at.is_some() && !peer.is_interested;
+            prop_assert!(!world.peers.iter().any(idle));
+            prop_assert!(world.choker.poll_timeout().is_some_and(|next| next > world.now));
+        }
+    }
+}
+
+struct World {
+    now: Instant,
+    choker: FixedSlots,
+    peers: Vec<ChokeCandidate>,
+}
+
+impl World {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an arbitrary epoch; only offsets from it matter"
+    )]
+    fn new(slots: usize, peers: usize) -> Self {
+        let mut world = Self {
+            now: Instant::now(),
+            choker: FixedSlots::new(slots, [7; 32]),
+            peers: Vec::new(),
+        };
+        (0..peers).for_each(|_| world.join(0));
+        world
+    }
+
+    fn join(&mut self, download_rate: u64) {
+        self.peers.push(ChokeCandidate {
+            conn: ConnId(self.peers.len() as u64),
+            is_interested: true,
+            download_rate,
+            upload_rate: 0,
+            unchoked_at: None,
+        });
+    }
+
+    fn rechoke(&mut self) -> Rechoke {
+        let changes = self.choker.rechoke(self.now, &self.peers);
+        for peer in &mut self.peers {
+            if changes.choke.contains(&peer.conn) {
+                assert!(peer.unchoked_at.take().is_some(), "choked twice");
+            }
+            if changes.unchoke.contains(&peer.conn) {
+                assert!(
+                    peer.unchoked_at.replace(self.now).is_none(),
+                    "unchoked twice"
+                );
+            }
+        }
+        changes
+    }
+
+    fn unchoked(&self) -> Vec<u64> {
+        let unchoked = self.peers.iter().filter(|peer| peer.unchoked_at.is_some());
+        unchoked.map(|peer| peer.conn.0).collect()
+    }
+}
