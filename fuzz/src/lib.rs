@@ -14,6 +14,9 @@ pub mod hash_lanes;
 pub mod metainfo_parse;
 pub mod storage_ops;
 pub mod swarm_ops;
+pub mod tracker_schedule_ops;
+pub mod tracker_udp_client;
+pub mod tracker_udp_server;
 pub mod types_bytes;
 pub mod types_layout;
 pub mod wire_decode;
@@ -29,6 +32,9 @@ pub const TARGETS: &[Target] = &[
     ("metainfo_parse", metainfo_parse::run),
     ("storage_ops", storage_ops::run),
     ("swarm_ops", swarm_ops::run),
+    ("tracker_schedule_ops", tracker_schedule_ops::run),
+    ("tracker_udp_client", tracker_udp_client::run),
+    ("tracker_udp_server", tracker_udp_server::run),
     ("types_bytes", types_bytes::run),
     ("types_layout", types_layout::run),
     ("wire_decode", wire_decode::run),
