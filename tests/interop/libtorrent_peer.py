@@ -118,6 +118,11 @@ class Peer:
         everybody_global = lt.ip_filter()
         everybody_global.add_rule("0.0.0.0", "255.255.255.255", 1)
         self.session.set_peer_class_filter(everybody_global)
+        # Trackers return everybody to everybody: do not dial yourself.
+        ip, _ = endpoint(arguments.listen)
+        myself = lt.ip_filter()
+        myself.add_rule(ip, ip, 1)
+        self.session.set_ip_filter(myself)
 
         parameters = lt.add_torrent_params()
         parameters.ti = lt.torrent_info(arguments.torrent)

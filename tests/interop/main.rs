@@ -22,6 +22,8 @@ mod bt;
 mod cases;
 mod foreign;
 mod harness;
+mod own_tracker;
+mod tracker_client;
 
 use std::{env, process::ExitCode};
 

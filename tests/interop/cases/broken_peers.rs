@@ -8,6 +8,7 @@ use crate::{
         opentracker::Opentracker,
     },
     harness::{Case, Outcome, Payload, ensure, wait},
+    tracker_client,
 };
 
 pub(super) const CASES: &[Entry] = &[
@@ -101,7 +102,7 @@ fn dead_addresses(case: &Case<'_>) -> Outcome {
     let torrent = made_by_libtorrent(case, &payload, Format::V1, Some(tracker_address))?;
     let tracker = Opentracker::start(case, tracker_address, &torrent)?;
     for _ in 0..40 {
-        tracker.announce_dead_peer(&torrent, case.address()?)?;
+        tracker_client::announce_for(tracker_address, &torrent, case.address()?)?;
     }
     let _seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?.seed()?;
     tracker.wait_seeders(&torrent, 1)?;

@@ -8,10 +8,11 @@ use crate::{
     foreign::{
         Torrent,
         libtorrent::{self, Format, Libtorrent},
-        opentracker::{self, Opentracker, Scrape},
+        opentracker::Opentracker,
         transmission::{self, Transmission},
     },
-    harness::{Case, Outcome, Payload, ensure, wait},
+    harness::{Case, Context, Outcome, Payload, ensure, wait},
+    tracker_client::{self, Scrape},
 };
 
 pub(super) const CASES: &[Entry] = &[
@@ -68,7 +69,7 @@ pub(super) fn from_transmission(case: &Case<'_>, payload: &Payload) -> Outcome {
     let folder = case.folder("seed")?;
     payload.write_to(&folder)?;
     let tracker_address = case.address()?;
-    let url = opentracker::url(tracker_address);
+    let url = tracker_client::url(tracker_address);
     let torrent = transmission::create(
         case,
         "payload",
@@ -174,7 +175,7 @@ pub(super) fn made_by_libtorrent(
 ) -> Outcome<Torrent> {
     let folder = case.folder("seed")?;
     payload.write_to(&folder)?;
-    let url = tracker.map(opentracker::url);
+    let url = tracker.map(tracker_client::url);
     let trackers: Vec<_> = url.iter().map(String::as_str).collect();
     let name = if trackers.is_empty() {
         "without-tracker"
@@ -201,16 +202,15 @@ fn get_and_compare(case: &Case<'_>, payload: &Payload, torrent: &Torrent) -> Out
 
 /// The downloader said that it completed and that it left: nobody else did either.
 fn tracker_heard_of_everything(tracker: &Opentracker, torrent: &Torrent) -> Outcome {
-    wait::until(
-        "the tracker counts one download and the seeder alone",
-        wait::SOON,
-        || {
-            let Scrape {
-                seeders,
-                completed,
-                leechers,
-            } = tracker.scrape(torrent)?;
-            Ok(((seeders, completed, leechers) == (1, 1, 0)).then_some(()))
-        },
-    )
+    let expected = Scrape {
+        seeders: 1,
+        completed: 1,
+        leechers: 0,
+    };
+    let mut last = None;
+    wait::until("the tracker has heard of everything", wait::SOON, || {
+        let scrape = last.insert(tracker.scrape(torrent)?);
+        Ok((*scrape == expected).then_some(()))
+    })
+    .context(format_args!("expected {expected:?}, at last {last:?}"))
 }

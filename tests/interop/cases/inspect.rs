@@ -10,9 +10,9 @@ use crate::{
     foreign::{
         Torrent,
         libtorrent::{self, Format},
-        opentracker,
     },
     harness::{Case, Context, Outcome, Payload, ensure, wait},
+    tracker_client,
 };
 
 pub(super) const CASES: &[Entry] = &[
@@ -52,8 +52,8 @@ fn show(case: &Case<'_>, format: Format) -> Outcome {
     let folder = case.folder("seed")?;
     payload.write_to(&folder)?;
     let trackers = [
-        opentracker::url(case.address()?),
-        opentracker::url(case.address()?),
+        tracker_client::url(case.address()?),
+        tracker_client::url(case.address()?),
     ];
     let urls = [trackers[0].as_str(), trackers[1].as_str()];
     let content = folder.join(&payload.name);

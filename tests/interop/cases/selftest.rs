@@ -5,10 +5,12 @@ use crate::{
     foreign::{
         Torrent,
         libtorrent::{Format, Libtorrent},
-        opentracker::{self, Opentracker},
+        opentracker::Opentracker,
         transmission::{self, Transmission},
     },
     harness::{Case, Outcome, Payload, ensure, wait},
+    own_tracker::OwnTracker,
+    tracker_client,
 };
 
 pub(super) const CASES: &[Entry] = &[
@@ -27,6 +29,10 @@ pub(super) const CASES: &[Entry] = &[
     Entry {
         name: "selftest/corrupt",
         run: corrupt,
+    },
+    Entry {
+        name: "selftest/own-tracker",
+        run: own_tracker,
     },
     Entry {
         name: "selftest/rate-limit",
@@ -60,7 +66,7 @@ fn from_transmission(case: &Case<'_>) -> Outcome {
     let folder = case.folder("seed")?;
     payload.write_to(&folder)?;
     let tracker_address = case.address()?;
-    let url = opentracker::url(tracker_address);
+    let url = tracker_client::url(tracker_address);
     let content = folder.join(&payload.name);
     let torrent = transmission::create(case, "payload", &content, PIECE_LENGTH, &url)?;
     let tracker = Opentracker::start(case, tracker_address, &torrent)?;
@@ -117,6 +123,22 @@ fn corrupt(case: &Case<'_>) -> Outcome {
         .leech()?;
     wait::until("the leecher has got a bad piece", wait::TRANSFER, || {
         Ok((leecher.failed_hashes() > 0).then_some(()))
+    })
+}
+
+/// libtorrent gets along with our tracker, and it counts what libtorrent says.
+fn own_tracker(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(4 * MIB);
+    let tracker = OwnTracker::start(case)?;
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, Some(tracker.address()))?;
+    let _seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?.seed()?;
+    wait::until("the tracker knows the seeder", wait::SOON, || {
+        Ok((tracker.stats(&torrent)?.seeders == 1).then_some(()))
+    })?;
+    leech(case, &payload, &torrent)?;
+    wait::until("the tracker has counted", wait::SOON, || {
+        let announces = tracker.stats(&torrent)?.announces;
+        Ok(((announces.started, announces.completed) == (2, 1)).then_some(()))
     })
 }
 

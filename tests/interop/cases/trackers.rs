@@ -2,14 +2,19 @@
 
 use std::net::UdpSocket;
 
+use bt_tracker_udp::AnnounceCounts;
+
 use super::{Entry, MIB, get::made_by_libtorrent};
 use crate::{
-    bt,
+    bt::{self, Bt},
     foreign::{
+        Torrent,
         libtorrent::{Format, Libtorrent},
-        opentracker::{self, Opentracker},
+        opentracker::Opentracker,
     },
-    harness::{Case, Context, Outcome, Payload, wait},
+    harness::{Case, Context, Outcome, Payload, ensure, wait},
+    own_tracker::OwnTracker,
+    tracker_client,
 };
 
 pub(super) const CASES: &[Entry] = &[
@@ -20,6 +25,18 @@ pub(super) const CASES: &[Entry] = &[
     Entry {
         name: "trackers/down-at-first",
         run: down_at_first,
+    },
+    Entry {
+        name: "trackers/events-of-a-get",
+        run: events_of_a_get,
+    },
+    Entry {
+        name: "trackers/events-of-a-seed",
+        run: events_of_a_seed,
+    },
+    Entry {
+        name: "trackers/peer-found-later",
+        run: peer_found_later,
     },
 ];
 
@@ -34,7 +51,7 @@ fn by_hand(case: &Case<'_>) -> Outcome {
     tracker.wait_seeders(&announced, 1)?;
 
     let folder = case.folder("got")?;
-    let url = opentracker::url(tracker_address);
+    let url = tracker_client::url(tracker_address);
     let mut bt = bt::get(case, "bt-get", &silent, &folder)?
         .tracker(&url)
         .start()?;
@@ -65,4 +82,104 @@ fn down_at_first(case: &Case<'_>) -> Outcome {
     tracker.wait_seeders(&torrent, 1)?;
     bt.wait_complete(wait::TRANSFER)?;
     payload.compare(&folder)
+}
+
+/// Started once, then every two seconds, completed once, stopped once.
+fn events_of_a_get(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(4 * MIB);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let tracker = OwnTracker::start(case)?;
+    let mut seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?
+        .upload_limit(payload.length() / 200)
+        .seed()?;
+    let folder = case.folder("got")?;
+    let mut bt = bt::get(case, "bt-get", &torrent, &folder)?
+        .tracker(&tracker.url())
+        .peer(seeder.address())
+        .start()?;
+    wait_for_regular_announces(&tracker, &torrent, &mut bt)?;
+    let stats = tracker.stats(&torrent)?;
+    ensure!(
+        (stats.seeders, stats.leechers) == (0, 1),
+        "in the middle: {stats:?}"
+    );
+
+    seeder.limit_upload(0)?;
+    bt.wait_complete(wait::TRANSFER)?;
+    payload.compare(&folder)?;
+    wait::until("the tracker has heard the goodbye", wait::SOON, || {
+        Ok((tracker.stats(&torrent)?.announces.stopped > 0).then_some(()))
+    })?;
+    let stats = tracker.stats(&torrent)?;
+    let AnnounceCounts {
+        started,
+        completed,
+        stopped,
+        ..
+    } = stats.announces;
+    ensure!(
+        (started, completed, stopped) == (1, 1, 1),
+        "at the end: {stats:?}"
+    );
+    ensure!(
+        (stats.seeders, stats.leechers) == (0, 0),
+        "at the end: {stats:?}"
+    );
+    Ok(())
+}
+
+/// Who has everything from the start never says completed.
+fn events_of_a_seed(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(MIB);
+    let tracker = OwnTracker::start(case)?;
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, Some(tracker.address()))?;
+    let content = bt::content(&case.folder("seed")?, &payload.name);
+    let mut bt = bt::seed(case, "bt-seed", &torrent, &content)?.start()?;
+    wait_for_regular_announces(&tracker, &torrent, &mut bt)?;
+    let stats = tracker.stats(&torrent)?;
+    ensure!(
+        (stats.seeders, stats.leechers) == (1, 0),
+        "while seeding: {stats:?}"
+    );
+
+    bt.interrupt()?;
+    wait::until("the tracker has heard the goodbye", wait::SOON, || {
+        Ok((tracker.stats(&torrent)?.announces.stopped > 0).then_some(()))
+    })?;
+    let stats = tracker.stats(&torrent)?;
+    let AnnounceCounts {
+        started,
+        completed,
+        stopped,
+        ..
+    } = stats.announces;
+    ensure!(
+        (started, completed, stopped) == (1, 0, 1),
+        "at the end: {stats:?}"
+    );
+    Ok(())
+}
+
+/// The tracker knows nobody at first. The seeder is told of nobody: `bt` has to ask again and dial.
+fn peer_found_later(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(4 * MIB);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let tracker = OwnTracker::start(case)?;
+    let folder = case.folder("got")?;
+    let mut bt = bt::get(case, "bt-get", &torrent, &folder)?
+        .tracker(&tracker.url())
+        .start()?;
+    wait_for_regular_announces(&tracker, &torrent, &mut bt)?;
+
+    let seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?.seed()?;
+    tracker_client::announce_for(tracker.address(), &torrent, seeder.address())?;
+    bt.wait_complete(wait::TRANSFER)?;
+    payload.compare(&folder)
+}
+
+fn wait_for_regular_announces(tracker: &OwnTracker, torrent: &Torrent, bt: &mut Bt) -> Outcome {
+    wait::until("bt has announced itself three times", wait::SOON, || {
+        bt.ensure_running()?;
+        Ok((tracker.stats(torrent)?.announces.regular >= 2).then_some(()))
+    })
 }

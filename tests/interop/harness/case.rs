@@ -91,7 +91,7 @@ impl<'a> Case<'a> {
     pub(super) fn keep(self) -> PathBuf {
         for (number, log) in self.logs.borrow().iter().enumerate() {
             let name = format!("{number:02}-{}.log", log.name);
-            let _ = fs::write(self.dir.path().join(name), log.tail(usize::MAX));
+            let _ = fs::write(self.dir.path().join(name), log.text());
         }
         self.dir.keep()
     }

@@ -232,14 +232,30 @@ impl Log {
         self.said_on(Stream::Stderr)
     }
 
-    /// The last `count` lines for a report, marked by stream; all for `usize::MAX`.
+    /// The command and the last `count` lines for a report, marked by stream. Of numbers that are
+    /// reported again and again only the last are shown.
     pub(crate) fn tail(&self, count: usize) -> String {
         let lines = self.lines();
-        let command = lines.first().filter(|_| lines.len() > count);
-        let tail = &lines[lines.len().saturating_sub(count)..];
-        command
-            .into_iter()
-            .chain(tail)
+        let mut shown: Vec<(&Line, usize)> = Vec::new();
+        for line in lines.iter() {
+            match shown.last_mut() {
+                Some((last, times)) if line.updates(last) => (*last, *times) = (line, *times + 1),
+                _ => shown.push((line, 1)),
+            }
+        }
+        let cut = shown.len().saturating_sub(count).max(1).min(shown.len());
+        let (command, said) = (shown.first().into_iter(), &shown[cut..]);
+        let text = |(line, times): &(&Line, usize)| match times {
+            1 => format!("{line}\n"),
+            _ => format!("{line} (the last of {times})\n"),
+        };
+        command.chain(said).map(text).collect()
+    }
+
+    /// Every line.
+    pub(crate) fn text(&self) -> String {
+        self.lines()
+            .iter()
             .map(|line| format!("{line}\n"))
             .collect()
     }
@@ -278,6 +294,13 @@ impl Log {
 }
 
 impl Line {
+    /// Whether this line says the same as `earlier`, with newer numbers.
+    fn updates(&self, earlier: &Self) -> bool {
+        let kind = |line: &Self| Some(line.event()?["event"].as_str()?.to_owned());
+        let kinds = kind(self).zip(kind(earlier));
+        kinds.is_some_and(|(new, old)| new == old && ["progress", "status"].contains(&&*new))
+    }
+
     fn event(&self) -> Option<Value> {
         (self.stream == Stream::Stdout)
             .then(|| serde_json::from_str(&self.text).ok())
