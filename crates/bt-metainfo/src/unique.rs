@@ -10,7 +10,10 @@ use crate::name::{MAX_NAME_LENGTH, shorten, split_extension};
 ///
 /// Linear in the size of the paths, whatever they are: see [`Names::rename`].
 pub(crate) fn make_unique(paths: &mut [String], is_written: impl Fn(usize) -> bool) {
-    let mut names = Names::default();
+    let mut names = Names {
+        files: HashSet::with_capacity(paths.len()),
+        ..Names::default()
+    };
     let mut last_folder = "";
     for (_, path) in paths.iter().enumerate().filter(|(i, _)| is_written(*i)) {
         let folder = folder_of(path);
@@ -83,8 +86,15 @@ fn fold(path: &str) -> String {
     if path.is_ascii() {
         return path.to_ascii_lowercase();
     }
-    let upper = path.chars().flat_map(char::to_uppercase);
-    upper.flat_map(char::to_lowercase).collect()
+    let mut folded = String::with_capacity(path.len());
+    for c in path.chars() {
+        if c.is_ascii() {
+            folded.push(c.to_ascii_lowercase());
+        } else {
+            folded.extend(c.to_uppercase().flat_map(char::to_lowercase));
+        }
+    }
+    folded
 }
 
 /// A dot and as many digits as there can be files.
