@@ -19,7 +19,7 @@ pub(crate) enum Progress {
     Bar(ProgressBar),
     /// Lines now and then, where nothing can be drawn over.
     Lines {
-        last: Option<Instant>,
+        next: Instant,
     },
     Silent,
 }
@@ -30,7 +30,9 @@ impl Progress {
             (true, _, _) => Self::Json,
             (false, true, _) => Self::Silent,
             (false, false, true) => Self::Bar(new_bar()),
-            (false, false, false) => Self::Lines { last: None },
+            (false, false, false) => Self::Lines {
+                next: Instant::now() + FIRST_LINE,
+            },
         }
     }
 
@@ -50,9 +52,10 @@ impl Progress {
                 bar.set_position(done);
                 bar.set_message(describe(snapshot));
             }
-            Self::Lines { last } => {
-                if last.is_none_or(|last| last.elapsed() >= LINE_INTERVAL) {
-                    *last = Some(Instant::now());
+            Self::Lines { next } => {
+                let now = Instant::now();
+                if *next <= now {
+                    *next = now + LINE_INTERVAL;
                     let (done, total) = done_of(snapshot);
                     let percent = percent(done, total);
                     logging::tell(&format!("{percent:>3}% {}", describe(snapshot)));
@@ -143,5 +146,7 @@ fn describe_check(done: u64, total: u64) -> String {
     format!("checking, {} of {}", bytes(done), bytes(total))
 }
 
+/// What is over sooner needs no progress.
+const FIRST_LINE: Duration = Duration::from_secs(1);
 /// Often enough to see that it moves, seldom enough for a log file.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);

@@ -152,6 +152,6 @@ async fn first_signal() {
 async fn ctrl_c() {
     if signal::ctrl_c().await.is_err() {
         // Then it ends the process, as it does by itself.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
