@@ -12,6 +12,7 @@
 pub mod bencoding_decode;
 pub mod hash_lanes;
 pub mod metainfo_parse;
+pub mod scheduler_ops;
 pub mod storage_ops;
 pub mod swarm_ops;
 pub mod tracker_schedule_ops;
@@ -30,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("bencoding_decode", bencoding_decode::run),
     ("hash_lanes", hash_lanes::run),
     ("metainfo_parse", metainfo_parse::run),
+    ("scheduler_ops", scheduler_ops::run),
     ("storage_ops", storage_ops::run),
     ("swarm_ops", swarm_ops::run),
     ("tracker_schedule_ops", tracker_schedule_ops::run),

@@ -56,7 +56,6 @@ pub struct ChokeCandidate {
 
 /// What is to change.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-#[must_use]
 pub struct Rechoke {
     /// The slots of these peers are taken. First, so that there are never too many.
     pub choke: Vec<ConnId>,
@@ -91,6 +90,7 @@ impl FixedSlots {
     /// Decides who has a slot. `candidates` are all connected peers.
     ///
     /// Returns what differs from `candidates`.
+    #[must_use = "the peers do not know yet"]
     pub fn rechoke(&mut self, now: Instant, candidates: &[ChokeCandidate]) -> Rechoke {
         self.remember(now, candidates);
         let is_round = self.next_round.is_none_or(|next| next <= now);

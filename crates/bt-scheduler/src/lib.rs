@@ -1,4 +1,94 @@
-//! Which block from which peer, whom to unchoke: BitTorrent scheduling as pure, seeded decisions.
+//! Which block from which peer, whom to unchoke, whom to dial: BitTorrent scheduling as pure,
+//! seeded decisions.
+//!
+//! Nothing here performs I/O, reads a clock or sees a payload. Time comes in as `now`, randomness
+//! as a seed, and the same calls give the same decisions, so that a simulated swarm of thousands
+//! replays to the byte. [`Picker`] serves one torrent: tell it what peers have and what arrives,
+//! then drain what it wants.
+//!
+//! ```
+//! # use std::{sync::Arc, time::Instant};
+//! use bt_scheduler::{Picker, PickerConfig, Received};
+//! use bt_types::{Bitfield, ConnId, FileExtent, PieceLayout};
+//!
+//! // Four pieces of 32 KiB: two blocks each.
+//! let layout = Arc::new(PieceLayout::packed(32_768, [FileExtent::data(131_072)])?);
+//! let mut picker = Picker::new(layout, Bitfield::new(4), PickerConfig::default(), [7; 32]);
+//! # let now = Instant::now();
+//!
+//! let conn = ConnId(1);
+//! picker.add_peer(now, conn, 250);
+//! picker.set_peer_pieces(conn, Bitfield::full(4)); // it sent `have all`
+//! assert!(picker.is_interesting(conn)); // so we send `interested`
+//! picker.unchoked(now, conn); // and it unchokes us
+//!
+//! let mut requests = Vec::new();
+//! while !picker.is_complete() {
+//!     while let Some(conn) = picker.poll_ready() {
+//!         let memory_for_blocks = 100;
+//!         picker.pick(now, conn, memory_for_blocks, &mut requests); // send these
+//!     }
+//!     while let Some((_conn, _block)) = picker.poll_cancel() {} // send these, too
+//!     for block in requests.drain(..) {
+//!         // ... and when the answer comes:
+//!         match picker.handle_block(now, conn, block) {
+//!             // Hash the piece, then report the verdict.
+//!             Received::Accepted { piece_complete: true } => picker.piece_verified(block.piece),
+//!             Received::Accepted { .. } => {}
+//!             Received::Duplicate | Received::Unrequested => unreachable!("one honest peer"),
+//!         }
+//!     }
+//!     let _timer = picker.poll_timeout(); // call `handle_timeout` when it goes off
+//! }
+//! assert!(picker.have().is_full());
+//! # Ok::<(), bt_types::LayoutError>(())
+//! ```
+//!
+//! # Which piece
+//!
+//! The first four are random, so that there is soon something to give; then the rarest come first,
+//! ties at random. Pieces already begun come before new ones. A peer that would need less than
+//! 20 s for a whole piece gets pieces for itself, slower ones share, and not more pieces are open
+//! than the peers that serve us need. Pieces are kept in buckets by availability: a `have` moves
+//! one piece by one bucket, a seed that comes or goes moves none, and the cost of a choice does not
+//! grow with the torrent. Ten bytes a piece; only pieces in progress have a record for each block.
+//!
+//! # How many requests
+//!
+//! A peer's pipeline starts with 4 requests and grows by one with each block (so it doubles with
+//! each round trip) until its rate grows by less than 5,000 bytes per second in a second. From then
+//! on it holds what the peer sends in its latency and one second more. Never fewer than 2 nor more
+//! than 500, and never more than the peer's own `reqq`, which wins over both.
+//!
+//! # Who does not answer
+//!
+//! A request is overdue when its peer has been silent for the mean and four mean deviations of its
+//! round trips, within 2 s and 60 s. Then the peer is *snubbed*: what it is asked for is free for
+//! others, though it may still answer and its memory stays reserved. While it is silent it is asked
+//! for two blocks at a time, less and less often, and these stay free for others, too. Its next
+//! block clears its name.
+//!
+//! A peer with nothing free to ask takes over a block from another that would need more than twice
+//! as long for it. When no free block is left anywhere, the end-game begins: up to two peers are
+//! asked for the same block, up to two such blocks of one peer, and whoever is slower is sent a
+//! cancel.
+//!
+//! # The rest
+//!
+//! [`FixedSlots`] decides whom we unchoke, [`dial_priority`] whom to dial first, a [`Grant`] says
+//! what a torrent may use, and a [`RateMeter`] measures.
+//!
+//! # What is deliberately outside
+//!
+//! Messages and sockets, payloads and memory (the caller says how many blocks it has room for),
+//! hashing, and knowing who sent what to a piece that failed, though [`Picker::reserve`] asks a
+//! suspect piece of one peer alone.
+//!
+//! # BEPs
+//!
+//! 3 (choking, pipelining, rarest first, end-game), 6 (rejects; not yet suggested and allowed-fast
+//! pieces), 10 (`reqq`), 47 (padding is never requested), 54 (`lt_donthave`). Not covered: 16
+//! (super-seeding), 21 (partial seeds), 40 (canonical peer priority).
 
 mod availability;
 mod choker;

@@ -139,14 +139,14 @@ impl Partials {
         self.slab[id as usize].reserved_for = Some(conn);
     }
 
-    /// What was reserved for `conn` is for all again; returns whether anything was.
-    pub(crate) fn unreserve(&mut self, conn: ConnId) -> bool {
+    /// What was reserved for `conn` is for all again where `is_over`; returns whether anything was.
+    pub(crate) fn unreserve(&mut self, conn: ConnId, is_over: impl Fn(PieceIndex) -> bool) -> bool {
         let mut any = false;
         for partial in &mut self.slab {
-            any |= partial
-                .reserved_for
-                .take_if(|holder| *holder == conn)
-                .is_some();
+            if partial.reserved_for == Some(conn) && is_over(partial.piece) {
+                partial.reserved_for = None;
+                any = true;
+            }
         }
         any
     }
@@ -190,11 +190,16 @@ impl Partials {
         self.set_open(id);
     }
 
-    /// A peer takes too long: the block is free again unless another is asked.
-    pub(crate) fn set_late(&mut self, id: u32, slot: u32) {
+    /// One more peer is asked for the block, which stays as free as it is.
+    pub(crate) fn request_late(&mut self, id: u32, slot: u32) {
         let partial = &mut self.slab[id as usize];
         partial.slots[slot as usize].late += 1;
         partial.askers += 1;
+    }
+
+    /// A peer takes too long: the block is free again unless another is asked.
+    pub(crate) fn set_late(&mut self, id: u32, slot: u32) {
+        self.request_late(id, slot);
         self.withdraw(id, slot, false);
     }
 
@@ -335,9 +340,9 @@ impl Partial {
         self.reserved_for.is_some_and(|holder| holder != conn)
     }
 
-    /// Whether only one peer may be asked for its blocks.
-    pub(crate) fn is_reserved(&self) -> bool {
-        self.reserved_for.is_some()
+    /// The only peer that may be asked for its blocks, if it is not for all.
+    pub(crate) fn reserved_for(&self) -> Option<ConnId> {
+        self.reserved_for
     }
 
     /// Whether any table holds a request for one of its blocks.

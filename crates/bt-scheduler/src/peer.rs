@@ -29,7 +29,7 @@ pub(crate) struct Peer {
     pub(crate) snubs: u32,
     /// Rounds of rejected requests in a row.
     pub(crate) rejects: u32,
-    /// Asks nothing before: the peer rejects requests, or what it has is being asked of others.
+    /// Nothing new is looked for before its end.
     pub(crate) pause: Option<Pause>,
     /// Pieces of which it rejected blocks although it does not choke us; bounded.
     refused: VecDeque<PieceIndex>,
@@ -40,8 +40,8 @@ pub(crate) struct Peer {
 /// Why and until when nothing new is looked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Pause {
-    /// The peer has rejected requests: to ask at once would only make it do so again.
-    Rejected(Instant),
+    /// The peer rejects requests, or does not answer: to ask at once would only repeat that.
+    Unwilling(Instant),
     /// Everything is asked of others who are not slow enough to be relieved.
     NothingFree(Instant),
 }
@@ -51,7 +51,8 @@ pub(crate) enum Pause {
 pub(crate) struct Requests {
     /// We count on the answer. In the order in which they were made.
     pub(crate) live: VecDeque<Request>,
-    /// Overdue, or others were asked instead: the answer may still come, its memory is reserved.
+    /// Overdue, given to others, or asked of a peer that is silent anyway: the answer may come, and
+    /// its memory is reserved.
     pub(crate) late: Vec<Request>,
     /// Cancelled, or dropped with a choke: an answer may be under way, but nobody waits for it.
     /// The latest few, so that it is not taken for a block that was never asked for.
@@ -124,6 +125,11 @@ impl Peer {
     /// Whether it could be asked for something, if there is something.
     pub(crate) fn is_idle(&self, config: &PickerConfig) -> bool {
         !self.is_choking && self.wanted > 0 && self.room(config) > 0
+    }
+
+    /// Whether it has shown of late that it does not serve us.
+    pub(crate) fn is_unwilling(&self, now: Instant) -> bool {
+        matches!(self.pause, Some(Pause::Unwilling(end)) if now < end)
     }
 
     /// Whether it would need no more than `time` for `bytes`, at the rate at which it last sent.
@@ -201,7 +207,7 @@ impl Peer {
 impl Pause {
     pub(crate) fn end(self) -> Instant {
         match self {
-            Self::Rejected(end) | Self::NothingFree(end) => end,
+            Self::Unwilling(end) | Self::NothingFree(end) => end,
         }
     }
 }
@@ -212,14 +218,26 @@ impl Requests {
         self.live.len() + self.late.len()
     }
 
+    /// Adds a request on whose answer we count.
     pub(crate) fn push(&mut self, now: Instant, block: Block, is_duplicate: bool) {
+        let request = self.new_request(now, block, is_duplicate);
+        self.live.push_back(request);
+    }
+
+    /// Adds a request whose answer would be a surprise.
+    pub(crate) fn push_late(&mut self, now: Instant, block: Block) {
+        let request = self.new_request(now, block, false);
+        self.late.push(request);
+    }
+
+    fn new_request(&mut self, now: Instant, block: Block, is_duplicate: bool) -> Request {
         self.given_up.retain(|&given_up| given_up != block);
-        self.live.push_back(Request {
+        Request {
             block,
             sent_at: now,
             is_skipped: false,
             is_duplicate,
-        });
+        }
     }
 
     /// Whether `block` may still come.

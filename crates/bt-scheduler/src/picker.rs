@@ -203,7 +203,7 @@ impl Picker {
         let Some(at) = self.find(conn) else {
             return;
         };
-        self.unreserve(at);
+        self.unreserve(at, |_, _| true);
         let was_holding = self.drop_requests(at);
         self.set_current(at, None);
         let peer = self.peers.remove(at);
@@ -323,7 +323,7 @@ impl Picker {
             self.unchoked -= 1;
         }
         self.set_current(at, None);
-        self.unreserve(at);
+        self.unreserve(at, |_, _| true);
         let released = match outstanding {
             OnChoke::Dropped => self.drop_requests(at),
             OnChoke::AwaitRejects => self.release_where(at, |_, _| true),

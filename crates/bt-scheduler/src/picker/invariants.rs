@@ -42,6 +42,13 @@ impl Picker {
             .check_invariants(&self.layout, askers, workers);
         for (id, partial) in self.partials.iter() {
             assert_eq!(self.availability.stage(partial.piece()), Stage::Partial(id));
+            if let Some(holder) = partial.reserved_for() {
+                let at = self
+                    .find(holder)
+                    .expect("reserved for somebody who is there");
+                let peer = &self.peers[at];
+                assert!(!peer.is_choking && !peer.is_snubbed() && peer.offers(partial.piece()));
+            }
         }
         assert!(self.peers.is_sorted_by(|a, b| a.conn < b.conn));
         for (peer, (live, late)) in self.peers.iter().zip(&tables) {

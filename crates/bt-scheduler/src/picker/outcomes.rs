@@ -116,7 +116,7 @@ impl Picker {
         let round_trip = now.saturating_duration_since(request.sent_at);
         let peer = &mut self.peers[at];
         peer.last_block = now;
-        (peer.snubs, peer.rejects) = (0, 0);
+        (peer.snubs, peer.rejects, peer.pause) = (0, 0, None);
         peer.pipeline
             .record(now, request.block.length, round_trip, &self.config);
         self.arm(at); // Quicker answers make us less patient.
@@ -160,17 +160,16 @@ impl Picker {
         let peer = &mut self.peers[at];
         peer.refuse(piece);
         let works_at = peer.current.map(|id| self.partials.get(id).piece());
-        let is_paused = matches!(peer.pause, Some(Pause::Rejected(end)) if now < end);
-        if !is_paused {
+        if !peer.is_unwilling(now) {
             let pause = REJECT_PAUSE * (1 << peer.rejects.min(MAX_DOUBLINGS));
             peer.rejects += 1;
-            peer.pause = Some(Pause::Rejected(now + pause));
+            peer.pause = Some(Pause::Unwilling(now + pause));
             self.arm(at);
         }
         if works_at == Some(piece) {
             self.set_current(at, None);
         }
-        self.unreserve(at);
+        self.unreserve(at, |peer, piece| !peer.offers(piece));
     }
 
     /// Ends all work at a partial piece.

@@ -42,15 +42,13 @@ impl Picker {
             return;
         };
         let peer = &self.peers[at];
-        if !peer.is_idle(&self.config) {
+        if !peer.is_idle(&self.config) || peer.is_unwilling(now) {
             return;
         }
-        if let Some(Pause::Rejected(end)) = peer.pause {
-            if now < end {
-                return;
-            }
-        }
         let room = peer.room(&self.config).min(max_blocks);
+        if peer.is_snubbed() {
+            return self.probe(now, at, room, out);
+        }
         let had_live = !peer.requests.live.is_empty();
         let first = out.len();
         for _ in 0..room {
@@ -62,6 +60,28 @@ impl Picker {
         if !had_live && out.len() > first {
             self.arm(at);
         }
+    }
+
+    /// Asks a snubbed peer, to see whether it is back; after each round less soon. The blocks stay
+    /// free for all others, so that a peer that never answers can hold up nothing.
+    fn probe(&mut self, now: Instant, at: usize, room: usize, out: &mut Vec<Block>) {
+        for _ in 0..room {
+            let Some((id, slot)) = self.free_block(at) else {
+                break;
+            };
+            let block = self.block_at(id, slot);
+            self.partials.request_late(id, slot);
+            let peer = &mut self.peers[at];
+            peer.requests.push_late(now, block);
+            self.outstanding += 1;
+            out.push(block);
+        }
+        self.set_current(at, None);
+        let peer = &mut self.peers[at];
+        let patience = peer.pipeline.round_trip().timeout(peer.snubs, &self.config);
+        peer.pause = Some(Pause::Unwilling(now + patience));
+        peer.snubs = peer.snubs.saturating_add(1);
+        self.arm(at);
     }
 
     fn next_block(&mut self, now: Instant, at: usize) -> Option<Block> {
@@ -86,13 +106,16 @@ impl Picker {
     }
 
     fn request(&mut self, now: Instant, at: usize, id: u32, slot: u32, duplicate: bool) -> Block {
-        let piece = self.partials.get(id).piece();
-        let block = self.layout.block(piece, slot);
-        let block = block.expect("holds because padding is never free");
+        let block = self.block_at(id, slot);
         self.partials.request(id, slot);
         self.peers[at].requests.push(now, block, duplicate);
         self.outstanding += 1;
         block
+    }
+
+    fn block_at(&self, id: u32, slot: u32) -> Block {
+        let block = self.layout.block(self.partials.get(id).piece(), slot);
+        block.expect("holds because padding is never free")
     }
 
     /// A block that nobody is asked for: from the piece at which the peer works, else from one
@@ -151,7 +174,7 @@ impl Picker {
     /// there. Among equals, what is nearest to completion: it frees memory, and can be given on.
     fn fit(&self, id: u32, at: usize) -> Option<(Work, u32)> {
         let partial = self.partials.get(id);
-        let work = if partial.is_reserved() {
+        let work = if partial.reserved_for().is_some() {
             Work::Reserved
         } else if partial.workers() == 0 {
             Work::Orphaned
@@ -233,9 +256,13 @@ impl Picker {
         true
     }
 
-    /// What was reserved for the peer is for all again.
-    pub(super) fn unreserve(&mut self, at: usize) {
-        if self.partials.unreserve(self.peers[at].conn) {
+    /// What was reserved for the peer is for all again, where `is_over`.
+    pub(super) fn unreserve(&mut self, at: usize, is_over: impl Fn(&Peer, PieceIndex) -> bool) {
+        let peer = &self.peers[at];
+        if self
+            .partials
+            .unreserve(peer.conn, |piece| is_over(peer, piece))
+        {
             self.wake();
         }
     }
@@ -251,7 +278,11 @@ impl Picker {
         let mine = self.expected_of_next(at)?;
         let busy = self.slowest_busy(now, at, |picker, busy| {
             let (id, slot) = picker.slot_of(busy);
-            picker.partials.get(id).askers(slot).total() == 1 && busy.expected > mine * 2
+            picker.partials.get(id).askers(slot).live == 1
+                && !picker.peers[at]
+                    .requests
+                    .contains(picker.block_at(id, slot))
+                && busy.expected > mine * 2
         })?;
         let (id, slot) = self.slot_of(busy);
         self.peers[busy.holder].requests.set_late(busy.request);
@@ -273,9 +304,10 @@ impl Picker {
         (1..self.config.max_askers).find_map(|askers| {
             let busy = self.slowest_busy(now, at, |picker, busy| {
                 let (id, slot) = picker.slot_of(busy);
-                let block = picker.peers[busy.holder].requests.live[busy.request].block;
                 picker.partials.get(id).askers(slot).live == askers
-                    && !picker.peers[at].requests.contains(block)
+                    && !picker.peers[at]
+                        .requests
+                        .contains(picker.block_at(id, slot))
             })?;
             let (id, slot) = self.slot_of(busy);
             Some(self.request(now, at, id, slot, true))
@@ -286,7 +318,7 @@ impl Picker {
     fn any_free_block(&self) -> bool {
         let is_available = |&id: &u32| {
             let partial = self.partials.get(id);
-            self.availability.of(partial.piece()) > 0 && !partial.is_reserved()
+            self.availability.of(partial.piece()) > 0 && partial.reserved_for().is_none()
         };
         self.availability.any_to_begin() || self.partials.open().iter().any(is_available)
     }

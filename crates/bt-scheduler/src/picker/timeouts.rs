@@ -18,7 +18,8 @@ impl Picker {
             released |= self.release_overdue(now, at);
             self.forget_old(now, at);
             if self.peers[at].pause.is_some_and(|pause| pause.end() <= now) {
-                self.resume(at);
+                self.peers[at].pause = None;
+                self.set_ready(at);
             }
         }
         if released {
@@ -57,7 +58,7 @@ impl Picker {
     /// could have had: everyone with room is ready.
     pub fn wake(&mut self) {
         for at in 0..self.peers.len() {
-            self.set_ready(at);
+            self.resume(at);
         }
     }
 
@@ -69,18 +70,19 @@ impl Picker {
         }
     }
 
-    /// There may be something new for the peer.
+    /// There may be something new for the peer, which may have been searched for in vain.
     pub(super) fn resume(&mut self, at: usize) {
-        self.peers[at].pause = None;
+        self.peers[at]
+            .pause
+            .take_if(|pause| matches!(pause, Pause::NothingFree(_)));
         self.set_ready(at);
     }
 
-    /// Blocks have become free for whoever has them. Who is paused for its rejects stays so.
+    /// Blocks have become free for whoever has them and serves us.
     pub(super) fn blocks_are_free(&mut self, now: Instant) {
         for at in 0..self.peers.len() {
-            match self.peers[at].pause {
-                Some(Pause::Rejected(end)) if now < end => {}
-                _ => self.resume(at),
+            if !self.peers[at].is_unwilling(now) {
+                self.resume(at);
             }
         }
     }
@@ -133,8 +135,8 @@ impl Picker {
             .map(|id| self.partials.get(id).piece());
         if works_at.is_some_and(|piece| !self.peers[at].pieces.get(piece)) {
             self.set_current(at, None);
-            self.unreserve(at);
         }
+        self.unreserve(at, |peer, piece| !peer.pieces.get(piece));
         if self.release_where(at, |peer, block| !peer.pieces.get(block.piece)) {
             self.arm(at);
             self.wake();
@@ -160,7 +162,7 @@ impl Picker {
                     peer.snubs = peer.snubs.saturating_add(1);
                     peer.pipeline.collapse();
                     self.set_current(at, None);
-                    self.unreserve(at);
+                    self.unreserve(at, |_, _| true);
                     self.release_where(at, |_, _| true);
                 }
             }
