@@ -98,19 +98,19 @@ impl Availability {
     pub(crate) fn add(&mut self, pieces: &Bitfield) {
         if pieces.count_ones() > pieces.len() / 2 {
             self.raise_all();
-            pieces.iter_zeros().for_each(|piece| self.decrease(piece));
+            lacking(pieces).for_each(|piece| self.decrease(piece));
         } else {
-            pieces.iter_ones().for_each(|piece| self.increase(piece));
+            held(pieces).for_each(|piece| self.increase(piece));
         }
     }
 
     /// A peer with these pieces has gone.
     pub(crate) fn subtract(&mut self, pieces: &Bitfield) {
         if pieces.count_ones() > pieces.len() / 2 {
-            pieces.iter_zeros().for_each(|piece| self.increase(piece));
+            lacking(pieces).for_each(|piece| self.increase(piece));
             self.lower_all();
         } else {
-            pieces.iter_ones().for_each(|piece| self.decrease(piece));
+            held(pieces).for_each(|piece| self.decrease(piece));
         }
     }
 
@@ -342,8 +342,23 @@ impl Place {
     }
 }
 
+/// The pieces in the set; none at once if it is empty.
+fn held(pieces: &Bitfield) -> impl Iterator<Item = PieceIndex> {
+    let ones = (pieces.count_ones() > 0).then(|| pieces.iter_ones());
+    ones.into_iter().flatten()
+}
+
+/// The pieces not in the set; none at once if it is full.
+fn lacking(pieces: &Bitfield) -> impl Iterator<Item = PieceIndex> {
+    let zeros = (!pieces.is_full()).then(|| pieces.iter_zeros());
+    zeros.into_iter().flatten()
+}
+
 /// How many pieces are in both sets.
 pub(crate) fn count_common(a: &Bitfield, b: &Bitfield) -> u32 {
+    if a.is_full() || b.is_full() {
+        return a.count_ones().min(b.count_ones());
+    }
     let words = 0..a.as_bytes().len().div_ceil(8);
     words
         .map(|index| (word(a.as_bytes(), index) & word(b.as_bytes(), index)).count_ones())

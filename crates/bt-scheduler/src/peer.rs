@@ -57,6 +57,8 @@ pub(crate) struct Requests {
     /// Cancelled, or dropped with a choke: an answer may be under way, but nobody waits for it.
     /// The latest few, so that it is not taken for a block that was never asked for.
     given_up: VecDeque<Block>,
+    /// Live requests answered since the last was given up.
+    answered_since: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -254,12 +256,21 @@ impl Requests {
 
     /// Takes out the request for `block`, as it was answered; remembers which were passed over.
     pub(crate) fn take_answered(&mut self, block: Block) -> Option<Taken> {
-        if let Some(index) = self.live_index(block) {
-            for skipped in self.live.iter_mut().take(index) {
-                skipped.is_skipped = true;
+        let Some(index) = self.live_index(block) else {
+            return self.take(block);
+        };
+        for skipped in self.live.iter_mut().take(index) {
+            skipped.is_skipped = true;
+        }
+        let request = self.live.remove(index)?;
+        if !self.given_up.is_empty() {
+            self.answered_since += 1;
+            if self.answered_since > MAX_GIVEN_UP {
+                // A whole pipeline that was asked later has been answered: these will not be.
+                self.given_up.clear();
             }
         }
-        self.take(block)
+        Some(Taken::Live(request))
     }
 
     /// Takes out the request for `block`.
@@ -287,6 +298,7 @@ impl Requests {
 
     /// Remembers a request that is over on our side.
     pub(crate) fn give_up(&mut self, block: Block) {
+        self.answered_since = 0;
         if self.given_up.len() == MAX_GIVEN_UP {
             self.given_up.pop_front();
         }

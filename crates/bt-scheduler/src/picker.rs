@@ -259,7 +259,7 @@ impl Picker {
         let peer = &mut self.peers[at];
         (peer.listed, peer.wanted) = (listed, wanted);
         let lost = std::mem::replace(&mut peer.pieces, pieces);
-        if lost.has_any_not_in(&peer.pieces) {
+        if lost.count_ones() > 0 {
             self.release_lost(at);
         }
         self.resume(at);

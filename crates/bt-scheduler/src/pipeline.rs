@@ -85,9 +85,9 @@ impl Pipeline {
             }
             Phase::Steady => {
                 let ahead = config.queue_time + self.round_trip.latency();
-                let bytes_ahead = u128::from(rate) * ahead.as_micros() / 1_000_000;
-                let blocks_ahead = bytes_ahead.div_ceil(u128::from(BLOCK_LENGTH));
-                self.depth = blocks_ahead.min(u128::from(config.max_pipeline)) as u32;
+                let bytes_ahead = rate.saturating_mul(ahead.as_millis() as u64) / 1000;
+                let blocks_ahead = bytes_ahead.div_ceil(u64::from(BLOCK_LENGTH));
+                self.depth = blocks_ahead.min(u64::from(config.max_pipeline)) as u32;
             }
         }
     }

@@ -63,12 +63,12 @@ impl RateMeter {
         if elapsed < TICK {
             return;
         }
-        let ended = elapsed.as_millis() / TICK.as_millis();
-        for _ in 0..ended.min(FORGOTTEN_AFTER) {
+        let elapsed_nanos = elapsed.as_nanos() as u64; // 584 years fit.
+        let tick_nanos = TICK.as_nanos() as u64;
+        for _ in 0..(elapsed_nanos / tick_nanos).min(FORGOTTEN_AFTER) {
             self.end_tick();
         }
-        let remainder = elapsed.as_millis() % TICK.as_millis();
-        self.tick_start = now - Duration::from_millis(remainder as u64);
+        self.tick_start = now - Duration::from_nanos(elapsed_nanos % tick_nanos);
     }
 
     fn end_tick(&mut self) {
@@ -87,7 +87,7 @@ const TICKS_PER_SEC: u64 = 4;
 const WEIGHT: u64 = 8;
 const FRACTION_BITS: u32 = 8;
 /// (7/8)^400 of the fastest link is less than a byte.
-const FORGOTTEN_AFTER: u128 = 400;
+const FORGOTTEN_AFTER: u64 = 400;
 
 #[cfg(test)]
 mod tests {
