@@ -18,6 +18,7 @@ mod cmd;
 mod deps;
 mod fuzz;
 mod install;
+mod picture;
 mod readme;
 mod run;
 mod steps;
@@ -59,12 +60,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Many swarms on virtual time (tests/src/bin/sim)
+    /// Many swarms on virtual time (tests/sim)
     Sim {
         /// Passed on: SCENARIO --peers N --seed S
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Record `bt demo` in a terminal for the README (docs/demo.svg)
+    Picture,
     /// What each crate brings along when it is used alone
     Deps,
     /// The short tier: what .ci/run runs, with the time of each step
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Command::Readme { check: false } => readme::write(),
         Command::Interop { args } => run::interop(&args),
         Command::Sim { args } => run::sim(&args),
+        Command::Picture => picture::record(),
         Command::Deps => deps::run(),
         Command::Ci => tiers::short(),
         Command::Full(args) => tiers::long(&args),

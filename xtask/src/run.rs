@@ -23,6 +23,7 @@ pub(crate) fn sim(args: &[String]) -> Result {
     Cmd::new(release_binary("sim")).args(args).run()
 }
 
-fn release_binary(name: &str) -> String {
+/// Where a release build puts `name`, as a path from the workspace's root.
+pub(crate) fn release_binary(name: &str) -> String {
     workspace::short(&workspace::target_dir().join("release").join(name))
 }
