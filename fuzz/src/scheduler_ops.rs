@@ -134,7 +134,7 @@ impl Machine {
             picker: Picker::new(Arc::clone(&layout), have, config, seed),
             choker: FixedSlots::new(usize::from(torrent.seed % 5), seed),
             layout,
-            now: Instant::now(),
+            now: crate::epoch(),
             next_conn: 0,
             asked: BTreeMap::new(),
             unchoked: BTreeMap::new(),

@@ -167,9 +167,9 @@ impl World {
         });
         let mut model: Vec<Vec<_>> = right.iter().map(|piece| vec![None; piece.len()]).collect();
         for (place, piece) in model.iter_mut().zip(storage.layout().pieces()) {
-            for index in 0..place.len() {
+            for (index, byte) in place.iter_mut().enumerate() {
                 if is_pad(&storage, piece, index) {
-                    place[index] = Some(0);
+                    *byte = Some(0);
                 }
             }
         }

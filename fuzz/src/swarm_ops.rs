@@ -40,15 +40,37 @@ struct Input {
 
 #[derive(Arbitrary)]
 enum Op {
-    Advance { millis: u16 },
-    AddPeers { ports: Vec<u16> },
+    Advance {
+        millis: u16,
+    },
+    AddPeers {
+        ports: Vec<u16>,
+    },
     Metadata,
-    Connect { id: u8, is_fast: bool, is_inbound: bool },
-    DialFailed { dial: u8 },
-    Disconnected { conn: u8 },
-    Say { conn: u8, message: Saying },
-    Block { conn: u8, block: Range },
-    Disk { job: u8, is_good: bool, fails: bool },
+    Connect {
+        id: u8,
+        is_fast: bool,
+        is_inbound: bool,
+    },
+    DialFailed {
+        dial: u8,
+    },
+    Disconnected {
+        conn: u8,
+    },
+    Say {
+        conn: u8,
+        message: Saying,
+    },
+    Block {
+        conn: u8,
+        block: Range,
+    },
+    Disk {
+        job: u8,
+        is_good: bool,
+        fails: bool,
+    },
     DiskRecovered,
     Stop,
 }
@@ -106,9 +128,10 @@ impl Saying {
             Self::Reject(range) => Message::Reject(range.raw()),
             Self::Suggest(piece) => Message::Suggest(u32::from(*piece)),
             Self::AllowedFast(piece) => Message::AllowedFast(u32::from(*piece)),
-            Self::Extended { id, payload } => {
-                Message::Extended { id: *id, payload: payload.clone().into() }
-            }
+            Self::Extended { id, payload } => Message::Extended {
+                id: *id,
+                payload: payload.clone().into(),
+            },
             Self::Unknown => Message::Unknown { id: 99, length: 3 },
         }
     }
@@ -150,7 +173,7 @@ impl World {
         config.grant.memory_bytes = MEMORY_BYTES;
         config.grant.max_peers = 6;
         let mut world = Self {
-            now: Instant::now(),
+            now: crate::epoch(),
             swarm: Swarm::new(info.ids(), config, [1; 32]),
             info,
             is_complete: input.is_complete,
@@ -172,16 +195,26 @@ impl World {
                 self.swarm.handle_timeout(self.now);
             }
             Op::AddPeers { ports } => {
-                let peers = ports.iter().map(|&port| SocketAddr::from(([10, 0, 0, 1], port)));
+                let peers = ports
+                    .iter()
+                    .map(|&port| SocketAddr::from(([10, 0, 0, 1], port)));
                 self.swarm.add_peers(now, PeerSource::Tracker, peers);
             }
             Op::Metadata => {
                 let count = self.info.layout().piece_count();
-                let have =
-                    if self.is_complete { Bitfield::full(count) } else { Bitfield::new(count) };
-                self.swarm.handle_metadata(now, Arc::clone(&self.info), have);
+                let have = if self.is_complete {
+                    Bitfield::full(count)
+                } else {
+                    Bitfield::new(count)
+                };
+                self.swarm
+                    .handle_metadata(now, Arc::clone(&self.info), have);
             }
-            Op::Connect { id, is_fast, is_inbound } => self.connect(*id, *is_fast, *is_inbound),
+            Op::Connect {
+                id,
+                is_fast,
+                is_inbound,
+            } => self.connect(*id, *is_fast, *is_inbound),
             Op::DialFailed { dial } => {
                 if let Some((id, _)) = take(&mut self.dials, *dial) {
                     self.swarm.handle_dial_failed(now, id);
@@ -200,10 +233,15 @@ impl World {
             Op::Block { conn, block } => {
                 if let Some(conn) = self.conn(*conn) {
                     let raw = block.raw();
-                    self.swarm.handle_block(now, conn, raw, Length(raw.length as usize));
+                    self.swarm
+                        .handle_block(now, conn, raw, Length(raw.length as usize));
                 }
             }
-            Op::Disk { job, is_good, fails } => {
+            Op::Disk {
+                job,
+                is_good,
+                fails,
+            } => {
                 if let Some(job) = take(&mut self.jobs, *job) {
                     self.swarm.handle_disk(now, answer(&job, *is_good, *fails));
                 }
@@ -215,10 +253,16 @@ impl World {
 
     fn connect(&mut self, id: u8, is_fast: bool, is_inbound: bool) {
         let dial = (!is_inbound).then(|| self.dials.pop()).flatten();
-        let direction = if dial.is_some() { Direction::Outbound } else { Direction::Inbound };
+        let direction = if dial.is_some() {
+            Direction::Outbound
+        } else {
+            Direction::Inbound
+        };
         let plain = Reserved::NONE.with_extended();
         let connection = NewConnection {
-            peer: dial.map_or(SocketAddr::from(([10, 0, 0, 2], u16::from(id) + 1)), |d| d.1),
+            peer: dial.map_or(SocketAddr::from(([10, 0, 0, 2], u16::from(id) + 1)), |d| {
+                d.1
+            }),
             direction,
             transport: Transport::Tcp,
             peer_id: PeerId([id % 8; 20]),
@@ -260,13 +304,18 @@ fn answer(job: &Job, is_good: bool, fails: bool) -> DiskDone<Length> {
     match *job {
         Job::Verify(piece) if fails => DiskDone::Failed(FailedJob::Verify(piece)),
         Job::Verify(piece) if is_good => DiskDone::Verified(piece),
-        Job::Verify(piece) => DiskDone::Corrupt { piece, block_digests: Vec::new() },
+        Job::Verify(piece) => DiskDone::Corrupt {
+            piece,
+            block_digests: Vec::new(),
+        },
         Job::Spill(piece) if fails => DiskDone::Failed(FailedJob::Spill(piece)),
         Job::Spill(piece) => DiskDone::Spilled(piece),
         Job::Read(conn, block) if fails => DiskDone::Failed(FailedJob::Read(conn, block)),
-        Job::Read(conn, block) => {
-            DiskDone::Read { conn, block, payload: Length(block.length as usize) }
-        }
+        Job::Read(conn, block) => DiskDone::Read {
+            conn,
+            block,
+            payload: Length(block.length as usize),
+        },
     }
 }
 

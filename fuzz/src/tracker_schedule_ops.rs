@@ -85,10 +85,6 @@ struct World {
 }
 
 impl World {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an arbitrary epoch; only offsets from it matter"
-    )]
     fn new(input: &Input) -> Self {
         let mut config = Config::new(Identity {
             swarm_id: SwarmId([1; 20]),
@@ -108,7 +104,7 @@ impl World {
             .map(|tier| tier.iter().map(|n| url(*n)).collect());
         Self {
             schedule: Schedule::new(tiers.collect(), config, [7; 32]),
-            now: Instant::now(),
+            now: crate::epoch(),
             open: Vec::new(),
             told: BTreeMap::new(),
             is_running: false,

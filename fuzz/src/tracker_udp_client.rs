@@ -86,10 +86,6 @@ struct World {
 }
 
 impl World {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an arbitrary epoch; only offsets from it matter"
-    )]
     fn new(is_ipv6: bool) -> Self {
         let ip = match is_ipv6 {
             true => Ipv6Addr::LOCALHOST.into(),
@@ -99,7 +95,7 @@ impl World {
         Self {
             tracker: UdpTracker::new(address, "/announce", [7; 32]),
             family: Family::of(address),
-            now: Instant::now(),
+            now: crate::epoch(),
             sent: Vec::new(),
             open: BTreeSet::new(),
         }
