@@ -29,7 +29,7 @@ fn bitfield(c: &mut Criterion) {
     let mut group = c.benchmark_group("types/bitfield");
     group.throughput(Throughput::Elements(1_000_000));
     group.bench_function("iter_ones_1m", |b| {
-        b.iter(|| black_box(&full).iter_ones().count())
+        b.iter(|| black_box(&full).iter_ones().count());
     });
     group.bench_function("has_any_not_in_1m", |b| {
         b.iter(|| black_box(&full).has_any_not_in(black_box(&full)));

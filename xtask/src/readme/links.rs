@@ -69,7 +69,7 @@ impl<'a> Link<'a> {
     }
 }
 
-/// Leaves out lines such as "[`Foo`]: crate::Foo"; gives the names of references that stay.
+/// Leaves out lines such as ``[`Foo`]: crate::Foo``; gives the names of references that stay.
 fn without_item_references(prose: &str) -> (String, BTreeSet<String>) {
     let mut out = String::new();
     let mut kept = BTreeSet::new();

@@ -201,7 +201,10 @@ impl<P: Payload> Swarm<P> {
     /// What we turn out to have of a torrent whose metadata came late: a bitfield comes too late.
     pub(super) fn send_haves(&mut self, conn: ConnId) {
         let have = self.torrent.as_ref().map(|torrent| torrent.picker.have());
-        let pieces: Vec<_> = have.into_iter().flat_map(bt_types::Bitfield::iter_ones).collect();
+        let pieces: Vec<_> = have
+            .into_iter()
+            .flat_map(bt_types::Bitfield::iter_ones)
+            .collect();
         for piece in pieces {
             self.send(conn, Message::Have(piece.get()));
         }
