@@ -43,8 +43,8 @@
 //!
 //! # BEPs
 //!
-//! Covered: 3, 6 (all of it but serving allowed-fast pieces), 10, 20, 27, 47, and 54 as receiver.
-//! Not yet: 9, 11, 16, 21, 40, 52, 55.
+//! Covered: 3, 6 (suggestions are not followed, and no piece is allowed fast), 10, 20, 27, 47.
+//! Not yet: 9, 11, 16, 21, 40, 52, 54, 55.
 
 mod action;
 mod assembly;
