@@ -28,6 +28,10 @@ pub struct PickerConfig {
     pub min_timeout: Duration,
     /// The most time that a request is given.
     pub max_timeout: Duration,
+    /// A block is taken over from a slower peer only if that needs at least this long for it: a
+    /// taken-over block mostly comes twice, and where all links are full, upload that is wasted on
+    /// the second is what everybody lacks.
+    pub take_over_after: Duration,
     /// An overdue request is forgotten altogether when it is this old, and its memory freed.
     pub late_lifetime: Duration,
 }
@@ -44,6 +48,7 @@ impl Default for PickerConfig {
             first_timeout: Duration::from_secs(10),
             min_timeout: Duration::from_secs(2),
             max_timeout: Duration::from_secs(60),
+            take_over_after: Duration::from_secs(5),
             late_lifetime: Duration::from_secs(120),
         }
     }

@@ -276,13 +276,14 @@ impl Picker {
     /// Takes over a block from a much slower peer, which may still answer.
     fn take_over(&mut self, now: Instant, at: usize) -> Option<Block> {
         let mine = self.expected_of_next(at)?;
+        let too_slow = (mine * 2).max(self.config.take_over_after);
         let busy = self.slowest_busy(now, at, |picker, busy| {
             let (id, slot) = picker.slot_of(busy);
             picker.partials.get(id).askers(slot).live == 1
                 && !picker.peers[at]
                     .requests
                     .contains(picker.block_at(id, slot))
-                && busy.expected > mine * 2
+                && busy.expected > too_slow
         })?;
         let (id, slot) = self.slot_of(busy);
         self.peers[busy.holder].requests.set_late(busy.request);

@@ -239,6 +239,16 @@ fn a_reserved_piece_has_one_source() {
 }
 
 #[test]
+fn a_reserved_piece_is_for_all_when_its_peer_loses_it() {
+    let (mut picker, now, first) = with_seed(layout(1, 4));
+    let second = join_seed(&mut picker, now, 2);
+    assert!(picker.reserve(PieceIndex::new(0), first));
+    picker.peer_lost(first, PieceIndex::new(0));
+    picker.check_invariants();
+    assert_eq!(pick(&mut picker, now, second).len(), 4);
+}
+
+#[test]
 fn what_a_peer_loses_is_not_asked_of_it() {
     let (mut picker, now, first) = with_seed(layout(1, 8));
     let asked = pick(&mut picker, now, first);

@@ -1,5 +1,6 @@
 //! What holds whatever happens.
 
+use bt_types::BLOCK_LENGTH;
 use proptest::{prelude::*, sample::Index};
 
 use super::{super::*, epoch, layout, world::World};
@@ -80,7 +81,10 @@ proptest! {
         for &(rate, latency_ms) in &peers {
             world.join_seed(rate, latency_ms);
         }
-        world.run(Duration::from_secs(3600));
+        let rate: u64 = peers.iter().map(|(rate, _)| rate).sum();
+        let ideal = Duration::from_secs(u64::from(pieces * blocks * BLOCK_LENGTH) / rate);
+        // Slow start, the last blocks of the slow, and at most one peer taken for silent.
+        world.run(ideal * 3 / 2 + Duration::from_secs(30));
         world.picker.check_invariants();
         let mut requested = world.requested.clone();
         requested.sort_unstable();

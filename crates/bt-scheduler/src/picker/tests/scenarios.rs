@@ -145,6 +145,22 @@ fn a_snubbed_peer_that_answers_is_forgiven() {
     assert!(super::pick(&mut picker, later, conn).len() >= 2);
 }
 
+/// Peers that unchoke us and never send hold up nothing but the first request to each.
+#[test]
+fn many_silent_peers_can_not_keep_a_block_from_the_one_that_answers() {
+    let mut world = World::new(layout(4, 4), 3);
+    for _ in 0..6 {
+        let silent = world.join_seed(1_000_000, 20);
+        world.mute(silent, Duration::ZERO);
+    }
+    world.join_seed(50_000, 20);
+    let took = world.run(SECS * 60);
+    assert!(
+        took < SECS * 15,
+        "{took:?}: ten for the first time-out, five for the data"
+    );
+}
+
 /// What never comes is forgotten after two minutes, so that its memory is free again.
 #[test]
 fn late_requests_do_not_hold_memory_for_ever() {
