@@ -123,6 +123,12 @@ impl<'a> Builder<'a> {
         self
     }
 
+    /// Lets the trackers have their way with intervals that are too short for the world.
+    pub(crate) fn announcing_eagerly(mut self) -> Self {
+        self.command.args(["--min-announce-interval", "1"]);
+        self
+    }
+
     /// Changes the command in ways that only one case wants.
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Command)) -> Self {
         change(&mut self.command);
@@ -274,7 +280,8 @@ impl Progress {
     }
 }
 
-/// What `bt seed` and `bt verify` are pointed at: the file or folder that the torrent names.
+/// What `bt seed` and `bt verify` are pointed at: the file or folder that the torrent names. They
+/// take the folder above, too.
 pub(crate) fn content(folder: &Path, name: &str) -> PathBuf {
     folder.join(name)
 }

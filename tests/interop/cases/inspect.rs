@@ -181,6 +181,10 @@ fn verify(case: &Case<'_>, payload: &Payload) -> Outcome {
     bt::run(case, words, wait::SOON)?
         .ensure_exit(exit::DONE)
         .context("good data")?;
+    let by_folder = [words[0], words[1], folder.as_os_str()];
+    bt::run(case, by_folder, wait::SOON)?
+        .ensure_exit(exit::DONE)
+        .context("the folder above")?;
 
     let (victim, length) = payload
         .files()

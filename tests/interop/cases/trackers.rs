@@ -6,7 +6,7 @@ use bt_tracker_udp::AnnounceCounts;
 
 use super::{Entry, MIB, get::made_by_libtorrent};
 use crate::{
-    bt::{self, Bt},
+    bt::{self, Bt, exit},
     foreign::{
         Torrent,
         libtorrent::{Format, Libtorrent},
@@ -96,6 +96,7 @@ fn events_of_a_get(case: &Case<'_>) -> Outcome {
     let mut bt = bt::get(case, "bt-get", &torrent, &folder)?
         .tracker(&tracker.url())
         .peer(seeder.address())
+        .announcing_eagerly()
         .start()?;
     wait_for_regular_announces(&tracker, &torrent, &mut bt)?;
     let stats = tracker.stats(&torrent)?;
@@ -134,7 +135,9 @@ fn events_of_a_seed(case: &Case<'_>) -> Outcome {
     let tracker = OwnTracker::start(case)?;
     let torrent = made_by_libtorrent(case, &payload, Format::V1, Some(tracker.address()))?;
     let content = bt::content(&case.folder("seed")?, &payload.name);
-    let mut bt = bt::seed(case, "bt-seed", &torrent, &content)?.start()?;
+    let mut bt = bt::seed(case, "bt-seed", &torrent, &content)?
+        .announcing_eagerly()
+        .start()?;
     wait_for_regular_announces(&tracker, &torrent, &mut bt)?;
     let stats = tracker.stats(&torrent)?;
     ensure!(
@@ -143,6 +146,7 @@ fn events_of_a_seed(case: &Case<'_>) -> Outcome {
     );
 
     bt.interrupt()?;
+    bt.wait_exit(exit::DONE, wait::SOON)?;
     wait::until("the tracker has heard the goodbye", wait::SOON, || {
         Ok((tracker.stats(&torrent)?.announces.stopped > 0).then_some(()))
     })?;
@@ -168,6 +172,7 @@ fn peer_found_later(case: &Case<'_>) -> Outcome {
     let folder = case.folder("got")?;
     let mut bt = bt::get(case, "bt-get", &torrent, &folder)?
         .tracker(&tracker.url())
+        .announcing_eagerly()
         .start()?;
     wait_for_regular_announces(&tracker, &torrent, &mut bt)?;
 
