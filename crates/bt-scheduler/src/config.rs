@@ -48,7 +48,7 @@ impl Default for PickerConfig {
             first_timeout: Duration::from_secs(10),
             min_timeout: Duration::from_secs(2),
             max_timeout: Duration::from_secs(60),
-            take_over_after: Duration::from_secs(5),
+            take_over_after: Duration::from_secs(10),
             late_lifetime: Duration::from_secs(120),
         }
     }

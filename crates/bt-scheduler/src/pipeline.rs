@@ -13,6 +13,8 @@ pub(crate) struct Pipeline {
     depth: u32,
     phase: Phase,
     round_trip: RoundTrip,
+    /// Smoothed; see [`block_time`](Self::block_time).
+    block_time: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,7 @@ impl Pipeline {
             depth: INITIAL_DEPTH,
             phase: Phase::slow_start(now),
             round_trip: RoundTrip::default(),
+            block_time: None,
         }
     }
 
@@ -51,16 +54,22 @@ impl Pipeline {
         self.phase = Phase::Steady;
     }
 
-    /// A block has come, `round_trip` after it was asked for.
+    /// A block has come, `round_trip` after it was asked for, and `busy` after the peer could turn
+    /// to it: the block before had come.
     pub(crate) fn record(
         &mut self,
         now: Instant,
         bytes: u32,
         round_trip: Duration,
+        busy: Duration,
         config: &PickerConfig,
     ) {
         self.rate.record(now, u64::from(bytes));
         self.round_trip.record(round_trip);
+        self.block_time = Some(match self.block_time {
+            Some(mean) => (mean * 7 + busy) / 8,
+            None => busy,
+        });
         let rate = self.rate_bytes_per_sec(now);
         match &mut self.phase {
             Phase::SlowStart {
@@ -105,12 +114,10 @@ impl Pipeline {
         self.rate.bytes_per_sec(now)
     }
 
-    /// How long this peer takes for a block while it is sending; `None` if it never sent one, or
-    /// not for so long that nothing is known any more.
-    pub(crate) fn block_time(&self, now: Instant) -> Option<Duration> {
-        let rate = self.rate_bytes_per_sec(now);
-        let micros = (u64::from(BLOCK_LENGTH) * 1_000_000).checked_div(rate)?;
-        Some(Duration::from_micros(micros))
+    /// How long this peer takes for a block while it has something to send; `None` if it never
+    /// sent one. Not the inverse of the rate, which also falls when we ask for little.
+    pub(crate) fn block_time(&self) -> Option<Duration> {
+        self.block_time
     }
 
     pub(crate) fn is_slow_start(&self) -> bool {

@@ -115,10 +115,11 @@ impl Picker {
     fn record_answer(&mut self, now: Instant, at: usize, request: Request) {
         let round_trip = now.saturating_duration_since(request.sent_at);
         let peer = &mut self.peers[at];
+        let busy = now.saturating_duration_since(request.sent_at.max(peer.last_block));
         peer.last_block = now;
         (peer.snubs, peer.rejects, peer.pause) = (0, 0, None);
         peer.pipeline
-            .record(now, request.block.length, round_trip, &self.config);
+            .record(now, request.block.length, round_trip, busy, &self.config);
         self.arm(at); // Quicker answers make us less patient.
         self.set_ready(at);
     }

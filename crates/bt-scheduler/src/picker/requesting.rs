@@ -338,7 +338,7 @@ impl Picker {
             .enumerate()
             .filter(|&(holder, _)| holder != at);
         let candidates = others.filter_map(|(holder, peer)| {
-            let block_time = peer.pipeline.block_time(now);
+            let block_time = peer.pipeline.block_time();
             let busy = |request| Busy {
                 holder,
                 request,
@@ -367,8 +367,7 @@ impl Picker {
     /// sent one.
     fn expected_of_next(&self, at: usize) -> Option<Duration> {
         let peer = &self.peers[at];
-        // At the rate at which it last sent: that it is idle now is not its fault.
-        let block_time = peer.pipeline.block_time(peer.last_block)?;
+        let block_time = peer.pipeline.block_time()?;
         let queued = peer.requests.outstanding() as u32 + 1;
         Some(
             peer.pipeline

@@ -17,7 +17,7 @@ fn slow_start_doubles_with_each_round_trip_and_ends_when_the_rate_stands() {
     let mut pipeline = Pipeline::new(start);
     let depth = pipeline.depth(250, &config);
     for _ in 0..depth {
-        pipeline.record(start + MS * 50, BLOCK_LENGTH, MS * 50, &config);
+        pipeline.record(start + MS * 50, BLOCK_LENGTH, MS * 50, MS, &config);
     }
     assert_eq!(pipeline.depth(250, &config), 2 * depth);
     assert!(pipeline.is_slow_start());
@@ -26,6 +26,7 @@ fn slow_start_doubles_with_each_round_trip_and_ends_when_the_rate_stands() {
             start + MS * (50 + 100 * block),
             BLOCK_LENGTH,
             MS * 50,
+            MS,
             &config,
         );
     }
@@ -97,7 +98,7 @@ fn check_depth(rate: u64, latency: Duration, expected: std::ops::RangeInclusive<
         }
         let (sent_at, arrives) = queue.pop_front().unwrap();
         now = arrives;
-        pipeline.record(now, BLOCK_LENGTH, now - sent_at, &config);
+        pipeline.record(now, BLOCK_LENGTH, now - sent_at, block_time, &config);
     }
     let depth = pipeline.depth(u32::MAX, &config);
     assert!(
