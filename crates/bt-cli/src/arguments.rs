@@ -91,6 +91,15 @@ pub(crate) struct Network {
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_memory)]
     pub(crate) memory: u64,
 
+    /// Announce to a tracker no more often than this, in seconds, whatever it asks for
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value_t = 60,
+        hide_short_help = true
+    )]
+    pub(crate) min_announce_interval: u64,
+
     /// Print one JSON object a line on stdout: `listening`, `checking`, `progress`, `complete`,
     /// `error`
     #[arg(long)]
@@ -249,6 +258,7 @@ mod tests {
         };
         assert_eq!((get.torrent, get.output), ("-".into(), ".".into()));
         assert_eq!((get.network.port, get.network.memory), (6881, 32 << 20));
+        assert_eq!(get.network.min_announce_interval, 60);
         let Verb::Demo(demo) = parse("bt demo").unwrap().verb else {
             panic!()
         };

@@ -39,6 +39,7 @@ pub(crate) fn start(
     let config = SessionConfig {
         listen_port: network.port,
         memory: usize::try_from(network.memory).unwrap_or(usize::MAX),
+        min_announce_interval: Duration::from_secs(network.min_announce_interval),
         ..SessionConfig::default()
     };
     let session = Session::start(config).map_err(|error| Failure::other(error.to_string()))?;

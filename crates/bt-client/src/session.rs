@@ -292,8 +292,8 @@ const DEFAULT_MEMORY: usize = 32 << 20;
 const DEFAULT_OPEN_FILES: usize = 256;
 /// Strangers that have connected and not yet said which torrent they want.
 const MAX_HALF_OPEN_INBOUND: usize = 64;
-/// A tracker gets what it asks for, but no faster than this.
-const MIN_ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);
+/// Trackers of fast swarms ask for two minutes, hardly any for less than one.
+const MIN_ANNOUNCE_INTERVAL: Duration = Duration::from_secs(60);
 /// Who stops a download waits for the trackers, but not for long: they notice by themselves.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// Our letters in peer ids (BEP 20).

@@ -3,11 +3,7 @@
 mod udp;
 mod url;
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, net::SocketAddr, time::Instant};
 
 use bt_tracker::{Announce, AnnounceFailure, AnnounceId, Event, Progress, Retry, Schedule};
 use bt_tracker_udp::BEP_15_ATTEMPTS;
@@ -28,8 +24,6 @@ pub(crate) struct Trackers {
     udp: UdpTrackers,
     mailbox: Mailbox,
     under_way: HashMap<AnnounceId, AbortOnDrop>,
-    /// When the schedule was last told that more peers are wanted.
-    wanted_peers: Option<Instant>,
     has_stopped: bool,
 }
 
@@ -43,7 +37,6 @@ impl Trackers {
             udp,
             mailbox,
             under_way: HashMap::new(),
-            wanted_peers: None,
             has_stopped: false,
         }
     }
@@ -51,7 +44,6 @@ impl Trackers {
     pub(crate) fn start(&mut self, now: Instant, progress: Progress) {
         self.schedule.set_progress(progress);
         self.schedule.start(now);
-        self.wanted_peers = Some(now);
     }
 
     pub(crate) fn completed(&mut self, now: Instant) {
@@ -87,13 +79,8 @@ impl Trackers {
         events
     }
 
-    /// More peers are wanted, and may have been for long.
     pub(crate) fn want_peers(&mut self, now: Instant) {
-        let is_soon = |last| now.duration_since(last) < WANT_PEERS_INTERVAL;
-        if !self.wanted_peers.is_some_and(is_soon) {
-            self.wanted_peers = Some(now);
-            self.schedule.want_peers(now);
-        }
+        self.schedule.want_peers(now);
     }
 
     pub(crate) fn handle_outcome(&mut self, now: Instant, id: AnnounceId, outcome: Outcome) {
@@ -156,7 +143,3 @@ fn failure(message: String) -> AnnounceFailure {
         retry: Retry::Unspecified,
     }
 }
-
-/// A tracker that has just been asked knows nobody new: between two wishes that it did not ask for
-/// itself by a shorter interval.
-const WANT_PEERS_INTERVAL: Duration = Duration::from_secs(60);
