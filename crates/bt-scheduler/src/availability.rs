@@ -89,11 +89,6 @@ impl Availability {
         &self.listed
     }
 
-    /// Whether there is a piece not begun that somebody has.
-    pub(crate) fn any_to_begin(&self) -> bool {
-        self.ends[0] < self.order.len() as u32
-    }
-
     /// A peer with these pieces has come.
     pub(crate) fn add(&mut self, pieces: &Bitfield) {
         if pieces.count_ones() > pieces.len() / 2 {

@@ -22,6 +22,9 @@ pub struct PickerConfig {
     /// Requests for blocks that others are asked for too, that one peer may have outstanding in
     /// the end-game.
     pub max_duplicates: usize,
+    /// In the end-game, a block is asked for twice only if the one who is asked already needs at
+    /// least this long for it, and twice as long as the other.
+    pub duplicate_after: Duration,
     /// How long a peer that never sent a block may take for the first.
     pub first_timeout: Duration,
     /// The least time that a request is given.
@@ -45,6 +48,7 @@ impl Default for PickerConfig {
             whole_piece_time: Duration::from_secs(20),
             max_askers: 2,
             max_duplicates: 2,
+            duplicate_after: Duration::from_millis(2000),
             first_timeout: Duration::from_secs(10),
             min_timeout: Duration::from_secs(2),
             max_timeout: Duration::from_secs(60),

@@ -326,7 +326,10 @@ impl Picker {
         self.unreserve(at, |_, _| true);
         let released = match outstanding {
             OnChoke::Dropped => self.drop_requests(at),
-            OnChoke::AwaitRejects => self.release_where(at, |_, _| true),
+            // What has left already still comes, for the rest there are rejects within a round
+            // trip: whoever asks elsewhere at once gets the former twice. A peer that sends
+            // neither runs into its time-out.
+            OnChoke::AwaitRejects => false,
         };
         self.arm(at);
         if released {

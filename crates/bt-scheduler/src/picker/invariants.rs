@@ -61,7 +61,7 @@ impl Picker {
                 peer.listed,
                 count_common(&peer.pieces, self.availability.listed())
             );
-            assert!(!peer.is_choking || (live.is_empty() && peer.current.is_none()));
+            assert!(!peer.is_choking || peer.current.is_none());
             assert!(peer.requests.live.len() <= self.config.max_pipeline as usize);
             assert!(live.iter().all(|block| peer.pieces.get(block.piece)));
             assert!(live.iter().all(|&block| {

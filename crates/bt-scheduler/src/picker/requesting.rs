@@ -294,18 +294,23 @@ impl Picker {
 
     /// The end-game: when no free block is left anywhere, asks for one that another is asked for.
     ///
-    /// No flood: a block is asked of [`max_askers`](crate::PickerConfig::max_askers) at most, and
-    /// a peer for [`max_duplicates`](crate::PickerConfig::max_duplicates).
+    /// No flood: only blocks that will not come soon, each asked of
+    /// [`max_askers`](crate::PickerConfig::max_askers) at most, and a peer for
+    /// [`max_duplicates`](crate::PickerConfig::max_duplicates).
     fn duplicate(&mut self, now: Instant, at: usize) -> Option<Block> {
         let is_full = self.peers[at].requests.duplicates() >= self.config.max_duplicates;
         if is_full || self.any_free_block() {
             return None;
         }
+        // Whoever answers about as soon as the other only wastes what it sends.
+        let mine = self.expected_of_next(at).unwrap_or(UNKNOWN_BLOCK_TIME);
+        let worth_it = (mine * 2).max(self.config.duplicate_after);
         // The least duplicated first, of these the one that is expected last.
         (1..self.config.max_askers).find_map(|askers| {
             let busy = self.slowest_busy(now, at, |picker, busy| {
                 let (id, slot) = picker.slot_of(busy);
-                picker.partials.get(id).askers(slot).live == askers
+                busy.expected > worth_it
+                    && picker.partials.get(id).askers(slot).live == askers
                     && !picker.peers[at]
                         .requests
                         .contains(picker.block_at(id, slot))
@@ -315,13 +320,10 @@ impl Picker {
         })
     }
 
-    /// Whether somebody who is connected has a block that nobody is asked for.
+    /// Whether there is a block that nobody is asked for, be it that nobody here has it: what all
+    /// wait for comes soonest if nobody's upload is spent twice before the very end.
     fn any_free_block(&self) -> bool {
-        let is_available = |&id: &u32| {
-            let partial = self.partials.get(id);
-            self.availability.of(partial.piece()) > 0 && partial.reserved_for().is_none()
-        };
-        self.availability.any_to_begin() || self.partials.open().iter().any(is_available)
+        self.availability.listed().count_ones() > 0 || !self.partials.open().is_empty()
     }
 
     /// Of the blocks that others are asked for and this peer has, the one expected last among

@@ -142,37 +142,32 @@ fn requests_go_back_when_their_peer_leaves_or_chokes() {
 /// BEP 6: a choke drops nothing; the peer rejects, or still answers.
 #[test]
 fn with_the_fast_extension_requests_outlive_the_choke() {
-    let (mut picker, now, first) = with_seed(layout(2, 8));
+    let (mut picker, now, first) = with_seed(layout(1, 8));
     let second = join_seed(&mut picker, now, 2);
     let asked = pick(&mut picker, now, first);
     picker.choked(now, first, OnChoke::AwaitRejects);
     picker.check_invariants();
     assert_eq!(picker.outstanding(first), 4, "memory stays reserved");
-    assert_eq!(
-        pick(&mut picker, now, second),
-        asked,
-        "and others are asked"
+    let others = pick(&mut picker, now, second);
+    assert!(
+        others.iter().all(|block| !asked.contains(block)),
+        "what may be on its way is not asked for twice"
     );
-    assert!(picker.handle_reject(now, first, asked[0]));
-    assert!(!picker.handle_reject(now, first, asked[0]));
     let accepted = Received::Accepted {
         piece_complete: false,
     };
-    assert_eq!(picker.handle_block(now, first, asked[1]), accepted);
-    assert_eq!(picker.poll_cancel(), Some((second, asked[1])));
+    assert_eq!(picker.handle_block(now, first, asked[0]), accepted);
+    assert!(picker.handle_reject(now, first, asked[1]));
+    assert!(!picker.handle_reject(now, first, asked[1]));
+    for block in others {
+        let _ = picker.handle_block(now, second, block);
+    }
     assert_eq!(
-        picker.handle_block(now, second, asked[1]),
-        Received::Duplicate
+        pick(&mut picker, now, second)[0],
+        asked[1],
+        "what was rejected is free"
     );
-    assert_eq!(picker.handle_block(now, second, asked[2]), accepted);
-    assert_eq!(picker.poll_cancel(), Some((first, asked[2])));
-    picker.unchoked(now, first);
-    assert_eq!(
-        picker.poll_cancel(),
-        Some((first, asked[3])),
-        "it will not come back to that"
-    );
-    assert_eq!(picker.outstanding(first), 0);
+    assert_eq!(picker.outstanding(first), 2);
     picker.check_invariants();
 }
 
