@@ -120,3 +120,89 @@ async fn read_rest(
 const PROTOCOL_LENGTH: usize = 20;
 /// Before it: protocol, reserved bytes, swarm id.
 const PEER_ID_START: usize = 48;
+
+#[cfg(test)]
+mod tests {
+    use bt_types::PeerId;
+    use bt_wire::Reserved;
+
+    use super::*;
+    use crate::net::testing::{Pipe, pipe};
+
+    const IDS: [SwarmId; 2] = [SwarmId([1; 20]), SwarmId([2; 20])];
+
+    fn handshake(swarm_id: SwarmId, name: u8) -> Handshake {
+        Handshake {
+            reserved: Reserved::NONE.with_fast(),
+            swarm_id,
+            peer_id: PeerId([name; 20]),
+        }
+    }
+
+    /// Answers for a torrent that is known by two ids, the first being its primary one.
+    async fn answer(stream: Pipe) -> Result<Established, HandshakeFailure> {
+        let peer = "192.0.2.1:1".parse().unwrap();
+        let find = |id| IDS.contains(&id).then(|| handshake(IDS[0], b'b'));
+        respond(Arc::new(stream), peer, find).await
+    }
+
+    async fn read(stream: &Pipe) -> Handshake {
+        let mut bytes = [0; Handshake::LENGTH];
+        net::read_exact(stream, &mut bytes).await.unwrap();
+        match Handshake::decode(&bytes).unwrap() {
+            DecodedHandshake::Complete { handshake, .. } => handshake,
+            DecodedHandshake::Incomplete { .. } => unreachable!("68 bytes are a handshake"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_answer_comes_after_48_bytes_and_names_the_swarm_that_was_asked_for() {
+        let (ours, theirs) = pipe(1000);
+        let task = tokio::spawn(answer(ours));
+        let asked = handshake(IDS[1], b'a').encode();
+        net::write_all(&theirs, &asked[..48]).await.unwrap();
+        assert_eq!(read(&theirs).await, handshake(IDS[1], b'b'));
+        net::write_all(&theirs, &asked[48..]).await.unwrap();
+        let established = task.await.unwrap().ok().unwrap();
+        assert_eq!(established.theirs, handshake(IDS[1], b'a'));
+    }
+
+    #[tokio::test]
+    async fn a_swarm_that_nobody_knows_gets_no_answer() {
+        let (ours, theirs) = pipe(1000);
+        let unknown = SwarmId([9; 20]);
+        net::write_all(&theirs, &handshake(unknown, b'a').encode())
+            .await
+            .unwrap();
+        let failure = answer(ours).await.err().unwrap();
+        assert!(matches!(failure, HandshakeFailure::UnknownSwarm(id) if id == unknown));
+        let nothing = net::read_exact(&theirs, &mut [0]).await.unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn another_protocol_is_noticed_before_a_handshake_is_complete() {
+        let (ours, theirs) = pipe(1000);
+        net::write_all(&theirs, b"GET / HTTP/1.1\r\n\r\n..")
+            .await
+            .unwrap();
+        let failure = answer(ours).await.err().unwrap();
+        assert!(
+            matches!(failure, HandshakeFailure::Malformed(_)),
+            "{failure}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_leaves_half_way_is_a_failure() {
+        let (ours, theirs) = pipe(1000);
+        net::write_all(&theirs, &handshake(IDS[0], b'a').encode()[..60])
+            .await
+            .unwrap();
+        drop(theirs);
+        assert!(matches!(
+            answer(ours).await.err().unwrap(),
+            HandshakeFailure::Io(_)
+        ));
+    }
+}

@@ -102,3 +102,6 @@ impl Connection {
 /// Messages and blocks that wait for one peer. Far more than a peer that reads at all lets pile
 /// up: a `have` for each piece of a fast download, and the blocks of its requests.
 const MAX_QUEUED: usize = 4096;
+
+#[cfg(test)]
+mod tests;

@@ -15,5 +15,7 @@ pub(crate) use dial::dial;
 pub use listen::ListenError;
 pub(crate) use listen::{Listener, Sockets, listen};
 pub(crate) use resolve::resolve;
+#[cfg(test)]
+pub(crate) use stream::testing;
 pub(crate) use stream::{Stream, read_exact, write_all};
 pub(crate) use udp::UdpSockets;

@@ -68,3 +68,51 @@ pub(crate) async fn write_all(stream: &dyn Stream, mut bytes: &[u8]) -> io::Resu
     }
     Ok(())
 }
+
+/// A pipe in memory, for tests.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::{
+        pin::Pin,
+        sync::{Mutex, MutexGuard},
+    };
+
+    use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+
+    use super::*;
+
+    /// One end. What is written to it can be read from the other, `capacity` bytes ahead at most.
+    pub(crate) struct Pipe(Mutex<DuplexStream>);
+
+    pub(crate) fn pipe(capacity: usize) -> (Pipe, Pipe) {
+        let (one, other) = tokio::io::duplex(capacity);
+        (Pipe(Mutex::new(one)), Pipe(Mutex::new(other)))
+    }
+
+    impl Pipe {
+        fn lock(&self) -> MutexGuard<'_, DuplexStream> {
+            self.0.lock().expect("no test panics while it holds this")
+        }
+    }
+
+    impl Stream for Pipe {
+        fn poll_read(
+            &self,
+            cx: &mut Context<'_>,
+            buffers: &mut [IoSliceMut<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let first = buffers.iter_mut().find(|buffer| !buffer.is_empty());
+            let mut buffer = ReadBuf::new(first.expect("a read has room"));
+            ready!(Pin::new(&mut *self.lock()).poll_read(cx, &mut buffer))?;
+            Poll::Ready(Ok(buffer.filled().len()))
+        }
+
+        fn poll_write(
+            &self,
+            cx: &mut Context<'_>,
+            buffers: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut *self.lock()).poll_write_vectored(cx, buffers)
+        }
+    }
+}
