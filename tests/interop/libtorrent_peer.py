@@ -209,6 +209,7 @@ def settings(arguments):
         # Be quick about it.
         "min_reconnect_time": 1,
         "peer_connect_timeout": 5,
+        "stop_tracker_timeout": 1,
         "unchoke_slots_limit": 20,
     }
 

@@ -54,7 +54,7 @@ pub(super) fn to_libtorrent(case: &Case<'_>, payload: &Payload, format: Format) 
         .connect(address)
         .leech()?;
     leecher.wait_finished(wait::TRANSFER)?;
-    leecher.kill();
+    leecher.stop()?;
     payload.compare(&folder)?;
     bt.ensure_running()
 }
@@ -72,7 +72,7 @@ fn to_libtorrent_by_tracker(case: &Case<'_>) -> Outcome {
     let folder = case.folder("got")?;
     let mut leecher = Libtorrent::peer(case, "libtorrent", &torrent, &folder)?.leech()?;
     leecher.wait_finished(wait::TRANSFER)?;
-    leecher.kill();
+    leecher.stop()?;
     payload.compare(&folder)?;
     bt.ensure_running()
 }
@@ -113,7 +113,7 @@ fn to_both(case: &Case<'_>) -> Outcome {
         .leech()?;
     libtorrent.wait_finished(wait::TRANSFER)?;
     transmission.wait_complete(wait::TRANSFER)?;
-    libtorrent.kill();
+    libtorrent.stop()?;
     payload.compare_but_empty_files(&first_folder)?;
     payload.compare(&second_folder)?;
     bt.ensure_running()

@@ -163,6 +163,7 @@ fn rate_limit(case: &Case<'_>) -> Outcome {
     );
     seeder.limit_upload(0)?;
     leecher.wait_finished(wait::TRANSFER)?;
+    leecher.stop()?;
     payload.compare(&folder)
 }
 
@@ -170,7 +171,6 @@ fn leech(case: &Case<'_>, payload: &Payload, torrent: &Torrent) -> Outcome {
     let folder = case.folder("got")?;
     let mut leecher = Libtorrent::peer(case, "leecher", torrent, &folder)?.leech()?;
     leecher.wait_finished(wait::TRANSFER)?;
-    // A client that leaves says so to the tracker; one that is killed does not.
-    leecher.kill();
+    leecher.stop()?;
     payload.compare(&folder)
 }

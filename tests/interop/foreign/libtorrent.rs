@@ -131,6 +131,14 @@ impl Libtorrent {
         self.process.tell(&format!("upload-limit {bytes_per_sec}"))
     }
 
+    /// Lets it end by itself, which writes what it still holds.
+    pub(crate) fn stop(&mut self) -> Outcome {
+        self.process.close_stdin();
+        let exit = self.process.wait_exit(wait::SOON)?;
+        ensure!(exit == Exit::Code(0), "libtorrent ended with {exit}");
+        Ok(())
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }

@@ -75,6 +75,11 @@ impl Process {
         writeln!(stdin, "{line}").context(format_args!("telling {} to {line}", self.log.name))
     }
 
+    /// Ends its stdin, for those who end with it.
+    pub(crate) fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
     pub(crate) fn signal(&self, signal: Signal) -> Outcome {
         match self.exit {
             Some(_) => Ok(()),
