@@ -105,7 +105,7 @@ impl Drop for Progress {
 }
 
 fn new_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{percent:>3}% {bar:24} {msg}");
+    let style = ProgressStyle::with_template("{percent:>3}% {wide_bar} {msg}");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
     BARS.add(ProgressBar::new(0).with_style(style.progress_chars("━╸·")))
 }
@@ -120,7 +120,7 @@ fn done_of(snapshot: &Snapshot) -> (u64, u64) {
     }
 }
 
-/// Everything but the percentage.
+/// Everything but the percentage, in less than 75 columns: a bar must fit beside it.
 fn describe(snapshot: &Snapshot) -> String {
     let stats = &snapshot.stats;
     let (done, total) = done_of(snapshot);
@@ -128,7 +128,7 @@ fn describe(snapshot: &Snapshot) -> String {
         return describe_check(done, total);
     }
     let mut line = format!(
-        "{} of {}, down {}, up {}, {} of {} peers",
+        "{} of {}  ↓ {}  ↑ {}  {}/{} peers",
         bytes(done),
         bytes(total),
         rate(stats.download_rate_bytes_per_sec),
@@ -137,7 +137,7 @@ fn describe(snapshot: &Snapshot) -> String {
         stats.peers_known.max(stats.peers_connected),
     );
     if let Some(left) = snapshot.time_left() {
-        line.push_str(&format!(", {} left", duration(left)));
+        line.push_str(&format!("  {} left", duration(left)));
     }
     line
 }
