@@ -33,6 +33,9 @@ pub(crate) struct Peer {
     pub(crate) pause: Option<Pause>,
     /// Pieces of which it rejected blocks although it does not choke us; bounded.
     refused: VecDeque<PieceIndex>,
+    /// When these are asked of it again: its reason may have passed, and it may be the only one
+    /// that has them. Set while there are any.
+    forgiven_at: Option<Instant>,
     /// It is in the queue of those that may have room for requests.
     pub(crate) is_ready: bool,
 }
@@ -105,6 +108,7 @@ impl Peer {
             rejects: 0,
             pause: None,
             refused: VecDeque::new(),
+            forgiven_at: None,
             is_ready: false,
         }
     }
@@ -145,7 +149,8 @@ impl Peer {
         self.pieces.get(piece) && !self.refused.contains(&piece)
     }
 
-    pub(crate) fn refuse(&mut self, piece: PieceIndex) {
+    pub(crate) fn refuse(&mut self, now: Instant, piece: PieceIndex) {
+        self.forgiven_at.get_or_insert(now + REFUSAL_LIFETIME);
         if self.refused.contains(&piece) {
             return;
         }
@@ -155,8 +160,18 @@ impl Peer {
         self.refused.push_back(piece);
     }
 
+    /// Forgets what it rejected, if that was long enough ago; returns whether it did.
+    pub(crate) fn forgive_old_refusals(&mut self, now: Instant) -> bool {
+        let is_over = self.forgiven_at.take_if(|end| *end <= now).is_some();
+        if is_over {
+            self.refused.clear();
+        }
+        is_over
+    }
+
     pub(crate) fn forgive_refusals(&mut self) {
         self.refused.clear();
+        self.forgiven_at = None;
         self.rejects = 0;
         self.pause = None;
     }
@@ -199,7 +214,7 @@ impl Peer {
             .min();
         let forgotten = late.map(|sent_at| sent_at + config.late_lifetime);
         let resumed = self.pause.map(Pause::end);
-        [self.deadline(config), forgotten, resumed]
+        [self.deadline(config), forgotten, resumed, self.forgiven_at]
             .into_iter()
             .flatten()
             .min()
@@ -316,5 +331,7 @@ impl Requests {
 
 /// As many as a pipeline may hold and be dropped at once.
 const MAX_GIVEN_UP: usize = 512;
+/// Long enough that asking again costs nothing, short enough to be waited for.
+const REFUSAL_LIFETIME: Duration = Duration::from_secs(30);
 /// More refused pieces than that, and the pauses after each rejection bound the cost.
 const MAX_REFUSED: usize = 16;

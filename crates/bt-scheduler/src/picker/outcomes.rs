@@ -159,14 +159,14 @@ impl Picker {
     /// nothing, else question and answer would go round without end.
     fn pause_after_reject(&mut self, now: Instant, at: usize, piece: PieceIndex) {
         let peer = &mut self.peers[at];
-        peer.refuse(piece);
+        peer.refuse(now, piece);
         let works_at = peer.current.map(|id| self.partials.get(id).piece());
         if !peer.is_unwilling(now) {
             let pause = REJECT_PAUSE * (1 << peer.rejects.min(MAX_DOUBLINGS));
             peer.rejects += 1;
             peer.pause = Some(Pause::Unwilling(now + pause));
-            self.arm(at);
         }
+        self.arm(at);
         if works_at == Some(piece) {
             self.set_current(at, None);
         }

@@ -213,6 +213,21 @@ fn a_rejected_piece_is_left_to_others_and_the_rest_goes_on() {
 }
 
 #[test]
+fn who_alone_has_a_rejected_piece_is_asked_again_later() {
+    let (mut picker, start, conn) = with_seed(layout(1, 1));
+    let block = pick(&mut picker, start, conn)[0];
+    assert!(picker.handle_reject(start, conn, block));
+    let mut asked_again = None;
+    while let Some(now) = picker.poll_timeout().filter(|_| asked_again.is_none()) {
+        picker.handle_timeout(now);
+        if let Some(ready) = picker.poll_ready() {
+            asked_again = pick(&mut picker, now, ready).first().map(|_| now - start);
+        }
+    }
+    assert_eq!(asked_again, Some(Duration::from_secs(30)));
+}
+
+#[test]
 fn a_reserved_piece_has_one_source() {
     let (mut picker, now, first) = with_seed(layout(1, 8));
     let second = join_seed(&mut picker, now, 2);

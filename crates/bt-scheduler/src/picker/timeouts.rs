@@ -17,6 +17,9 @@ impl Picker {
         for at in 0..self.peers.len() {
             released |= self.release_overdue(now, at);
             self.forget_old(now, at);
+            if self.peers[at].forgive_old_refusals(now) {
+                self.set_ready(at);
+            }
             if self.peers[at].pause.is_some_and(|pause| pause.end() <= now) {
                 self.peers[at].pause = None;
                 self.set_ready(at);
