@@ -222,7 +222,7 @@ impl World {
             }
             Op::Disconnected { conn } => {
                 if let Some(conn) = take(&mut self.conns, *conn) {
-                    self.swarm.handle_disconnected(now, conn);
+                    self.swarm.handle_disconnected(now, conn, None);
                 }
             }
             Op::Say { conn, message } => {

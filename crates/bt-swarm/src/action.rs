@@ -140,6 +140,12 @@ pub enum DisconnectReason {
     /// The torrent has been stopped.
     #[error("the torrent has been stopped")]
     Stopped,
+    /// What the peer sent is no message at all; the driver found out.
+    #[error("malformed message: {0}")]
+    Malformed(bt_wire::DecodeError),
+    /// The peer does not take what we send.
+    #[error("does not read what we send")]
+    NotReading,
 }
 
 /// How a peer broke the protocol.
@@ -175,7 +181,4 @@ pub enum ProtocolBreach {
     /// It sent more `have` messages before the metadata was known than a torrent has pieces.
     #[error("{0} pieces announced before the metadata was known")]
     TooManyHaves(usize),
-    /// An extension message that must be well-formed is not.
-    #[error("malformed {0} message")]
-    Malformed(&'static str),
 }

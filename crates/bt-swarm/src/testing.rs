@@ -207,7 +207,7 @@ impl Net {
             .copied()
             .collect();
         for (_, conn) in ends {
-            self.nodes[index].swarm.handle_disconnected(self.now, conn);
+            self.nodes[index].swarm.handle_disconnected(self.now, conn, None);
             self.close(index, conn);
         }
     }
@@ -282,8 +282,8 @@ impl Net {
                 self.wires.insert((from, a), (to, b));
                 self.wires.insert((to, b), (from, a));
             }
-            (Ok(a), Err(_)) => self.nodes[from].swarm.handle_disconnected(self.now, a),
-            (Err(_), Ok(b)) => self.nodes[to].swarm.handle_disconnected(self.now, b),
+            (Ok(a), Err(_)) => self.nodes[from].swarm.handle_disconnected(self.now, a, None),
+            (Err(_), Ok(b)) => self.nodes[to].swarm.handle_disconnected(self.now, b, None),
             (Err(_), Err(_)) => {}
         }
     }
@@ -293,7 +293,7 @@ impl Net {
             self.wires.remove(&(other, other_conn));
             self.nodes[other]
                 .swarm
-                .handle_disconnected(self.now, other_conn);
+                .handle_disconnected(self.now, other_conn, None);
         }
     }
 }

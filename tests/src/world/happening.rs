@@ -83,7 +83,7 @@ impl World {
             }
             Happening::Close { to, conn } => {
                 self.nodes[to].wires.remove(&conn);
-                self.nodes[to].swarm.handle_disconnected(time, conn);
+                self.nodes[to].swarm.handle_disconnected(time, conn, None);
                 [Some(to), None]
             }
             Happening::Disk { node, done } => {
@@ -228,8 +228,8 @@ impl World {
                 self.nodes[from].wires.insert(a, (to, b));
                 self.nodes[to].wires.insert(b, (from, a));
             }
-            (Ok(a), Err(_)) => self.nodes[from].swarm.handle_disconnected(time, a),
-            (Err(_), Ok(b)) => self.nodes[to].swarm.handle_disconnected(time, b),
+            (Ok(a), Err(_)) => self.nodes[from].swarm.handle_disconnected(time, a, None),
+            (Err(_), Ok(b)) => self.nodes[to].swarm.handle_disconnected(time, b, None),
             (Err(_), Err(_)) => {}
         }
         [Some(from), Some(to)]

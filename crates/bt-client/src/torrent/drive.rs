@@ -282,7 +282,7 @@ impl Drive {
     fn handle_closed(&mut self, now: Instant, conn: ConnId, closed: &Closed) {
         debug!(%conn, reason = %closed, "connection over");
         self.connections.remove(&conn);
-        self.task.swarm.handle_disconnected(now, conn);
+        self.task.swarm.handle_disconnected(now, conn, None);
     }
 
     fn handle_disk(&mut self, now: Instant, report: DiskReport) {

@@ -105,10 +105,16 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    /// The peer or the network closed a connection.
-    pub fn handle_disconnected(&mut self, now: Instant, conn: ConnId) {
+    /// A connection is gone: the peer or the network closed it, or the driver did, and then for a
+    /// `reason`.
+    pub fn handle_disconnected(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        reason: Option<DisconnectReason>,
+    ) {
         self.advance(now);
-        self.forget(now, conn, None);
+        self.forget(now, conn, reason);
     }
 
     /// Closes a connection from our side.
@@ -313,7 +319,9 @@ impl<P: Payload> Swarm<P> {
             torrent.picker.remove_peer(now, conn);
         }
         let outcome = match reason {
-            Some(DisconnectReason::Protocol(_)) => Outcome::Breach,
+            Some(DisconnectReason::Protocol(_) | DisconnectReason::Malformed(_)) => {
+                Outcome::Breach
+            }
             _ => session.outcome(now),
         };
         if let Some(addr) = session.listen_addr {
