@@ -19,6 +19,10 @@ pub struct Config {
     /// interval it names. libtorrent's floor is 5 minutes; ours is 1, as trackers of fast swarms
     /// ask for 2.
     pub min_interval: Duration,
+    /// [`Schedule::want_peers`](crate::Schedule::want_peers) shortens a tracker's interval to no
+    /// less than this: BEP 15 wants nobody before the interval has passed, but it is often half an
+    /// hour. libtorrent's `min_announce_interval` of 5 minutes.
+    pub eager_interval: Duration,
     /// How long an announce may take before it counts as failed; libtorrent's 30 seconds.
     pub announce_timeout: Duration,
     /// How long [`Schedule::stop`](crate::Schedule::stop) may take; libtorrent's 5 seconds.
@@ -63,6 +67,7 @@ impl Config {
             schemes: &["udp", "http", "https", "ws", "wss"],
             num_want: Some(200),
             min_interval: Duration::from_secs(60),
+            eager_interval: Duration::from_secs(5 * 60),
             announce_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(5),
         }

@@ -63,7 +63,8 @@
 //!   again. A tracker that comes into use after the completion hears `Started`, then `Completed`,
 //!   as with libtorrent.
 //! - **Intervals**: the tracker's, at least its minimum interval and [`Config::min_interval`], at
-//!   most a day; half an hour if it names none. Events do not wait for them.
+//!   most a day; half an hour if it names none. Who wants more peers asks sooner, but not before
+//!   [`Config::eager_interval`] has passed. Events do not wait for any of them.
 //! - **Failures**: libtorrent's back-off of 5 + 12.5 n² seconds after the n-th in a row, at most an
 //!   hour; longer, up to a day or for ever, if the tracker says so (BEP 31).
 //! - **Jitter**: every wait is up to a tenth longer, by the seed, so that torrents which started

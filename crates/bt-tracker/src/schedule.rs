@@ -137,8 +137,9 @@ impl Schedule {
         self.progress = progress;
     }
 
-    /// More peers are wanted: trackers that answered are asked again as soon as their minimum
-    /// interval allows. Those that failed are not asked sooner.
+    /// More peers are wanted: trackers that answered are asked again after
+    /// [`Config::eager_interval`] if their interval is longer, and never before their minimum
+    /// interval has passed. Those that failed are not asked sooner.
     pub fn want_peers(&mut self, now: Instant) {
         for tracker in self.trackers.iter_mut() {
             if let Standing::Working { next } = &mut tracker.standing {
@@ -337,6 +338,7 @@ impl Schedule {
             told => told.min(MAX_INTERVAL),
         };
         let next = now + self.jittered(interval.max(min_interval));
+        let not_before = now + interval.min(self.config.eager_interval).max(min_interval);
 
         let tracker = &mut self.trackers[index];
         let Some(InFlight { event, .. }) = tracker.in_flight.take() else {
@@ -345,7 +347,7 @@ impl Schedule {
         tracker.acknowledge(event);
         tracker.keep(&response);
         tracker.standing = Standing::Working { next };
-        tracker.not_before = Some(now + min_interval);
+        tracker.not_before = Some(not_before);
         let url = tracker.url.clone();
         if event != AnnounceEvent::Stopped {
             self.trackers.move_to_front_of_tier(index);

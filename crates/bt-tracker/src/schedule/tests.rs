@@ -239,6 +239,56 @@ fn wanting_peers_asks_sooner_but_not_before_the_minimum() {
     );
 }
 
+/// What a tracker names, and when it is announced to although peers are wanted all the time.
+#[test]
+fn wanting_peers_all_the_time_shortens_long_intervals_only() {
+    let minutes = |n: u64| 60 * n;
+    for (interval, min_interval, expected) in [
+        (1800, None, minutes(5)),
+        (0, None, minutes(5)),
+        (u64::MAX, None, minutes(5)),
+        (120, None, 120),
+        (2, None, 60),
+        (1800, Some(60), minutes(5)),
+        (1800, Some(900), 900),
+        (120, Some(900), 900),
+        (1800, Some(1800), 1800),
+    ] {
+        let mut world = World::new(&[&["udp://a"]]);
+        let response = AnnounceResponse {
+            interval: secs(interval),
+            min_interval: min_interval.map(secs),
+            ..AnnounceResponse::default()
+        };
+        world.reply("udp://a", Reply::Answer(response));
+        world.start();
+        while world.log.len() < 4 {
+            world.run_for(secs(1));
+            world.schedule.want_peers(world.now);
+        }
+        let times = world.log.windows(2).map(|pair| pair[1].0 - pair[0].0);
+        for waited in times {
+            let range = secs(expected)..=secs(expected + 1);
+            assert!(
+                range.contains(&waited),
+                "{waited:?} for {interval} s, {min_interval:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn how_eager_it_is_can_be_chosen_down_to_the_floor() {
+    for (eager, expected) in [(mins(10), 600), (secs(90), 90), (secs(1), 60)] {
+        let mut world = World::with(&[&["udp://a"]], |config| config.eager_interval = eager);
+        world.start();
+        world.run_for(secs(1));
+        world.schedule.want_peers(world.now);
+        let next = world.schedule.trackers()[0].next_announce;
+        assert_eq!(next, Some(world.epoch + secs(expected)), "{eager:?}");
+    }
+}
+
 #[test]
 fn completion_is_told_at_once_and_once() {
     let mut world = World::new(&[&["udp://a", "udp://b"], &["udp://c"]]);
@@ -745,7 +795,12 @@ impl World {
                 let wait = if refuses {
                     secs(17)
                 } else {
-                    secs((interval / 2).max(60))
+                    let shortened = if interval == 0 {
+                        300
+                    } else {
+                        interval.min(300)
+                    };
+                    secs(shortened.max(interval / 2).max(60))
                 };
                 judge.ended(&announce, !refuses, self.now + wait);
                 self.schedule.handle_outcome(self.now, announce.id, outcome);
