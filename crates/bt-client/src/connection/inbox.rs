@@ -3,7 +3,7 @@ use std::{collections::VecDeque, io::IoSliceMut};
 use bt_types::Payload as _;
 use bt_wire::{DecodeError, Decoded, Decoder, Limits, RawBlock, encode_piece_header};
 
-use super::{Incoming, expected::Expected};
+use super::{Incoming, expected::Expected, gathered::Gathered};
 use crate::buffers::{Buffer, BufferPool};
 
 /// Puts what one peer sends where it belongs: payload straight into the buffers of its blocks,
@@ -18,7 +18,6 @@ use crate::buffers::{Buffer, BufferPool};
 /// [`received`](Self::received) how much came.
 pub(super) struct Inbox {
     decoder: Decoder,
-    is_fast: bool,
     pool: BufferPool,
     expected: Expected,
     unsorted: Unsorted,
@@ -54,10 +53,9 @@ struct Unsorted {
 }
 
 impl Inbox {
-    pub(super) fn new(pool: BufferPool, expected: Expected, is_fast: bool) -> Self {
+    pub(super) fn new(limits: Limits, pool: BufferPool, expected: Expected) -> Self {
         Self {
-            decoder: Decoder::new(Limits::default()),
-            is_fast,
+            decoder: Decoder::new(limits),
             pool,
             expected,
             unsorted: Unsorted::default(),
@@ -94,15 +92,12 @@ impl Inbox {
     }
 
     /// Takes the next `len` bytes, which were put into [`slices`](Self::slices), and adds what is
-    /// complete to `batch`.
+    /// complete to `batch`. If that is full then, [`sort`](Self::sort) must be called with others
+    /// before more is read.
     ///
     /// # Errors
     /// If the peer broke the protocol. What came before is in `batch`.
-    pub(super) fn received(
-        &mut self,
-        len: usize,
-        batch: &mut Vec<Incoming>,
-    ) -> Result<(), DecodeError> {
+    pub(super) fn received(&mut self, len: usize, batch: &mut Gathered) -> Result<(), DecodeError> {
         let mut len = len;
         if let Some(arriving) = &mut self.arriving {
             let taken = len.min(arriving.missing());
@@ -122,14 +117,14 @@ impl Inbox {
     fn look_ahead(&mut self) {
         let expected = self.expected.lock();
         let mut still_right = 0;
-        for (ahead, block) in self.ahead.iter().zip(expected.iter()) {
+        for (ahead, block) in self.ahead.iter().zip(expected.in_order()) {
             if ahead.block != block {
                 break;
             }
             still_right += 1;
         }
         self.ahead.truncate(still_right);
-        for block in expected.iter().skip(still_right) {
+        for block in expected.in_order().skip(still_right) {
             if self.ahead.len() == MAX_AHEAD {
                 break;
             }
@@ -150,7 +145,7 @@ impl Inbox {
     }
 
     /// Sorts `len` bytes that came in behind the arriving block.
-    fn sort_ahead(&mut self, mut len: usize, batch: &mut Vec<Incoming>) {
+    fn sort_ahead(&mut self, mut len: usize, batch: &mut Gathered) {
         let mut known = self.unsorted.len();
         let mut is_right = true;
         while len > 0
@@ -178,8 +173,12 @@ impl Inbox {
         }
     }
 
-    fn sort(&mut self, batch: &mut Vec<Incoming>) -> Result<(), DecodeError> {
-        loop {
+    /// Sorts what has been received, as much as goes into `batch`.
+    ///
+    /// # Errors
+    /// As [`received`](Self::received).
+    pub(super) fn sort(&mut self, batch: &mut Gathered) -> Result<(), DecodeError> {
+        while !batch.is_full() {
             if let Some(arriving) = &mut self.arriving {
                 let room = &mut arriving.buffer.as_mut()[arriving.filled..];
                 let taken = room.len().min(self.unsorted.len());
@@ -198,8 +197,8 @@ impl Inbox {
                 }
                 Decoded::Message { message, consumed } => {
                     self.unsorted.consume(consumed);
-                    self.expected.note_received(&message, self.is_fast);
-                    batch.push(Incoming::Message(message));
+                    self.expected.note_received(&message);
+                    batch.push_message(message, consumed);
                 }
                 Decoded::BlockStart { block, consumed } => {
                     self.unsorted.consume(consumed);
@@ -214,13 +213,14 @@ impl Inbox {
                 Decoded::Skipped { consumed } => self.unsorted.consume(consumed),
             }
         }
+        Ok(())
     }
 
     /// Hands over the arriving block if it is complete.
-    fn finish_arriving(&mut self, batch: &mut Vec<Incoming>) {
+    fn finish_arriving(&mut self, batch: &mut Gathered) {
         let is_whole = |arriving: &mut Arriving| arriving.missing() == 0;
         if let Some(done) = self.arriving.take_if(is_whole) {
-            batch.push(if done.is_expected {
+            batch.push_block(if done.is_expected {
                 Incoming::Block(done.block, done.buffer)
             } else {
                 Incoming::UnrequestedBlock(done.block)

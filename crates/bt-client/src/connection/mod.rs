@@ -2,19 +2,21 @@
 //! holds of them.
 
 mod expected;
+mod gathered;
 mod inbox;
 mod outbox;
+mod queue;
 mod reader;
 mod writer;
 
 use std::{io, sync::Arc};
 
-use bt_swarm::Outgoing;
+use bt_swarm::{DisconnectReason, Outgoing};
 use bt_types::{Block, ConnId};
-use bt_wire::{DecodeError, Message, RawBlock};
-use tokio::sync::mpsc;
+use bt_wire::{DecodeError, Limits, Message, RawBlock};
+use tokio::sync::{mpsc, oneshot};
 
-use self::{expected::Expected, inbox::Inbox};
+use self::{expected::Expected, inbox::Inbox, queue::Queue};
 use crate::{
     buffers::{Buffer, BufferPool},
     net::Stream,
@@ -23,8 +25,9 @@ use crate::{
 
 /// The torrent's end of a connection. Dropping it closes the connection.
 pub(crate) struct Connection {
-    outgoing: mpsc::Sender<Outgoing<Buffer>>,
+    outgoing: Queue,
     expected: Expected,
+    is_fast: bool,
     _reader: AbortOnDrop,
     _writer: AbortOnDrop,
 }
@@ -61,23 +64,37 @@ pub(crate) enum Closed {
     TooSlow,
 }
 
+impl Closed {
+    /// What the peer is to blame for, if it is.
+    pub(crate) fn into_reason(self) -> Option<DisconnectReason> {
+        match self {
+            Self::ByPeer | Self::Failed(_) => None,
+            Self::Protocol(error) => Some(DisconnectReason::Malformed(error)),
+            Self::TooSlow => Some(DisconnectReason::NotReading),
+        }
+    }
+}
+
 impl Connection {
     /// Starts the tasks of a connection on which handshakes have been exchanged.
     pub(crate) fn open(
         conn: ConnId,
         stream: Arc<dyn Stream>,
         is_fast: bool,
+        limits: Limits,
         pool: BufferPool,
         batches: mpsc::Sender<Batch>,
     ) -> Self {
         let expected = Expected::default();
-        let inbox = Inbox::new(pool, expected.clone(), is_fast);
-        let (outgoing, queue) = mpsc::channel(MAX_QUEUED);
-        let reader = reader::run(conn, Arc::clone(&stream), inbox, batches.clone());
-        let writer = writer::run(conn, stream, queue, batches);
+        let inbox = Inbox::new(limits, pool, expected.clone());
+        let outgoing = Queue::default();
+        let (failed, failure) = oneshot::channel();
+        let reader = reader::run(conn, Arc::clone(&stream), inbox, batches.clone(), failure);
+        let writer = writer::run(conn, stream, outgoing.clone(), batches, failed);
         Self {
             outgoing,
             expected,
+            is_fast,
             _reader: AbortOnDrop::spawn(reader),
             _writer: AbortOnDrop::spawn(writer),
         }
@@ -91,17 +108,16 @@ impl Connection {
         if let Outgoing::Message(message) = &outgoing {
             self.expected.note_sent(message);
         }
-        match self.outgoing.try_send(outgoing) {
-            Err(mpsc::error::TrySendError::Full(_)) => Err(Closed::TooSlow),
-            // The writer has ended, and the batch that tells why is on its way.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        self.outgoing.push(outgoing).map_err(|_| Closed::TooSlow)
+    }
+
+    /// Follows what the torrent has learned from the peer.
+    pub(crate) fn note_handled(&self, message: &Message) {
+        if *message == Message::Choke && !self.is_fast {
+            self.expected.forget_all();
         }
     }
 }
-
-/// Messages and blocks that wait for one peer. Far more than a peer that reads at all lets pile
-/// up: a `have` for each piece of a fast download, and the blocks of its requests.
-const MAX_QUEUED: usize = 4096;
 
 #[cfg(test)]
 mod tests;

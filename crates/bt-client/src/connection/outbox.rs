@@ -51,6 +51,11 @@ impl Outbox {
         self.parts.is_empty()
     }
 
+    /// Bytes of messages and block headers in memory.
+    pub(super) fn encoded_bytes(&self) -> usize {
+        self.encoded.len()
+    }
+
     /// What to write next, in order; as much of it as one system call takes.
     pub(super) fn slices(&self) -> ([IoSlice<'_>; MAX_SLICES], usize) {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
@@ -89,6 +94,7 @@ impl Outbox {
             }
         }
         self.encoded.clear();
+        self.encoded.shrink_to(USUAL_ENCODED);
         self.encoded_before = 0;
     }
 }
@@ -104,6 +110,8 @@ impl Part {
 
 /// Half a megabyte of blocks; longer writes gain nothing.
 const MAX_SLICES: usize = 64;
+/// For a hundred messages. A connection that is idle holds no more than this.
+const USUAL_ENCODED: usize = 2048;
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,13 @@
-use std::time::Duration;
+use std::{
+    io::{IoSlice, IoSliceMut},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bt_types::{BLOCK_LENGTH, PieceIndex};
 use tokio::time::timeout;
 
-use super::*;
+use super::{queue::MAX_QUEUED_BYTES, *};
 use crate::net::{
     self,
     testing::{Pipe, pipe},
@@ -20,10 +24,15 @@ struct Fixture {
 
 fn connect(capacity: usize) -> Fixture {
     let (ours, peer) = pipe(capacity);
+    open(Arc::new(ours), peer, true)
+}
+
+fn open(stream: Arc<dyn Stream>, peer: Pipe, is_fast: bool) -> Fixture {
     let pool = BufferPool::new(1 << 20);
     let (sender, batches) = mpsc::channel(4);
+    let limits = Limits::default();
     Fixture {
-        connection: Connection::open(CONN, Arc::new(ours), true, pool.clone(), sender),
+        connection: Connection::open(CONN, stream, is_fast, limits, pool.clone(), sender),
         peer,
         pool,
         batches,
@@ -97,13 +106,107 @@ async fn a_block_is_reported_sent_when_the_network_has_it() {
 }
 
 #[tokio::test]
+async fn a_block_is_reported_sent_while_the_next_waits() {
+    let mut fixture = connect(100 + BLOCK_LENGTH as usize);
+    for begin in [0, BLOCK_LENGTH] {
+        let payload = fixture.pool.take(BLOCK_LENGTH as usize);
+        let outgoing = Outgoing::Block(block(begin), payload);
+        fixture.connection.send(outgoing).unwrap();
+    }
+    let batch = fixture.next().await;
+    assert!(
+        matches!(batch[..], [Incoming::BlockSent(sent)] if sent == block(0)),
+        "{batch:?}"
+    );
+}
+
+/// Ten thousand `have`s, far more than a thousand requests: what a slow leecher lets pile up
+/// while a fast download goes on.
+#[tokio::test]
+async fn a_slow_reader_is_not_given_up_for_many_small_messages() {
+    let fixture = connect(100);
+    for piece in 0..10_000 {
+        let have = Outgoing::Message(Message::Have(piece));
+        fixture.connection.send(have).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_read_is_given_up_and_takes_no_more_memory() {
     let fixture = connect(100);
-    let sent = (0..3 * MAX_QUEUED as u32).map(|piece| {
+    let sent = (0..MAX_QUEUED_BYTES as u32).take_while(|&piece| {
         let have = Outgoing::Message(Message::Have(piece));
         fixture.connection.send(have).is_ok()
     });
-    assert_eq!(sent.filter(|&is_ok| is_ok).count(), MAX_QUEUED);
+    assert_eq!(sent.count(), MAX_QUEUED_BYTES / 9);
+}
+
+/// A stream that can be read but not written to.
+struct ReadOnly(Pipe);
+
+impl Stream for ReadOnly {
+    fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_read(cx, buffers)
+    }
+
+    fn poll_write(&self, _: &mut Context<'_>, _: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+}
+
+#[tokio::test]
+async fn what_a_peer_had_sent_is_read_after_writing_has_failed() {
+    let (ours, peer) = pipe(1 << 20);
+    let mut fixture = open(Arc::new(ReadOnly(ours)), peer, true);
+    let mut stream = Vec::new();
+    let haves: Vec<_> = (0..3000).map(Message::Have).collect();
+    haves.iter().for_each(|have| have.encode(&mut stream));
+    net::write_all(&fixture.peer, &stream).await.unwrap();
+    let interested = Outgoing::Message(Message::Interested);
+    fixture.connection.send(interested).unwrap();
+    let mut received = Vec::new();
+    let end = 'read: loop {
+        for incoming in fixture.next().await {
+            match incoming {
+                Incoming::Message(message) => received.push(message),
+                Incoming::Closed(end) => break 'read end,
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    assert_eq!(received, haves);
+    assert!(
+        matches!(&end, Closed::Failed(error) if error.kind() == io::ErrorKind::ConnectionReset),
+        "{end}"
+    );
+    let dropped = Outgoing::Message(Message::Interested);
+    assert!(fixture.connection.send(dropped).is_ok(), "but never sent");
+}
+
+/// Requests that were sent before the torrent learned of the choke are dropped by the peer too.
+#[tokio::test]
+async fn a_choke_is_followed_when_the_torrent_has_handled_it() {
+    for is_fast in [false, true] {
+        let (ours, peer) = pipe(1 << 20);
+        let mut fixture = open(Arc::new(ours), peer, is_fast);
+        let mut stream = Vec::new();
+        Message::Choke.encode(&mut stream);
+        net::write_all(&fixture.peer, &stream).await.unwrap();
+        let batch = fixture.next().await;
+        let asked = RawBlock::from(block(0));
+        let request = Outgoing::Message(Message::Request(asked));
+        fixture.connection.send(request).unwrap();
+        let [Incoming::Message(choke)] = &batch[..] else {
+            panic!("{batch:?}")
+        };
+        fixture.connection.note_handled(choke);
+        let is_expected = fixture.connection.expected.lock().take(asked);
+        assert_eq!(is_expected, is_fast, "BEP 6: each is answered");
+    }
 }
 
 #[tokio::test]
@@ -135,6 +238,14 @@ async fn a_broken_protocol_ends_the_connection() {
     assert!(
         matches!(batch[..], [Incoming::Closed(Closed::Protocol(_))]),
         "{batch:?}"
+    );
+    let Some(Incoming::Closed(closed)) = batch.into_iter().next() else {
+        unreachable!("it matched")
+    };
+    let reason = closed.into_reason();
+    assert!(
+        matches!(reason, Some(DisconnectReason::Malformed(_))),
+        "{reason:?}"
     );
 }
 

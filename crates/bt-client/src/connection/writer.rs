@@ -1,53 +1,63 @@
-use std::{future::poll_fn, io, sync::Arc};
+use std::{future::poll_fn, io, sync::Arc, task::Poll};
 
-use bt_swarm::Outgoing;
 use bt_types::ConnId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use super::{Batch, Incoming, outbox::Outbox};
-use crate::{buffers::Buffer, net::Stream};
+use super::{Batch, Incoming, outbox::Outbox, queue::Queue};
+use crate::net::Stream;
 
-/// Writes what is queued, all that waits by one write, and reports the blocks that are on their way.
+/// Writes what is queued, all that waits by one write, and reports the blocks that are on their
+/// way. If that fails, the reader is told why, and ends the connection when it has read the rest.
 pub(super) async fn run(
     conn: ConnId,
     stream: Arc<dyn Stream>,
-    mut queue: mpsc::Receiver<Outgoing<Buffer>>,
+    queue: Queue,
     batches: mpsc::Sender<Batch>,
+    failed: oneshot::Sender<io::Error>,
 ) {
     let mut outbox = Outbox::default();
-    let mut waiting = Vec::new();
-    while queue.recv_many(&mut waiting, MAX_AT_ONCE).await > 0 {
-        waiting.drain(..).for_each(|outgoing| outbox.push(outgoing));
-        let mut incoming = Vec::new();
-        let outcome = write_all(&*stream, &mut outbox, &mut incoming).await;
-        let is_over = outcome.is_err();
-        incoming.extend(outcome.err().map(|error| Incoming::Closed(error.into())));
+    let error = loop {
+        if outbox.is_empty() {
+            queue.take(&mut outbox).await;
+        }
+        let mut sent = Vec::new();
+        let outcome = write(&*stream, &mut outbox, &mut sent).await;
+        let incoming = sent;
         if !incoming.is_empty() && batches.send(Batch { conn, incoming }).await.is_err() {
             return;
         }
-        if is_over {
-            return;
+        if let Err(error) = outcome {
+            break error;
         }
-    }
+    };
+    queue.close();
+    // The reader may have come to the end before.
+    let _ = failed.send(error);
 }
 
-async fn write_all(
+/// Writes until nothing is left, or until it would have to wait and there is something to report:
+/// whoever asked for a block that is on its way is not to wait for the next.
+async fn write(
     stream: &dyn Stream,
     outbox: &mut Outbox,
-    incoming: &mut Vec<Incoming>,
+    sent: &mut Vec<Incoming>,
 ) -> io::Result<()> {
     while !outbox.is_empty() {
         let written = {
             let (slices, used) = outbox.slices();
-            poll_fn(|cx| stream.poll_write(cx, &slices[..used])).await?
+            let write = poll_fn(|cx| match stream.poll_write(cx, &slices[..used]) {
+                Poll::Pending if !sent.is_empty() => Poll::Ready(None),
+                written => written.map(Some),
+            });
+            match write.await {
+                Some(written) => written?,
+                None => return Ok(()),
+            }
         };
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        outbox.advance(written, |block| incoming.push(Incoming::BlockSent(block)));
+        outbox.advance(written, |block| sent.push(Incoming::BlockSent(block)));
     }
     Ok(())
 }
-
-/// Messages and blocks taken from the queue before they are written.
-const MAX_AT_ONCE: usize = 32;

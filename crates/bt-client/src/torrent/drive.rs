@@ -3,6 +3,7 @@ use std::{collections::HashMap, future, sync::Arc, time::Instant};
 use bt_swarm::{Action, Dial, DialId, NewConnection};
 use bt_tracker::Progress;
 use bt_types::{Bitfield, ConnId, Encryption, PeerSource, Transport};
+use bt_wire::Limits;
 use tokio::{sync::mpsc, time::sleep_until};
 use tracing::debug;
 
@@ -97,19 +98,22 @@ impl Drive {
 
     fn handle_batch(&mut self, now: Instant, batch: Batch) {
         let conn = batch.conn;
-        if !self.connections.contains_key(&conn) {
+        let Some(connection) = self.connections.get(&conn) else {
             return; // closed by us, while this was on its way
-        }
+        };
         let swarm = &mut self.task.swarm;
         for incoming in batch.incoming {
             match incoming {
-                Incoming::Message(message) => swarm.handle_message(now, conn, message),
+                Incoming::Message(message) => {
+                    connection.note_handled(&message);
+                    swarm.handle_message(now, conn, message);
+                }
                 Incoming::Block(block, payload) => swarm.handle_block(now, conn, block, payload),
                 Incoming::UnrequestedBlock(block) => {
                     swarm.handle_unrequested_block(now, conn, block);
                 }
                 Incoming::BlockSent(block) => swarm.handle_block_sent(now, conn, block),
-                Incoming::Closed(closed) => return self.handle_closed(now, conn, &closed),
+                Incoming::Closed(closed) => return self.handle_closed(now, conn, closed),
             }
         }
     }
@@ -198,7 +202,7 @@ impl Drive {
             Action::Send(conn, outgoing) => {
                 let connection = self.connections.get(&conn);
                 if let Some(Err(closed)) = connection.map(|open| open.send(outgoing)) {
-                    self.handle_closed(now, conn, &closed);
+                    self.handle_closed(now, conn, closed);
                 }
             }
             Action::Disconnect(conn, _) => {
@@ -272,17 +276,28 @@ impl Drive {
                 let is_fast = ours.and(theirs.reserved).supports_fast();
                 let pool = self.task.shared.buffers.clone();
                 let batches = self.batches.clone();
-                let connection = Connection::open(conn, stream, is_fast, pool, batches);
+                let limits = self.limits();
+                let connection = Connection::open(conn, stream, is_fast, limits, pool, batches);
                 self.connections.insert(conn, connection);
             }
             Err(refusal) => debug!(%peer, %refusal, "connection not wanted"),
         }
     }
 
-    fn handle_closed(&mut self, now: Instant, conn: ConnId, closed: &Closed) {
+    /// How long a peer's messages may be.
+    fn limits(&self) -> Limits {
+        Limits {
+            bitfield: self.task.torrent.info.layout().piece_count().div_ceil(8),
+            extended: MAX_EXTENDED_LENGTH,
+            ..Limits::default()
+        }
+    }
+
+    fn handle_closed(&mut self, now: Instant, conn: ConnId, closed: Closed) {
         debug!(%conn, reason = %closed, "connection over");
         self.connections.remove(&conn);
-        self.task.swarm.handle_disconnected(now, conn, None);
+        let reason = closed.into_reason();
+        self.task.swarm.handle_disconnected(now, conn, reason);
     }
 
     fn handle_disk(&mut self, now: Instant, report: DiskReport) {
@@ -322,5 +337,7 @@ impl Drive {
 /// Connections wait when so many batches do: the torrent's task is behind, and more would only
 /// take memory.
 const MAX_BATCHES: usize = 64;
+/// We offer no extension yet, so nothing comes but extended handshakes, of a few hundred bytes.
+const MAX_EXTENDED_LENGTH: u32 = 64 << 10;
 /// Mail handled before actions are looked at again.
 const MAX_MAIL: usize = 64;

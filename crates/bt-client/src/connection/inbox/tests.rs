@@ -1,3 +1,5 @@
+use std::mem;
+
 use bt_types::BLOCK_LENGTH;
 use bt_wire::Message;
 
@@ -14,7 +16,7 @@ enum Seen {
 struct Fixture {
     expected: Expected,
     inbox: Inbox,
-    batch: Vec<Incoming>,
+    incoming: Vec<Incoming>,
 }
 
 impl Fixture {
@@ -25,9 +27,9 @@ impl Fixture {
         }
         let pool = BufferPool::new(1 << 20);
         Self {
-            inbox: Inbox::new(pool, expected.clone(), true),
+            inbox: Inbox::new(Limits::default(), pool, expected.clone()),
             expected,
-            batch: Vec::new(),
+            incoming: Vec::new(),
         }
     }
 
@@ -42,13 +44,20 @@ impl Fixture {
                 read += len;
             }
             assert_ne!(read, 0, "no room was offered");
-            self.inbox.received(read, &mut self.batch)?;
+            let mut batch = Gathered::default();
+            let mut outcome = self.inbox.received(read, &mut batch);
+            while outcome.is_ok() && batch.is_full() {
+                self.incoming.extend(mem::take(&mut batch).into_incoming());
+                outcome = self.inbox.sort(&mut batch);
+            }
+            self.incoming.extend(batch.into_incoming());
+            outcome?;
         }
         Ok(())
     }
 
     fn seen(&mut self) -> Vec<Seen> {
-        let seen = self.batch.drain(..).map(|incoming| match incoming {
+        let seen = self.incoming.drain(..).map(|incoming| match incoming {
             Incoming::Message(message) => Seen::Message(message),
             Incoming::Block(block, buffer) => Seen::Block(block, buffer.as_ref().to_vec()),
             Incoming::UnrequestedBlock(block) => Seen::Unrequested(block),
@@ -97,7 +106,7 @@ fn blocks_in_the_order_asked_arrive_whole() {
             .map(|&block| Seen::Block(block, payload(block)))
             .collect();
         assert_eq!(fixture.seen(), whole, "reads of {read_length}");
-        assert_eq!(fixture.expected.lock().iter().count(), 0);
+        assert_eq!(fixture.expected.lock().in_order().count(), 0);
     }
 }
 
@@ -131,7 +140,7 @@ fn a_block_that_nobody_asked_for_is_told_and_thrown_away() {
         let seen = [Seen::Unrequested(block(7)), Seen::Message(Message::Unchoke)];
         assert_eq!(fixture.seen(), seen, "reads of {read_length}");
         assert_eq!(
-            fixture.expected.lock().iter().collect::<Vec<_>>(),
+            fixture.expected.lock().in_order().collect::<Vec<_>>(),
             blocks([1])
         );
     }
@@ -149,27 +158,59 @@ fn a_block_cancelled_while_it_is_read_ahead_is_unrequested() {
 }
 
 #[test]
-fn rejected_and_choked_requests_are_no_longer_expected() {
+fn rejected_requests_are_no_longer_expected() {
     let mut fixture = Fixture::expecting(&blocks([0, 1, 2]));
     let mut stream = Vec::new();
     Message::Reject(block(1)).encode(&mut stream);
-    fixture.feed(&stream, usize::MAX).unwrap();
-    assert_eq!(
-        fixture.expected.lock().iter().collect::<Vec<_>>(),
-        blocks([0, 2])
-    );
-
-    stream.clear();
     Message::Choke.encode(&mut stream);
     fixture.feed(&stream, usize::MAX).unwrap();
     assert_eq!(
-        fixture.expected.lock().iter().count(),
-        2,
-        "fast: each is answered"
+        fixture.expected.lock().in_order().collect::<Vec<_>>(),
+        blocks([0, 2]),
+        "a choke is for the torrent's task to follow"
     );
-    fixture.inbox.is_fast = false;
+}
+
+#[test]
+fn a_request_that_is_passed_over_does_not_end_reading_ahead() {
+    let mut fixture = Fixture::expecting(&blocks(0..10));
+    let mut stream = Vec::new();
+    push_block(&mut stream, block(1));
     fixture.feed(&stream, usize::MAX).unwrap();
-    assert_eq!(fixture.expected.lock().iter().count(), 0);
+    fixture.inbox.slices();
+    let ahead = fixture.inbox.ahead.iter().map(|ahead| ahead.block);
+    assert_eq!(ahead.collect::<Vec<_>>(), blocks(2..2 + MAX_AHEAD as u32));
+}
+
+#[test]
+fn a_batch_of_messages_is_bounded_in_bytes() {
+    // Read ahead over blocks that do not come: more than a hundred thousand bytes at once.
+    let mut fixture = Fixture::expecting(&blocks(0..8));
+    let stream = [0; 100_000];
+    let mut rest = &stream[..];
+    for slice in &mut fixture.inbox.slices() {
+        let (now, later) = rest.split_at(slice.len().min(rest.len()));
+        slice[..now.len()].copy_from_slice(now);
+        rest = later;
+    }
+    let mut received = stream.len() - rest.len();
+    let mut keep_alives = 0;
+    loop {
+        let mut batch = Gathered::default();
+        match mem::take(&mut received) {
+            0 => fixture.inbox.sort(&mut batch).unwrap(),
+            len => fixture.inbox.received(len, &mut batch).unwrap(),
+        }
+        let was_full = batch.is_full();
+        let incoming = batch.into_incoming();
+        assert!(incoming.len() < 1000, "{} in one batch", incoming.len());
+        keep_alives += incoming.len();
+        if !was_full {
+            break;
+        }
+    }
+    assert_eq!(keep_alives, (stream.len() - rest.len()) / 4);
+    assert!(keep_alives > 10_000, "the read was long");
 }
 
 #[test]
