@@ -296,12 +296,16 @@ impl Requests {
         if let Some(index) = self.late_index(block) {
             return Some(Taken::Late(self.late.swap_remove(index)));
         }
-        let index = self
-            .given_up
-            .iter()
-            .position(|&given_up| given_up == block)?;
-        self.given_up.remove(index);
-        Some(Taken::GivenUp)
+        self.take_given_up(block).then_some(Taken::GivenUp)
+    }
+
+    /// Forgets that `block` was given up; returns whether it was.
+    pub(crate) fn take_given_up(&mut self, block: Block) -> bool {
+        let mut given_up = self.given_up.iter();
+        let index = given_up.position(|&given_up| given_up == block);
+        index
+            .and_then(|index| self.given_up.remove(index))
+            .is_some()
     }
 
     /// The live request at `index` is no longer counted on.

@@ -131,9 +131,12 @@ pub enum DisconnectReason {
     /// Both of us have everything.
     #[error("both sides have everything")]
     BothComplete,
-    /// Neither has wanted anything of the other for long, and others wait.
-    #[error("no interest on either side for long")]
+    /// Not a byte of payload has gone either way for long, and others wait.
+    #[error("no payload either way for long, and others wait")]
     Useless,
+    /// The torrent goes over to another tracker, and may take nobody along (BEP 27).
+    #[error("the private torrent's tracker has changed")]
+    TrackerSwitched,
     /// A second connection to the same peer, of which one is kept.
     #[error("connected twice")]
     Duplicate,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use bt_types::{Block, ConnId, Payload, PieceIndex};
+use bt_types::{BLOCK_LENGTH, Block, ConnId, PieceIndex};
 
 use crate::DiskJob;
 
@@ -47,7 +47,7 @@ enum Stage {
     },
 }
 
-impl<P: Payload> Assembly<P> {
+impl<P> Assembly<P> {
     pub(crate) fn new() -> Self {
         Self {
             pieces: BTreeMap::new(),
@@ -72,7 +72,7 @@ impl<P: Payload> Assembly<P> {
             !matches!(piece.stage, Stage::Verifying { .. }),
             "{block:?} comes too late"
         );
-        self.held_bytes += payload.len();
+        self.held_bytes += FOOTPRINT;
         piece.blocks.push((block.begin, payload));
         piece.received += 1;
         if !piece.contributors.contains(&from) {
@@ -106,7 +106,7 @@ impl<P: Payload> Assembly<P> {
             .filter(|(_, piece)| piece.stage == Stage::Gathering && !piece.blocks.is_empty());
         let (&piece, gathered) = gathering.min_by_key(|(_, piece)| piece.received)?;
         let blocks = take_sorted(&mut gathered.blocks);
-        let disk_bytes = length_of(&blocks);
+        let disk_bytes = memory_of(&blocks);
         gathered.stage = Stage::Spilling {
             disk_bytes,
             complete: false,
@@ -137,7 +137,7 @@ impl<P: Payload> Assembly<P> {
         let Some(gathered) = self.pieces.remove(&piece) else {
             return Vec::new();
         };
-        self.held_bytes -= length_of(&gathered.blocks);
+        self.held_bytes -= memory_of(&gathered.blocks);
         self.disk_bytes -= match gathered.stage {
             Stage::Gathering => 0,
             Stage::Spilling { disk_bytes, .. } | Stage::Verifying { disk_bytes } => disk_bytes,
@@ -152,7 +152,7 @@ impl<P: Payload> Assembly<P> {
             .get_mut(&piece)
             .expect("holds because the callers found it");
         let blocks = take_sorted(&mut gathered.blocks);
-        let disk_bytes = length_of(&blocks);
+        let disk_bytes = memory_of(&blocks);
         gathered.stage = Stage::Verifying { disk_bytes };
         self.held_bytes -= disk_bytes;
         self.disk_bytes += disk_bytes;
@@ -164,7 +164,7 @@ impl<P: Payload> Assembly<P> {
         let held: usize = self
             .pieces
             .values()
-            .map(|piece| length_of(&piece.blocks))
+            .map(|piece| memory_of(&piece.blocks))
             .sum();
         assert_eq!(held, self.held_bytes);
         let disk = self.pieces.values().map(|piece| match piece.stage {
@@ -181,9 +181,12 @@ fn take_sorted<P>(blocks: &mut Vec<(u32, P)>) -> Vec<(u32, P)> {
     blocks
 }
 
-fn length_of<P: Payload>(blocks: &[(u32, P)]) -> usize {
-    blocks.iter().map(|(_, payload)| payload.len()).sum()
+/// What blocks take: a short one has a buffer as long as any other.
+fn memory_of<P>(blocks: &[(u32, P)]) -> usize {
+    blocks.len() * FOOTPRINT
 }
+
+const FOOTPRINT: usize = BLOCK_LENGTH as usize;
 
 #[cfg(test)]
 mod tests {
@@ -199,7 +202,11 @@ mod tests {
             panic!("no job");
         };
         assert_eq!(begins(&blocks), [0, 16_384, 32_768]);
-        assert_eq!(assembly.memory_bytes(), 48, "until the disk has answered");
+        assert_eq!(
+            assembly.memory_bytes(),
+            3 * FOOTPRINT,
+            "until the disk has answered"
+        );
         assert_eq!(assembly.remove(PieceIndex::new(5)), [from(1)]);
         assert_eq!(assembly.memory_bytes(), 0);
     }
@@ -210,14 +217,19 @@ mod tests {
         assembly.insert(block(1, 0), vec![0; 100], from(1));
         assembly.insert(block(1, 1), vec![0; 100], from(2));
         assembly.insert(block(2, 0), vec![0; 100], from(1));
-        assert!(assembly.spill_beyond(300).is_none());
-        let Some(DiskJob::Spill { piece, blocks }) = assembly.spill_beyond(299) else {
+        assert!(assembly.spill_beyond(3 * FOOTPRINT).is_none());
+        let Some(DiskJob::Spill { piece, blocks }) = assembly.spill_beyond(3 * FOOTPRINT - 1)
+        else {
             panic!("no job");
         };
         assert_eq!((piece, begins(&blocks)), (PieceIndex::new(2), vec![0]));
-        assert_eq!(assembly.memory_bytes(), 300, "until the disk has answered");
+        assert_eq!(
+            assembly.memory_bytes(),
+            3 * FOOTPRINT,
+            "until the disk has answered"
+        );
         assert!(assembly.spilled(piece).is_none());
-        assert_eq!(assembly.memory_bytes(), 200);
+        assert_eq!(assembly.memory_bytes(), 2 * FOOTPRINT);
         assembly.check_invariants();
     }
 

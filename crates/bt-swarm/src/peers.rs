@@ -129,6 +129,11 @@ impl Peers {
         self.banned.contains(&ban_of(addr))
     }
 
+    /// Forgets everybody to whom nothing is under way.
+    pub(crate) fn clear(&mut self) {
+        self.known.retain(|_, peer| peer.state != State::Idle);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.known.len()
     }
@@ -228,14 +233,18 @@ fn is_dialable(addr: SocketAddr) -> bool {
 
 fn ban_of(addr: SocketAddr) -> Ban {
     let ip = addr.ip().to_canonical();
-    let is_shared = match ip {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    };
-    if is_shared {
+    if is_local(ip) {
         Ban::Peer(SocketAddr::new(ip, addr.port()))
     } else {
         Ban::Host(ip)
+    }
+}
+
+/// Whether an address means something else in every network.
+pub(crate) fn is_local(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 
@@ -250,7 +259,7 @@ const REDIAL_JITTER: f64 = 0.25;
 const BREACH_FAILURES: u32 = 5;
 /// More would be a sign of somebody feeding us addresses.
 const MAX_OWN_ADDRESSES: usize = 64;
-/// The oldest addresses (in their order) make room: bans are rare, and the list stays small.
+/// Bans are rare; should there ever be more, one is lifted for each new one.
 const MAX_BANS: usize = 10_000;
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) am_interested: bool,
     pub(crate) peer_choking: bool,
     pub(crate) peer_interested: bool,
+    /// When a change of its interest last made us think of slots.
+    pub(crate) interest_seen_at: Option<Instant>,
     /// Since when we answer its requests; `None` while we choke it.
     pub(crate) unchoked_at: Option<Instant>,
 
@@ -45,6 +47,8 @@ pub(crate) struct Session {
 #[derive(Debug, Default)]
 pub(crate) struct Offences {
     pub(crate) invalid_requests: u32,
+    /// Since we last unchoked it.
+    pub(crate) choked_requests: u32,
     pub(crate) unrequested_blocks: u32,
     pub(crate) unknown_messages: u32,
 }
@@ -93,6 +97,7 @@ impl Session {
             am_interested: false,
             peer_choking: true,
             peer_interested: false,
+            interest_seen_at: None,
             unchoked_at: None,
             has_told_pieces: false,
             early: EarlyPieces::default(),
@@ -109,10 +114,25 @@ impl Session {
         self.unchoked_at.is_none()
     }
 
+    pub(crate) fn has_traded(&self) -> bool {
+        self.traffic.downloaded + self.traffic.uploaded > 0
+    }
+
+    /// Whether its place is better given to another: it has been there for long, and not a byte
+    /// of payload has gone either way.
+    pub(crate) fn is_useless(&self, now: Instant) -> bool {
+        !self.has_traded() && now.duration_since(self.connected_at) >= PROBATION
+    }
+
+    /// Whether it does not take what we send.
+    pub(crate) fn is_not_reading(&self, now: Instant) -> bool {
+        let stuck = self.uploads.stuck_since();
+        stuck.is_some_and(|since| now.duration_since(since) >= STUCK_LIMIT)
+    }
+
     /// What is to be remembered of the peer when the connection ends at `now`.
     pub(crate) fn outcome(&self, now: Instant) -> Outcome {
-        let has_traded = self.traffic.downloaded + self.traffic.uploaded > 0;
-        if has_traded || now.duration_since(self.connected_at) >= LONG_CONNECTION {
+        if self.has_traded() || now.duration_since(self.connected_at) >= LONG_CONNECTION {
             Outcome::Good
         } else {
             Outcome::Fruitless
@@ -135,3 +155,7 @@ const LONG_CONNECTION: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(100);
 /// A peer that keeps to BEP 3's two minutes, and half a minute for the network.
 const SILENCE_LIMIT: Duration = Duration::from_secs(150);
+/// Twelve rounds of choking: whoever still has nothing for us, nor wants anything, is company.
+const PROBATION: Duration = Duration::from_secs(120);
+/// A block takes less at 300 bytes per second.
+const STUCK_LIMIT: Duration = Duration::from_secs(60);

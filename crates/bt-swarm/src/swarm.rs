@@ -7,7 +7,7 @@ mod requests;
 mod serving;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -59,8 +59,17 @@ pub struct Swarm<P> {
     torrent: Option<Torrent<P>>,
     /// The disk refused: nothing is requested until it has recovered.
     has_disk_trouble: bool,
-    /// Somebody could have been asked for more, had there been memory.
-    is_starved: bool,
+    /// Somebody could have been asked for more, had there been memory: how many blocks of it
+    /// were taken then.
+    starved_at: Option<usize>,
+    /// Those who have asked for blocks that are not being read yet.
+    waiting: BTreeSet<ConnId>,
+    /// Bytes in memory on their way to peers.
+    served_bytes: usize,
+    /// What is decided once all input of a wake-up is in.
+    needs_rechoke: bool,
+    needs_dialling: bool,
+    last_dialling: Option<Instant>,
     traffic: Option<Traffic>,
     wasted: u64,
 
@@ -97,7 +106,12 @@ impl<P: Payload> Swarm<P> {
             timers: Timers::default(),
             torrent: None,
             has_disk_trouble: false,
-            is_starved: false,
+            starved_at: None,
+            waiting: BTreeSet::new(),
+            served_bytes: 0,
+            needs_rechoke: false,
+            needs_dialling: false,
+            last_dialling: None,
             traffic: None,
             wasted: 0,
             actions: VecDeque::new(),
@@ -140,7 +154,7 @@ impl<P: Payload> Swarm<P> {
             self.send_haves(conn);
             self.resolve_early_pieces(conn);
         }
-        self.schedule_dialling(now);
+        self.schedule_dialling();
     }
 
     /// Changes what this torrent may use.
@@ -148,8 +162,8 @@ impl<P: Payload> Swarm<P> {
         self.advance(now);
         self.grant = grant;
         self.choker.set_slots(grant.upload_slots);
-        self.memory_is_free();
-        self.schedule_dialling(now);
+        self.needs_rechoke = true;
+        self.schedule_dialling();
     }
 
     /// Learns of peers, whatever told of them; returns how many were news.
@@ -168,7 +182,7 @@ impl<P: Payload> Swarm<P> {
             .filter(|&peer| self.peers.add(now, source, peer))
             .count();
         if news > 0 {
-            self.schedule_dialling(now);
+            self.schedule_dialling();
         }
         news
     }
@@ -188,6 +202,16 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
+    /// Parts from everybody and forgets all addresses: what BEP 27 asks of a private torrent when
+    /// it goes over to another tracker.
+    pub fn forget_peers(&mut self, now: Instant) {
+        self.advance(now);
+        for conn in self.conns() {
+            self.disconnect(now, conn, DisconnectReason::TrackerSwitched);
+        }
+        self.peers.clear();
+    }
+
     /// Disconnects everybody, for good.
     pub fn stop(&mut self, now: Instant) {
         self.advance(now);
@@ -204,12 +228,8 @@ impl<P: Payload> Swarm<P> {
     /// Does what is due; harmless when called early.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        if self.timers.take_expired(Timer::Dial, now) {
-            self.dial(now);
-        }
-        if self.timers.take_expired(Timer::Choke, now) {
-            self.rechoke(now);
-        }
+        self.needs_dialling |= self.timers.take_expired(Timer::Dial, now);
+        self.needs_rechoke |= self.timers.take_expired(Timer::Choke, now);
         if self.timers.take_expired(Timer::Upkeep, now) {
             self.upkeep(now);
         }
@@ -218,11 +238,11 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    /// The next thing to do. Drain after all input of one wake-up has been handled: requests are
-    /// chosen here, once for each peer whose pipeline has room.
+    /// The next thing to do. Drain after all input of one wake-up has been handled: whom to dial,
+    /// who may ask and what to request is decided here, once for all of it.
     pub fn poll_action(&mut self) -> Option<Action<P>> {
         if self.actions.is_empty() {
-            self.fill_pipelines();
+            self.settle();
         }
         self.actions.pop_front()
     }
@@ -266,7 +286,9 @@ impl<P: Payload> Swarm<P> {
     /// Whether every piece is on disk and good.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.have().is_some_and(Bitfield::is_full)
+        self.torrent
+            .as_ref()
+            .is_some_and(|torrent| torrent.picker.is_complete())
     }
 
     /// Whether more addresses would help: nobody is left to dial, and there is room.
@@ -343,6 +365,20 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
+    fn settle(&mut self) {
+        let (Some(now), false) = (self.now, self.is_stopped) else {
+            return;
+        };
+        if std::mem::take(&mut self.needs_dialling) {
+            self.dial(now);
+        }
+        if std::mem::take(&mut self.needs_rechoke) {
+            self.rechoke(now);
+        }
+        self.read_for_peers();
+        self.fill_pipelines();
+    }
+
     fn advance(&mut self, now: Instant) {
         debug_assert!(
             self.now.is_none_or(|last| last <= now),
@@ -372,6 +408,8 @@ impl<P: Payload> Swarm<P> {
             let session = &self.sessions[&conn];
             if session.is_silent(now) {
                 self.disconnect(now, conn, DisconnectReason::Silent);
+            } else if session.is_not_reading(now) {
+                self.disconnect(now, conn, DisconnectReason::NotReading);
             } else if session.keep_alive_due(now) {
                 self.send(conn, Message::KeepAlive);
             }

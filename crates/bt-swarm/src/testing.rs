@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -13,12 +13,14 @@ use bt_wire::{Message, RawBlock, Reserved};
 
 use crate::{Action, Config, DiskDone, DiskJob, Event, FailedJob, NewConnection, Outgoing, Swarm};
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an arbitrary epoch; only offsets from it matter"
-)]
+/// The same in every call, so that no helper's time lies after its caller's.
 pub(crate) fn epoch() -> Instant {
-    Instant::now()
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an arbitrary epoch; only offsets from it matter"
+    )]
+    *EPOCH.get_or_init(Instant::now)
 }
 
 /// A block without bytes: how long it is, and whether it is the right one.
@@ -207,7 +209,9 @@ impl Net {
             .copied()
             .collect();
         for (_, conn) in ends {
-            self.nodes[index].swarm.handle_disconnected(self.now, conn, None);
+            self.nodes[index]
+                .swarm
+                .handle_disconnected(self.now, conn, None);
             self.close(index, conn);
         }
     }
@@ -282,7 +286,9 @@ impl Net {
                 self.wires.insert((from, a), (to, b));
                 self.wires.insert((to, b), (from, a));
             }
-            (Ok(a), Err(_)) => self.nodes[from].swarm.handle_disconnected(self.now, a, None),
+            (Ok(a), Err(_)) => self.nodes[from]
+                .swarm
+                .handle_disconnected(self.now, a, None),
             (Err(_), Ok(b)) => self.nodes[to].swarm.handle_disconnected(self.now, b, None),
             (Err(_), Err(_)) => {}
         }

@@ -1,6 +1,6 @@
 //! What one peer has asked us for, and how much of it is on its way.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use bt_types::Block;
 
@@ -11,6 +11,8 @@ pub(crate) struct Uploads {
     /// Asked of the disk, or with the driver: at most [`MAX_IN_FLIGHT`], which bounds the memory
     /// that a peer can make us hold.
     in_flight: Vec<InFlight>,
+    /// When the driver was last given a block, or had sent one.
+    last_progress: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -31,7 +33,7 @@ enum Stage {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Queued {
     Yes,
-    /// The same block is already waiting: the peer gets it once.
+    /// The same block is already waiting.
     Already,
     /// More requests than we said that we take.
     Full,
@@ -49,9 +51,14 @@ impl Uploads {
         Queued::Yes
     }
 
+    /// Whether [`next_read`](Self::next_read) has something.
+    pub(crate) fn wants_read(&self) -> bool {
+        !self.queue.is_empty() && self.in_flight.len() < MAX_IN_FLIGHT
+    }
+
     /// The next block to read from disk, if the peer has taken enough of the earlier ones.
     pub(crate) fn next_read(&mut self) -> Option<Block> {
-        if self.in_flight.len() >= MAX_IN_FLIGHT {
+        if !self.wants_read() {
             return None;
         }
         let block = self.queue.pop_front()?;
@@ -63,7 +70,7 @@ impl Uploads {
     }
 
     /// The disk has read `block`; returns whether it is still wanted.
-    pub(crate) fn read_done(&mut self, block: Block) -> bool {
+    pub(crate) fn read_done(&mut self, now: Instant, block: Block) -> bool {
         let Some(index) = self.position(block, |state| state != Stage::Sending) else {
             return false;
         };
@@ -72,6 +79,7 @@ impl Uploads {
             return false;
         }
         self.in_flight[index].state = Stage::Sending;
+        self.last_progress = Some(now);
         true
     }
 
@@ -84,8 +92,9 @@ impl Uploads {
     }
 
     /// `block` has left; returns whether it was one of ours.
-    pub(crate) fn sent(&mut self, block: Block) -> bool {
+    pub(crate) fn sent(&mut self, now: Instant, block: Block) -> bool {
         let index = self.position(block, |state| state == Stage::Sending);
+        self.last_progress = Some(now);
         index
             .map(|index| self.in_flight.swap_remove(index))
             .is_some()
@@ -122,6 +131,12 @@ impl Uploads {
         dropped
     }
 
+    /// Since when the peer has not taken what is being sent to it; `None` if nothing is.
+    pub(crate) fn stuck_since(&self) -> Option<Instant> {
+        let is_sending = self.in_flight.iter().any(|job| job.state == Stage::Sending);
+        self.last_progress.filter(|_| is_sending)
+    }
+
     /// Bytes that reads and sends for this peer hold in memory.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.in_flight
@@ -155,8 +170,11 @@ mod tests {
         assert_eq!(uploads.push(block(0)), Queued::Already);
         assert_eq!(uploads.next_read(), Some(block(0)));
         assert!(uploads.cancel(block(0)) && !uploads.cancel(block(0)));
-        assert!(!uploads.read_done(block(0)), "withdrawn while being read");
-        assert!(!uploads.sent(block(0)));
+        assert!(
+            !uploads.read_done(now(), block(0)),
+            "withdrawn while being read"
+        );
+        assert!(!uploads.sent(now(), block(0)));
         assert_eq!(uploads.memory_bytes(), 0);
     }
 
@@ -165,10 +183,10 @@ mod tests {
         let mut uploads = Uploads::default();
         uploads.push(block(0));
         uploads.next_read();
-        assert!(uploads.read_done(block(0)));
+        assert!(uploads.read_done(now(), block(0)));
         assert!(!uploads.cancel(block(0)));
         assert_eq!(uploads.drop_all(), []);
-        assert!(uploads.sent(block(0)));
+        assert!(uploads.sent(now(), block(0)));
     }
 
     #[test]
@@ -186,6 +204,10 @@ mod tests {
             taken,
             "choking answers for all of them"
         );
+    }
+
+    fn now() -> Instant {
+        crate::testing::epoch()
     }
 
     fn block(slot: u32) -> Block {

@@ -65,6 +65,22 @@ impl Picker {
         true
     }
 
+    /// Whether `block`, whose bytes have been thrown away, was once asked of the peer: it crossed
+    /// our `cancel`, or the end of a choke, on the way. Each is forgiven once.
+    pub fn forgive_late(&mut self, conn: ConnId, block: Block) -> bool {
+        let at = self.find(conn);
+        at.is_some_and(|at| self.peers[at].requests.take_given_up(block))
+    }
+
+    /// Frees the memory that is reserved for answers that are overdue: cancels them.
+    pub fn give_up_late(&mut self) {
+        for at in 0..self.peers.len() {
+            while let Some(request) = self.peers[at].requests.late.first() {
+                self.cancel(at, request.block);
+            }
+        }
+    }
+
     /// A block that is no longer needed of a peer that was asked for it: send it a `cancel`. The
     /// request no longer counts as outstanding.
     pub fn poll_cancel(&mut self) -> Option<(ConnId, Block)> {

@@ -1,6 +1,9 @@
 //! Peers come and go: dialling, greeting, parting.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bt_types::{ConnId, Direction, Payload, PeerId, PeerSource, Transport};
 use bt_wire::{ExtendedHandshake, Message, Reserved};
@@ -8,8 +11,12 @@ use rand_chacha::rand_core::Rng;
 
 use super::{Swarm, UPKEEP_INTERVAL};
 use crate::{
-    Action, DialId, DisconnectReason, Event, ProtocolBreach, early::EarlyError, peers::Outcome,
-    session::Session, timers::Timer, upload::MAX_QUEUED_REQUESTS,
+    Action, DialId, DisconnectReason, Event, ProtocolBreach,
+    early::EarlyError,
+    peers::{Outcome, is_local},
+    session::Session,
+    timers::Timer,
+    upload::MAX_QUEUED_REQUESTS,
 };
 
 /// A connection on which both handshakes have been exchanged.
@@ -62,21 +69,15 @@ impl<P: Payload> Swarm<P> {
     ) -> Result<ConnId, Refusal> {
         self.advance(now);
         let dialled = connection.dial.and_then(|id| self.dialler.finish(id));
-        let admitted = self.admit(now, &connection);
-        if let (Err(refusal), Some(peer)) = (admitted, dialled) {
-            let jitter = self.jitter();
-            match refusal {
-                Refusal::Ourselves => self.peers.add_own(peer),
-                _ => self
-                    .peers
-                    .disconnected(now, peer, Outcome::Fruitless, jitter),
-            }
-        }
         if dialled.is_some() {
-            self.schedule_dialling(now);
+            self.schedule_dialling();
         }
-        admitted?;
-
+        if let Err(refusal) = self.admit(now, &connection) {
+            if let Some(peer) = dialled {
+                self.dial_refused(now, peer, refusal);
+            }
+            return Err(refusal);
+        }
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
         if connection.direction == Direction::Outbound {
@@ -89,7 +90,9 @@ impl<P: Payload> Swarm<P> {
             direction: connection.direction,
             peer_id: connection.peer_id,
         });
-        self.start_session_timers(now);
+        if !self.timers.is_set(Timer::Upkeep) {
+            self.timers.set(Timer::Upkeep, now + UPKEEP_INTERVAL);
+        }
         self.join_picker(now, conn);
         self.introduce(conn);
         self.introduce_pieces(conn);
@@ -101,7 +104,7 @@ impl<P: Payload> Swarm<P> {
         self.advance(now);
         if let Some(peer) = self.dialler.finish(id) {
             self.dial_failed(now, peer);
-            self.schedule_dialling(now);
+            self.schedule_dialling();
         }
     }
 
@@ -131,14 +134,17 @@ impl<P: Payload> Swarm<P> {
     }
 
     /// Looks for somebody to dial as soon as all input is in.
-    pub(super) fn schedule_dialling(&mut self, now: Instant) {
-        if !self.is_stopped {
-            self.timers.set(Timer::Dial, now);
-            self.dial(now);
-        }
+    pub(super) fn schedule_dialling(&mut self) {
+        self.needs_dialling = !self.is_stopped;
     }
 
     pub(super) fn dial(&mut self, now: Instant) {
+        // Going through all addresses costs something: not for every one that comes or goes.
+        let next_round = self.last_dialling.map(|last| last + DIAL_SPACING);
+        if let Some(next) = next_round.filter(|&next| next > now) {
+            return self.timers.set(Timer::Dial, next);
+        }
+        self.last_dialling = Some(now);
         for (id, peer) in self.dialler.take_expired(now) {
             self.actions.push_back(Action::AbortDial(id));
             self.dial_failed(now, peer);
@@ -149,12 +155,17 @@ impl<P: Payload> Swarm<P> {
             .grant
             .max_peers
             .saturating_sub(self.sessions.len() + in_flight);
+        let slots = if room > 0 {
+            room
+        } else {
+            usize::from(self.make_room(now))
+        };
         let is_complete = self.is_complete();
         let rng = &mut self.rng;
         let round = self.dialler.dial(
             now,
             &mut self.peers,
-            half_open.min(room),
+            half_open.min(slots),
             is_complete,
             || rng.next_u64(),
         );
@@ -164,6 +175,28 @@ impl<P: Payload> Swarm<P> {
             Some(next) => self.timers.set(Timer::Dial, next),
             None => self.timers.stop(Timer::Dial),
         }
+    }
+
+    /// Parts from whoever has been of no use for longest, if there is somebody to take the place.
+    fn make_room(&mut self, now: Instant) -> bool {
+        let is_complete = self.is_complete();
+        let is_wanted = self.peers.idle().any(|(_, peer)| {
+            peer.failures == 0 && peer.next_dial <= now && !(is_complete && peer.is_seed)
+        });
+        is_wanted && self.part_from_useless(now)
+    }
+
+    fn part_from_useless(&mut self, now: Instant) -> bool {
+        let useless = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.is_useless(now));
+        let oldest = useless.min_by_key(|(_, session)| session.connected_at);
+        let oldest = oldest.map(|(&conn, _)| conn);
+        if let Some(conn) = oldest {
+            self.disconnect(now, conn, DisconnectReason::Useless);
+        }
+        oldest.is_some()
     }
 
     /// Tells a peer what we can do (BEP 10).
@@ -277,26 +310,93 @@ impl<P: Payload> Swarm<P> {
         if self.peers.is_banned(connection.peer) {
             return Err(Refusal::Banned);
         }
-        let twin = self
-            .sessions
-            .iter()
-            .find(|(_, other)| other.peer_id == connection.peer_id);
-        if let Some((&twin, other)) = twin {
-            // Both sides must keep the same one of two: that which the lower id opened.
-            let keeps = if self.config.peer_id < connection.peer_id {
-                Direction::Outbound
-            } else {
-                Direction::Inbound
-            };
-            if other.direction == connection.direction || connection.direction != keeps {
-                return Err(Refusal::Duplicate);
-            }
-            self.disconnect(now, twin, DisconnectReason::Duplicate);
+        if let Some(twin) = self.twin_of(connection) {
+            self.choose_twin(now, twin, connection)?;
+        }
+        if connection.direction == Direction::Inbound {
+            self.admit_inbound(now, connection)?;
         }
         if self.sessions.len() >= self.grant.max_peers {
             return Err(Refusal::Full);
         }
         Ok(())
+    }
+
+    /// A connection that we have to the same peer. An id alone proves nothing: anybody can name
+    /// another's, and libtorrent draws a new one for each connection.
+    fn twin_of(&self, connection: &NewConnection) -> Option<ConnId> {
+        let is_twin = |session: &Session| {
+            let same_host = session.addr.ip() == connection.peer.ip();
+            let same_id = session.peer_id == connection.peer_id;
+            let dialled = connection.direction == Direction::Outbound;
+            (same_host && same_id) || (dialled && session.listen_addr == Some(connection.peer))
+        };
+        let twin = self.sessions.iter().find(|(_, session)| is_twin(session));
+        twin.map(|(&conn, _)| conn)
+    }
+
+    /// Both sides must keep the same one of two: that which the greater id has opened
+    /// (libtorrent's rule). The address of the other goes over to it.
+    fn choose_twin(
+        &mut self,
+        now: Instant,
+        twin: ConnId,
+        connection: &NewConnection,
+    ) -> Result<(), Refusal> {
+        let keeps = if self.config.peer_id > connection.peer_id {
+            Direction::Outbound
+        } else {
+            Direction::Inbound
+        };
+        let Some(other) = self.sessions.get_mut(&twin) else {
+            return Ok(());
+        };
+        let same_id = other.peer_id == connection.peer_id;
+        if same_id && other.direction != connection.direction && connection.direction == keeps {
+            self.disconnect(now, twin, DisconnectReason::Duplicate);
+            return Ok(());
+        }
+        if connection.direction == Direction::Outbound {
+            other.listen_addr.get_or_insert(connection.peer);
+        }
+        Err(Refusal::Duplicate)
+    }
+
+    /// Whoever comes by itself must not fill all places, nor a single host many of them.
+    fn admit_inbound(&mut self, now: Instant, connection: &NewConnection) -> Result<(), Refusal> {
+        let ip = connection.peer.ip();
+        let sessions = self.sessions.values();
+        let inbound = sessions.filter(|session| session.direction == Direction::Inbound);
+        let from_host = inbound
+            .clone()
+            .filter(|session| session.addr.ip() == ip)
+            .count();
+        if from_host >= MAX_INBOUND_PER_HOST && !is_local(ip) {
+            return Err(Refusal::Full);
+        }
+        // A quarter is for those that we choose ourselves.
+        let share = self.grant.max_peers - self.grant.max_peers / 4;
+        let is_full = inbound.count() >= share || self.sessions.len() >= self.grant.max_peers;
+        if is_full && !self.part_from_useless(now) {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    fn dial_refused(&mut self, now: Instant, peer: SocketAddr, refusal: Refusal) {
+        let is_held = self
+            .sessions
+            .values()
+            .any(|other| other.listen_addr == Some(peer));
+        match refusal {
+            Refusal::Ourselves => self.peers.add_own(peer),
+            Refusal::Duplicate if is_held => self.peers.set_connected(peer),
+            // That we have no room is not the peer's fault.
+            Refusal::Full | Refusal::Stopped | Refusal::Duplicate | Refusal::Banned => {
+                let jitter = self.jitter();
+                self.peers.disconnected(now, peer, Outcome::Good, jitter);
+            }
+        }
     }
 
     fn dial_failed(&mut self, now: Instant, peer: SocketAddr) {
@@ -305,28 +405,25 @@ impl<P: Payload> Swarm<P> {
         self.events.push_back(Event::DialFailed { peer, failures });
     }
 
-    fn start_session_timers(&mut self, now: Instant) {
-        if !self.timers.is_set(Timer::Upkeep) {
-            self.timers.set(Timer::Upkeep, now + UPKEEP_INTERVAL);
-        }
-    }
-
     fn forget(&mut self, now: Instant, conn: ConnId, reason: Option<DisconnectReason>) {
         let Some(session) = self.sessions.remove(&conn) else {
             return;
         };
+        self.waiting.remove(&conn);
+        self.served_bytes -= session.uploads.memory_bytes();
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.remove_peer(now, conn);
         }
         let outcome = match reason {
-            Some(DisconnectReason::Protocol(_) | DisconnectReason::Malformed(_)) => {
-                Outcome::Breach
-            }
+            Some(DisconnectReason::Protocol(_) | DisconnectReason::Malformed(_)) => Outcome::Breach,
             _ => session.outcome(now),
         };
         if let Some(addr) = session.listen_addr {
-            // Its twin lives on under the same address.
-            if reason != Some(DisconnectReason::Duplicate) {
+            let is_held = self
+                .sessions
+                .values()
+                .any(|other| other.listen_addr == Some(addr));
+            if !is_held {
                 let jitter = self.jitter();
                 self.peers.disconnected(now, addr, outcome, jitter);
             }
@@ -340,14 +437,17 @@ impl<P: Payload> Swarm<P> {
             self.timers.stop(Timer::Choke);
             self.timers.stop(Timer::Upkeep);
         } else if session.peer_interested && !session.am_choking() {
-            self.rechoke(now);
+            self.needs_rechoke = true;
         }
-        self.memory_is_free();
-        self.schedule_dialling(now);
+        self.schedule_dialling();
     }
 }
 
 /// BEP 10: id 0 of message 20 is the handshake.
 pub(super) const EXTENDED_HANDSHAKE: u8 = 0;
+/// Behind one public address there may be a whole house, but hardly a whole swarm.
+const MAX_INBOUND_PER_HOST: usize = 8;
+/// How long at least lies between two rounds of dialling.
+const DIAL_SPACING: Duration = Duration::from_millis(100);
 /// What libtorrent and others take where the peer does not say (BEP 10, `reqq`).
 const DEFAULT_REQQ: u32 = 250;

@@ -27,6 +27,9 @@ impl<P: Payload> Swarm<P> {
         if let Some(traffic) = &mut self.traffic {
             traffic.add_downloaded(now, raw.length);
         }
+        if raw.length == 0 {
+            return self.handle_empty_block(now, conn, raw);
+        }
         let block = torrent
             .layout
             .check_range(raw.piece, raw.begin, raw.length)
@@ -36,6 +39,9 @@ impl<P: Payload> Swarm<P> {
         };
         match torrent.picker.handle_block(now, conn, block) {
             Received::Accepted { piece_complete } => {
+                // Whoever sends what we need is forgiven what we do not.
+                let offences = &mut session.offences;
+                offences.unrequested_blocks = offences.unrequested_blocks.saturating_sub(1);
                 let from = Contributor {
                     conn,
                     addr: session.addr,
@@ -58,8 +64,37 @@ impl<P: Payload> Swarm<P> {
     /// A block has come that the driver did not expect, and whose bytes it has thrown away.
     pub fn handle_unrequested_block(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
         self.advance(now);
-        if let Some(session) = self.sessions.get_mut(&conn) {
-            session.last_received = now;
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
+        session.last_received = now;
+        session.traffic.add_downloaded(now, raw.length);
+        if let Some(traffic) = &mut self.traffic {
+            traffic.add_downloaded(now, raw.length);
+        }
+        if raw.length == 0 {
+            return self.handle_empty_block(now, conn, raw);
+        }
+        let forgiven = self.torrent.as_mut().is_some_and(|torrent| {
+            let block = torrent.layout.check_range(raw.piece, raw.begin, raw.length);
+            block.is_ok_and(|block| torrent.picker.forgive_late(conn, block))
+        });
+        if forgiven {
+            self.wasted += u64::from(raw.length);
+        } else {
+            self.unrequested(now, conn, raw);
+        }
+    }
+
+    /// BitComet's way to reject a request: a block without bytes.
+    fn handle_empty_block(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
+        let piece = torrent.layout.piece_index(raw.piece).ok();
+        let block = piece.and_then(|piece| torrent.layout.block(piece, raw.begin / BLOCK_LENGTH));
+        let rejected = block.filter(|block| block.begin == raw.begin);
+        if !rejected.is_some_and(|block| torrent.picker.handle_reject(now, conn, block)) {
             self.unrequested(now, conn, raw);
         }
     }
@@ -81,20 +116,16 @@ impl<P: Payload> Swarm<P> {
                 block,
                 payload,
             } => {
-                let Some(session) = self.sessions.get_mut(&conn) else {
-                    return;
-                };
-                if session.uploads.read_done(block) {
-                    session.last_sent = now;
+                if self.with_uploads(conn, |uploads| uploads.read_done(now, block)) {
+                    if let Some(session) = self.sessions.get_mut(&conn) {
+                        session.last_sent = now;
+                    }
                     self.actions
                         .push_back(Action::Send(conn, Outgoing::Block(block, payload)));
-                } else {
-                    self.read_ahead(conn);
                 }
             }
             DiskDone::Failed(job) => self.disk_failed(job),
         }
-        self.memory_is_free();
     }
 
     /// The trouble that [`Event::DiskFailed`] told of is over: requests go on.
@@ -137,7 +168,7 @@ impl<P: Payload> Swarm<P> {
         for conn in seeds {
             self.disconnect(now, conn, DisconnectReason::BothComplete);
         }
-        self.schedule_dialling(now);
+        self.schedule_dialling();
     }
 
     /// A peer that alone sent a bad piece is banned. If there were several, the next try is made
@@ -199,11 +230,9 @@ impl<P: Payload> Swarm<P> {
                 }
             }
             FailedJob::Read(conn, block) => {
-                let session = self.sessions.get_mut(&conn);
-                if session.is_some_and(|session| session.uploads.read_failed(block)) {
+                if self.with_uploads(conn, |uploads| uploads.read_failed(block)) {
                     self.reject(conn, block.into());
                 }
-                self.read_ahead(conn);
             }
         }
         self.events.push_back(Event::DiskFailed(job));

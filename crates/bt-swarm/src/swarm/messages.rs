@@ -1,6 +1,6 @@
 //! What peers say.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bt_scheduler::OnChoke;
 use bt_types::{Bitfield, ConnId, Payload, PieceIndex};
@@ -93,17 +93,22 @@ impl<P: Payload> Swarm<P> {
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.choked(now, conn, outstanding);
         }
-        self.memory_is_free();
     }
 
     fn handle_interest(&mut self, now: Instant, conn: ConnId, is_interested: bool) {
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
-        if session.peer_interested != is_interested {
-            session.peer_interested = is_interested;
-            // A free slot is given at once, and one that is not used any more is free.
-            self.rechoke(now);
+        if session.peer_interested == is_interested {
+            return;
+        }
+        session.peer_interested = is_interested;
+        // A free slot is given at once, and one that is not used any more is free. Whoever changes
+        // its mind faster than that waits for the next round: thinking of slots costs something.
+        let seen = session.interest_seen_at;
+        if seen.is_none_or(|seen| now.duration_since(seen) >= INTEREST_INTERVAL) {
+            session.interest_seen_at = Some(now);
+            self.needs_rechoke = true;
         }
     }
 
@@ -192,9 +197,7 @@ impl<P: Payload> Swarm<P> {
         // A reject of what we never asked for is ignored, as libtorrent does: BEP 6 lets us close,
         // but it also is what remains of a cancel that crossed it.
         if let Ok(block) = torrent.layout.check_range(raw.piece, raw.begin, raw.length) {
-            if torrent.picker.handle_reject(now, conn, block) {
-                self.memory_is_free();
-            }
+            torrent.picker.handle_reject(now, conn, block);
         }
     }
 
@@ -263,3 +266,5 @@ fn fast_name(message: &Message) -> Option<&'static str> {
 
 /// Unknown messages are ignored, as every extension hopes; a stream of nothing else is an attack.
 const MAX_UNKNOWN_MESSAGES: u32 = 100;
+/// How often a single peer can make us think of slots out of turn.
+const INTEREST_INTERVAL: Duration = Duration::from_secs(1);

@@ -11,22 +11,19 @@ use crate::DisconnectReason;
 impl<P: Payload> Swarm<P> {
     /// Payload bytes in memory because of us, and those for which requests reserve memory.
     pub(super) fn memory_bytes(&self) -> usize {
-        let served = self
-            .sessions
-            .values()
-            .map(|session| session.uploads.memory_bytes());
         let downloads = self.torrent.as_ref().map_or(0, |torrent| {
             torrent.picker.outstanding_total() * BLOCK_BYTES + torrent.assembly.memory_bytes()
         });
-        downloads + served.sum::<usize>()
+        downloads + self.served_bytes
     }
 
     /// Tops up the pipelines that may have room, within the memory granted: a block's memory is
     /// reserved when it is requested, so back-pressure means not requesting.
     pub(super) fn fill_pipelines(&mut self) {
-        if self.has_disk_trouble || self.is_stopped {
+        if self.has_disk_trouble {
             return;
         }
+        self.relieve_starvation();
         let budget = self.grant.memory_blocks();
         let mut used = None;
         let mut blocks = Vec::new();
@@ -35,10 +32,19 @@ impl<P: Payload> Swarm<P> {
             let (Some(now), Some(torrent)) = (self.now, &mut self.torrent) else {
                 return;
             };
-            let room = room_for(torrent.picker.outstanding(conn), *used, budget);
+            let stats = torrent.picker.peer_stats(now, conn);
+            // Whoever did not answer of late is asked out of what nobody else needs.
+            let idle_pipeline = if stats.is_snubbed {
+                MIN_PIPELINE
+            } else {
+                stats.outstanding
+            };
+            let room = room_for(idle_pipeline, *used, budget);
             torrent.picker.pick(now, conn, room, &mut blocks);
-            self.is_starved |= blocks.len() == room;
             *used += blocks.len();
+            if blocks.len() == room {
+                self.starved_at = Some(*used);
+            }
             for block in blocks.drain(..) {
                 self.send(conn, Message::Request(block.into()));
             }
@@ -46,16 +52,29 @@ impl<P: Payload> Swarm<P> {
         self.send_cancels();
     }
 
-    fn next_ready(&mut self) -> Option<ConnId> {
-        self.torrent.as_mut()?.picker.poll_ready()
+    /// Whoever found no memory may be asked again once there is some; if none comes back, what is
+    /// reserved for overdue answers is taken.
+    fn relieve_starvation(&mut self) {
+        let Some(starved_at) = self.starved_at else {
+            return;
+        };
+        let budget = self.grant.memory_blocks();
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
+        torrent.picker.give_up_late();
+        self.send_cancels();
+        let used = self.memory_bytes().div_ceil(BLOCK_BYTES);
+        if used < starved_at.min(budget) {
+            self.starved_at = None;
+            if let Some(torrent) = &mut self.torrent {
+                torrent.picker.wake();
+            }
+        }
     }
 
-    /// Memory has become free: whoever found none may be asked again.
-    pub(super) fn memory_is_free(&mut self) {
-        if let (true, Some(torrent)) = (self.is_starved, &mut self.torrent) {
-            self.is_starved = false;
-            torrent.picker.wake();
-        }
+    fn next_ready(&mut self) -> Option<ConnId> {
+        self.torrent.as_mut()?.picker.poll_ready()
     }
 
     /// Takes back requests that somebody else has answered.

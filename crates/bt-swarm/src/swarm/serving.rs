@@ -1,28 +1,33 @@
 //! What peers ask of us.
 
-use std::time::Instant;
+use std::{num::NonZeroUsize, time::Instant};
 
 use bt_scheduler::ChokeCandidate;
 use bt_types::{BLOCK_LENGTH, Block, ConnId, Payload};
 use bt_wire::{Message, RawBlock};
+use rand_chacha::rand_core::Rng;
 
 use super::Swarm;
-use crate::{Action, DiskJob, ProtocolBreach, timers::Timer, upload::Queued};
+use crate::{
+    Action, DiskJob, ProtocolBreach,
+    timers::Timer,
+    upload::{MAX_QUEUED_REQUESTS, Queued, Uploads},
+};
 
 impl<P: Payload> Swarm<P> {
     /// The last byte of a block has been handed to the network.
     pub fn handle_block_sent(&mut self, now: Instant, conn: ConnId, block: Block) {
         self.advance(now);
+        let sent = self.with_uploads(conn, |uploads| uploads.sent(now, block));
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
-        if session.uploads.sent(block) {
+        if sent {
             session.traffic.add_uploaded(now, block.length);
             session.last_sent = now;
             if let Some(traffic) = &mut self.traffic {
                 traffic.add_uploaded(now, block.length);
             }
-            self.read_ahead(conn);
         }
     }
 
@@ -41,13 +46,22 @@ impl<P: Payload> Swarm<P> {
         });
         let queued = match block {
             Some(block) if !session.am_choking() => session.uploads.push(block),
-            // A request that crossed our choke on the way is nobody's fault.
-            Some(_) => return self.reject(conn, raw),
+            Some(_) => {
+                // A request that crossed our choke on the way is nobody's fault.
+                session.offences.choked_requests += 1;
+                match session.offences.choked_requests > MAX_CHOKED_REQUESTS {
+                    true => Queued::Full,
+                    false => return self.reject(conn, raw),
+                }
+            }
             None => Queued::Full,
         };
         match queued {
-            Queued::Yes => self.read_ahead(conn),
-            Queued::Already => {}
+            Queued::Yes => {
+                self.waiting.insert(conn);
+            }
+            // BEP 6: each request has an answer of its own.
+            Queued::Already => self.reject(conn, raw),
             Queued::Full => {
                 session.offences.invalid_requests += 1;
                 let count = session.offences.invalid_requests;
@@ -65,23 +79,53 @@ impl<P: Payload> Swarm<P> {
         let Ok(block) = torrent.layout.check_range(raw.piece, raw.begin, raw.length) else {
             return;
         };
-        let Some(session) = self.sessions.get_mut(&conn) else {
-            return;
-        };
-        if session.uploads.cancel(block) {
+        if self.with_uploads(conn, |uploads| uploads.cancel(block)) {
             self.reject(conn, raw);
         }
     }
 
-    /// Has the disk read what the peer may be sent next.
-    pub(super) fn read_ahead(&mut self, conn: ConnId) {
-        let Some(session) = self.sessions.get_mut(&conn) else {
-            return;
-        };
-        while let Some(block) = session.uploads.next_read() {
-            self.actions
-                .push_back(Action::Disk(DiskJob::Read { conn, block }));
+    /// Has the disk read what peers may be sent next, one block each in turn, as long as all that
+    /// is on its way to peers takes no more than a quarter of the memory: serving must never be
+    /// able to stop a download.
+    pub(super) fn read_for_peers(&mut self) {
+        let limit = (self.grant.memory_bytes / 4).max(BLOCK_LENGTH as usize);
+        let mut waiting: Vec<_> = std::mem::take(&mut self.waiting).into_iter().collect();
+        // Whoever came first would always come first.
+        if let Some(count) = NonZeroUsize::new(waiting.len()) {
+            waiting.rotate_left(self.rng.next_u32() as usize % count);
         }
+        while !waiting.is_empty() && self.served_bytes < limit {
+            waiting.retain(|&conn| {
+                if self.served_bytes >= limit {
+                    return true;
+                }
+                let block = self.with_uploads(conn, Uploads::next_read);
+                if let Some(block) = block {
+                    self.actions
+                        .push_back(Action::Disk(DiskJob::Read { conn, block }));
+                }
+                block.is_some()
+            });
+        }
+        self.waiting.extend(waiting);
+    }
+
+    /// Changes what is on its way to a peer, and keeps the books.
+    pub(super) fn with_uploads<R: Default>(
+        &mut self,
+        conn: ConnId,
+        change: impl FnOnce(&mut Uploads) -> R,
+    ) -> R {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return R::default();
+        };
+        self.served_bytes -= session.uploads.memory_bytes();
+        let result = change(&mut session.uploads);
+        self.served_bytes += session.uploads.memory_bytes();
+        if session.uploads.wants_read() {
+            self.waiting.insert(conn);
+        }
+        result
     }
 
     /// BEP 6: every request gets an answer. Without it, silence is the answer.
@@ -123,6 +167,7 @@ impl<P: Payload> Swarm<P> {
     fn unchoke(&mut self, now: Instant, conn: ConnId) {
         if let Some(session) = self.sessions.get_mut(&conn) {
             session.unchoked_at = Some(now);
+            session.offences.choked_requests = 0;
             self.send(conn, Message::Unchoke);
         }
     }
@@ -132,7 +177,7 @@ impl<P: Payload> Swarm<P> {
             return;
         };
         session.unchoked_at = None;
-        let dropped = session.uploads.drop_all();
+        let dropped = self.with_uploads(conn, Uploads::drop_all);
         // BEP 6: first the choke, then a reject for each request that it drops.
         self.send(conn, Message::Choke);
         for block in dropped {
@@ -143,3 +188,5 @@ impl<P: Payload> Swarm<P> {
 
 /// libtorrent's bound: more is not a race, but a broken or hostile client.
 const MAX_INVALID_REQUESTS: u32 = 300;
+/// Two full pipelines' worth before we unchoke it again: more do not cross a choke on the way.
+const MAX_CHOKED_REQUESTS: u32 = 2 * MAX_QUEUED_REQUESTS;

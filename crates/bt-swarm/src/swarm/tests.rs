@@ -397,7 +397,7 @@ fn a_few_unknown_messages_and_odd_requests_are_forgiven() {
 fn what_was_said_before_the_metadata_counts_after_it() {
     let info = torrent(64 * 1024, MIB);
     let now = epoch();
-    let config = Config::new(bt_types::PeerId([9; 20]), 6881);
+    let config = Config::new(bt_types::PeerId([255; 20]), 6881);
     let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
     let conn = swarm.handle_connected(now, incoming(1)).unwrap();
     swarm.handle_message(now, conn, Message::HaveNone);
@@ -422,7 +422,7 @@ fn what_was_said_before_the_metadata_counts_after_it() {
 fn requests_of_a_choked_peer_are_rejected_those_of_an_unchoked_one_served() {
     let info = torrent(64 * 1024, MIB);
     let now = epoch();
-    let config = Config::new(bt_types::PeerId([9; 20]), 6881);
+    let config = Config::new(bt_types::PeerId([255; 20]), 6881);
     let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
     swarm.handle_metadata(now, Arc::clone(&info), Bitfield::full(16));
     let conn = swarm.handle_connected(now, incoming(1)).unwrap();
@@ -438,8 +438,9 @@ fn requests_of_a_choked_peer_are_rejected_those_of_an_unchoked_one_served() {
         [Action::Send(_, Outgoing::Message(Message::Reject(rejected)))] if rejected == raw
     ));
     swarm.handle_message(now, conn, Message::Interested);
+    let mut actions = drain(&mut swarm);
     swarm.handle_message(now, conn, Message::Request(raw));
-    let actions = drain(&mut swarm);
+    actions.extend(drain(&mut swarm));
     assert!(matches!(
         actions[0],
         Action::Send(_, Outgoing::Message(Message::Unchoke))
@@ -482,6 +483,242 @@ fn a_stopped_swarm_takes_nobody_and_wants_nothing() {
     assert_eq!(swarm.stats(now).peers_connected, 0);
 }
 
+/// Whoever does not read must not be able to stop the download: neither by what is on its way to
+/// it, nor by staying.
+#[test]
+fn peers_that_do_not_read_take_a_quarter_of_the_memory_and_are_dropped() {
+    let info = torrent(64 * 1024, 64 * MIB);
+    let start = epoch();
+    let mut have = Bitfield::full(1024);
+    for piece in 512..1024 {
+        have.remove(bt_types::PieceIndex::new(piece));
+    }
+    let mut swarm = with_memory(&info, have, 1 << 20);
+    let deaf: Vec<_> = (1..=20)
+        .map(|id| swarm.handle_connected(start, incoming(id)).unwrap())
+        .collect();
+    let (mut dropped, mut not_reading) = (0, 0);
+    for second in 0..600 {
+        let now = start + secs(second);
+        for (conn, slot) in deaf
+            .iter()
+            .flat_map(|conn| (0..16).map(move |slot| (*conn, slot)))
+        {
+            swarm.handle_message(now, conn, Message::Interested);
+            let raw = RawBlock {
+                piece: slot,
+                begin: 0,
+                length: BLOCK_LENGTH,
+            };
+            swarm.handle_message(now, conn, Message::Request(raw));
+        }
+        swarm.handle_timeout(now);
+        for action in drain(&mut swarm) {
+            match action {
+                Action::Disk(crate::DiskJob::Read { conn, block }) => {
+                    let payload = Tag {
+                        length: block.length,
+                        is_good: true,
+                    };
+                    swarm.handle_disk(
+                        now,
+                        DiskDone::Read {
+                            conn,
+                            block,
+                            payload,
+                        },
+                    );
+                }
+                Action::Disconnect(_, reason) => {
+                    dropped += 1;
+                    not_reading += usize::from(reason == DisconnectReason::NotReading);
+                }
+                _ => {}
+            }
+        }
+        swarm.check_invariants();
+        assert!(swarm.stats(now).memory_bytes <= 1 << 18, "second {second}");
+    }
+    // Those that never got a slot are dropped for asking all the same.
+    assert_eq!(dropped, deaf.len());
+    assert!(not_reading >= 8, "{not_reading}");
+}
+
+#[test]
+fn silent_peers_do_not_keep_the_memory_from_a_good_one() {
+    let info = torrent(64 * 1024, 64 * MIB);
+    let start = epoch();
+    let mut swarm = with_memory(&info, Bitfield::new(1024), 1 << 20);
+    for id in 1..=40 {
+        let conn = swarm.handle_connected(start, incoming(id)).unwrap();
+        swarm.handle_message(start, conn, Message::HaveAll);
+        swarm.handle_message(start, conn, Message::Unchoke);
+    }
+    drain(&mut swarm);
+    let good = swarm.handle_connected(start, incoming(99)).unwrap();
+    swarm.handle_message(start, good, Message::HaveAll);
+    swarm.handle_message(start, good, Message::Unchoke);
+    let mut received = 0;
+    for tick in 0..600 {
+        let now = start + Duration::from_millis(tick * 100);
+        swarm.handle_timeout(now);
+        for action in drain(&mut swarm) {
+            match action {
+                Action::Send(conn, Outgoing::Message(Message::Request(raw))) if conn == good => {
+                    received += 1;
+                    let tag = Tag {
+                        length: raw.length,
+                        is_good: true,
+                    };
+                    swarm.handle_block(now, good, raw, tag);
+                }
+                Action::Disk(crate::DiskJob::Verify { piece, .. }) => {
+                    swarm.handle_disk(now, DiskDone::Verified(piece));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(
+        received,
+        64 * 64,
+        "everything, from the good one, within a minute"
+    );
+}
+
+#[test]
+fn idle_strangers_leave_room_for_those_we_choose() {
+    let info = torrent(64 * 1024, MIB);
+    let start = epoch();
+    let mut swarm = lone(&info);
+    let from_one_host = |id: u8| NewConnection {
+        peer: SocketAddr::from(([8, 8, 8, 8], 1000 + u16::from(id))),
+        ..incoming(id)
+    };
+    let admitted = (1..=50).filter(|&id| swarm.handle_connected(start, from_one_host(id)).is_ok());
+    assert_eq!(admitted.count(), 8);
+    let admitted = (51..=250).filter(|&id| swarm.handle_connected(start, incoming(id)).is_ok());
+    assert_eq!(admitted.count(), 150 - 8, "a quarter is left");
+    swarm.add_peers(
+        start,
+        PeerSource::User,
+        [SocketAddr::from(([9, 9, 9, 9], 1))],
+    );
+    assert!(
+        drain(&mut swarm)
+            .iter()
+            .any(|action| matches!(action, Action::Dial(_)))
+    );
+    // Later, somebody new takes the place of one that never traded anything.
+    let later = start + secs(121);
+    assert!(swarm.handle_connected(later, incoming(251)).is_ok());
+    assert!(
+        drain(&mut swarm)
+            .iter()
+            .any(|action| { matches!(action, Action::Disconnect(_, DisconnectReason::Useless)) })
+    );
+}
+
+#[test]
+fn nobody_is_cut_off_by_a_stranger_who_takes_its_id() {
+    let info = torrent(64 * 1024, MIB);
+    let now = epoch();
+    let mut swarm = lone(&info);
+    let friend = dial_one(&mut swarm, now, peer(1), 200);
+    let stranger = NewConnection {
+        peer: SocketAddr::from(([10, 0, 0, 66], 5000)),
+        peer_id: bt_types::PeerId([200; 20]),
+        ..incoming(1)
+    };
+    assert!(swarm.handle_connected(now, stranger).is_ok());
+    assert!(swarm.peers(now).any(|peer| peer.conn == friend));
+}
+
+#[test]
+fn a_peer_that_has_come_by_itself_is_not_dialled_again() {
+    let info = torrent(64 * 1024, MIB);
+    let start = epoch();
+    let mut swarm = lone(&info);
+    swarm.add_peers(start, PeerSource::Tracker, [peer(1)]);
+    let Some(Action::Dial(dial)) = swarm.poll_action() else {
+        panic!()
+    };
+    // It comes by itself, from another port and under another id, and says where it listens.
+    let mut inbound = incoming(1);
+    inbound.peer.set_port(50_000);
+    let conn = swarm.handle_connected(start, inbound).unwrap();
+    let hello = bt_wire::ExtendedHandshake {
+        port: Some(peer(1).port()),
+        ..Default::default()
+    };
+    let mut payload = Vec::new();
+    hello.encode(&mut payload);
+    let hello = Message::Extended {
+        id: 0,
+        payload: payload.into(),
+    };
+    swarm.handle_message(start, conn, hello);
+    let ours = NewConnection {
+        peer: peer(1),
+        direction: Direction::Outbound,
+        peer_id: bt_types::PeerId([77; 20]),
+        dial: Some(dial.id),
+        ..incoming(1)
+    };
+    assert_eq!(swarm.handle_connected(start, ours), Err(Refusal::Duplicate));
+    for minute in 0..60 {
+        let now = start + secs(60 * minute);
+        swarm.handle_message(now, conn, Message::KeepAlive);
+        swarm.handle_timeout(now);
+        assert!(
+            !drain(&mut swarm)
+                .iter()
+                .any(|action| matches!(action, Action::Dial(_)))
+        );
+    }
+    // And once it has gone, it is.
+    swarm.handle_disconnected(start + secs(3600), conn, None);
+    swarm.handle_timeout(start + secs(3700));
+    assert!(
+        drain(&mut swarm)
+            .iter()
+            .any(|action| matches!(action, Action::Dial(_)))
+    );
+}
+
+#[test]
+fn blocks_that_cross_our_cancels_are_nobody_s_fault() {
+    let info = torrent(64 * 1024, 64 * MIB);
+    let start = epoch();
+    let mut swarm = with_memory(&info, Bitfield::new(1024), 32 << 20);
+    let conn = swarm.handle_connected(start, incoming(1)).unwrap();
+    swarm.handle_message(start, conn, Message::HaveAll);
+    let mut late = 0;
+    for round in 0..400 {
+        let now = start + Duration::from_millis(round * 10);
+        swarm.handle_message(now, conn, Message::Unchoke);
+        let requests: Vec<_> = drain(&mut swarm)
+            .into_iter()
+            .filter_map(|action| match action {
+                Action::Send(_, Outgoing::Message(Message::Request(raw))) => Some(raw),
+                _ => None,
+            })
+            .collect();
+        swarm.stop_expecting(now, conn);
+        for raw in requests {
+            late += 1;
+            swarm.handle_unrequested_block(now, conn, raw);
+        }
+    }
+    assert!(late > 1000, "{late}");
+    let stats = swarm.stats(start + secs(4));
+    assert_eq!(stats.peers_connected, 1);
+    assert_eq!(
+        stats.downloaded, stats.wasted,
+        "they count as received, and as waste"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -493,7 +730,7 @@ proptest! {
     ) {
         let info = torrent(64 * 1024, MIB);
         let start = epoch();
-        let config = Config::new(bt_types::PeerId([9; 20]), 6881);
+        let config = Config::new(bt_types::PeerId([255; 20]), 6881);
         let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
         let have = if complete { Bitfield::full(16) } else { Bitfield::new(16) };
         swarm.handle_metadata(start, info, have);
@@ -553,11 +790,45 @@ fn any_message() -> impl Strategy<Value = (usize, Result<Message, RawBlock>)> {
 }
 
 fn lone(info: &Arc<Info>) -> Swarm<Tag> {
-    let config = Config::new(bt_types::PeerId([9; 20]), 6881);
+    let config = Config::new(bt_types::PeerId([255; 20]), 6881);
     let mut swarm = Swarm::new(info.ids(), config, [0; 32]);
     let have = Bitfield::new(info.layout().piece_count());
     swarm.handle_metadata(epoch(), Arc::clone(info), have);
     swarm
+}
+
+fn with_memory(info: &Arc<Info>, have: Bitfield, memory_bytes: usize) -> Swarm<Tag> {
+    let mut config = Config::new(bt_types::PeerId([255; 20]), 6881);
+    config.grant.memory_bytes = memory_bytes;
+    let mut swarm = Swarm::new(info.ids(), config, [0; 32]);
+    swarm.handle_metadata(epoch(), Arc::clone(info), have);
+    swarm
+}
+
+fn dial_one(swarm: &mut Swarm<Tag>, now: Instant, addr: SocketAddr, id: u8) -> ConnId {
+    swarm.add_peers(now, PeerSource::Tracker, [addr]);
+    let Some(Action::Dial(dial)) = swarm.poll_action() else {
+        panic!("nobody is dialled")
+    };
+    let connection = NewConnection {
+        peer: addr,
+        direction: Direction::Outbound,
+        peer_id: bt_types::PeerId([id; 20]),
+        dial: Some(dial.id),
+        ..incoming(1)
+    };
+    swarm.handle_connected(now, connection).unwrap()
+}
+
+impl Swarm<Tag> {
+    /// What a choke without the fast extension does, and the end of one.
+    fn stop_expecting(&mut self, now: Instant, conn: ConnId) {
+        if let Some(torrent) = &mut self.torrent {
+            torrent
+                .picker
+                .choked(now, conn, bt_scheduler::OnChoke::Dropped);
+        }
+    }
 }
 
 fn incoming(id: u8) -> NewConnection {
