@@ -48,7 +48,7 @@ pub(crate) struct Get {
     pub(crate) output: PathBuf,
 
     /// Give up after so many seconds, with exit code 3
-    #[arg(long, value_name = "SECS")]
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: Option<u64>,
 
     #[command(flatten)]
@@ -76,11 +76,11 @@ pub(crate) struct Seed {
 #[derive(Args, Debug)]
 pub(crate) struct Network {
     /// Announce to this tracker too (udp://host:port); may be given several times
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_tracker)]
     pub(crate) tracker: Vec<String>,
 
     /// Connect to this peer too (address:port); may be given several times
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = parse_peer)]
     pub(crate) peer: Vec<SocketAddr>,
 
     /// Listen on this port, or on the next free one
@@ -96,6 +96,7 @@ pub(crate) struct Network {
         long,
         value_name = "SECS",
         default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..),
         hide_short_help = true
     )]
     pub(crate) min_announce_interval: u64,
@@ -165,6 +166,36 @@ impl Verb {
     }
 }
 
+/// Whether bt can announce to this URL, by its scheme.
+pub(crate) fn is_udp(url: &str) -> bool {
+    url.get(..UDP.len())
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(UDP))
+}
+
+fn parse_tracker(url: &str) -> Result<String, String> {
+    let url = url.trim();
+    if !is_udp(url) {
+        return Err("only udp:// trackers are supported so far".to_owned());
+    }
+    let rest = &url[UDP.len()..];
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = authority
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.is_empty() && (!host.contains(':') || host.ends_with(']')))
+        .and_then(|(_, port)| port.parse().ok());
+    match port {
+        None | Some(0_u16) => Err("a tracker is udp://host:port".to_owned()),
+        Some(_) => Ok(url.to_owned()),
+    }
+}
+
+fn parse_peer(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(peer) if peer.port() != 0 => Ok(peer),
+        _ => Err("a peer is address:port, as in 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned()),
+    }
+}
+
 fn parse_memory(text: &str) -> Result<u64, String> {
     match parse_size(text)? {
         size if size < MIN_MEMORY => Err("at least 1M is needed".to_owned()),
@@ -180,6 +211,7 @@ fn parse_demo_size(text: &str) -> Result<u64, String> {
     }
 }
 
+const UDP: &str = "udp://";
 /// 64 blocks: less would keep a fast peer waiting.
 const MIN_MEMORY: u64 = 1 << 20;
 /// It takes twice that on disk.
@@ -197,6 +229,21 @@ Exit codes:
 
 See it work: bt demo";
 const GET_EXAMPLES: &str = "\
+With --json, each line on stdout is one object, and what it is is its \"event\". Sizes are in bytes.
+This form is stable: keys and events may be added, none goes or changes its meaning.
+  listening  port: the TCP port on which peers reach us
+  checking   bytes_done, bytes_total: how much of the data on disk has been checked
+  progress   a few times a second:
+             state: \"downloading\", \"seeding\", \"stopped\" or \"failed\"
+             bytes_done, bytes_total: of the files, in verified pieces, and in all
+             pieces_done, piece_count: verified pieces, and all
+             down_bytes_per_sec, up_bytes_per_sec: payload, smoothed
+             peers_connected, peers_known: the latter with the former
+             downloaded, uploaded, wasted: payload of this run, in bytes
+             eta_secs: seconds until it is complete, at the present rate; null if unknown
+  complete   name, info_hash (hex), bytes_total: everything is verified and written
+  error      message, code: what is wrong, and the exit code; the last line
+
 Examples:
   bt get debian.torrent -o ~/downloads
   bt get debian.torrent --tracker udp://tracker.example.org:6969
@@ -266,13 +313,51 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_is_said() {
+        for (words, says) in [
+            ("--tracker http://a/announce", "only udp:// trackers"),
+            ("--tracker udp://a", "udp://host:port"),
+            ("--peer localhost", "192.0.2.7:6881"),
+            ("--memory 1K", "at least 1M"),
+        ] {
+            let words = format!("bt get a {words}");
+            let error = Arguments::try_parse_from(words.split(' ')).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn trackers_of_every_form() {
+        for url in [
+            "udp://t:1",
+            "UDP://t:1/announce?key=v#x",
+            "udp://[2001:db8::1]:80/announce",
+        ] {
+            assert_eq!(parse_tracker(url).as_deref(), Ok(url));
+        }
+    }
+
+    #[test]
     fn wrong_usage_is_found_before_anything_is_done() {
         for words in [
             "bt",
             "bt get",
             "bt get a --no-such-option",
             "bt get a --peer localhost",
+            "bt get a --peer 192.0.2.7",
+            "bt get a --peer 192.0.2.7:0",
             "bt get a --port 65536",
+            "bt get a --timeout 0",
+            "bt get a --min-announce-interval 0",
+            "bt get a --tracker http://a/announce",
+            "bt seed a b --tracker https://a:443/announce",
+            "bt get a --tracker tracker.example:80",
+            "bt get a --tracker udp://tracker.example",
+            "bt get a --tracker udp://:80/announce",
+            "bt get a --tracker udp://t:0",
+            "bt get a --tracker udp://::1:80",
+            "bt get a --tracker ü",
             "bt get a --memory 1X",
             "bt get a --memory 10K",
             "bt get a -q -v",

@@ -1,6 +1,6 @@
 //! Bytes, rates, durations and strangers' texts, for people.
 
-use std::{fmt::Write, time::Duration};
+use std::{error::Error, fmt::Write, time::Duration};
 
 /// `123 B`, `1.5 KiB`, `4.0 GiB`.
 pub(crate) fn bytes(count: u64) -> String {
@@ -63,6 +63,53 @@ fn is_invisible(letter: char) -> bool {
     matches!(letter,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// An error with its causes in one line, as far as the line does not name them anyway.
+pub(crate) fn in_full(error: &dyn Error) -> String {
+    let mut line = plain(&error.to_string());
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let reason = lower_first(&plain(&error.to_string()));
+        if !line.to_lowercase().contains(&reason.to_lowercase()) {
+            line = format!("{line}: {reason}");
+        }
+        cause = error.source();
+    }
+    line
+}
+
+/// Why the system refused, in words and in lower case.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    lower_first(&plain(&error.to_string()))
+}
+
+/// The standard library adds the system's number, which means nothing to a user.
+fn plain(message: &str) -> String {
+    let mut message = message.to_owned();
+    while let Some(start) = message.find(" (os error ") {
+        let length = message[start..].find(')').map_or(0, |at| at + 1);
+        if length == 0 {
+            break;
+        }
+        message.replace_range(start..start + length, "");
+    }
+    message
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        // Not the first of an abbreviation.
+        Some(first)
+            if !letters
+                .as_str()
+                .starts_with(|next: char| next.is_uppercase()) =>
+        {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// Reads a size: `1000`, `512K`, `2M`, `1G`, in powers of 1024; `KiB` and the like are the same.
@@ -154,6 +201,35 @@ mod tests {
         ] {
             assert!(parse_size(text).is_err(), "{text}");
         }
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{says}")]
+    struct Outer {
+        says: &'static str,
+        source: std::io::Error,
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let refused = || std::io::Error::from_raw_os_error(13);
+        let said = reason(&refused());
+        assert_eq!(said, "permission denied");
+        let outer = |says| Outer {
+            says,
+            source: refused(),
+        };
+        assert_eq!(
+            in_full(&outer("cannot listen")),
+            "cannot listen: permission denied"
+        );
+        let named = "cannot read x: Permission denied (os error 13); sorry";
+        assert_eq!(
+            in_full(&outer(named)),
+            "cannot read x: Permission denied; sorry"
+        );
+        assert_eq!(in_full(&refused()), "Permission denied");
+        assert_eq!(plain("odd (os error "), "odd (os error ");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod arguments;
 mod data_path;
 mod exit;
 mod format;
+mod interrupt;
 mod json;
 mod logging;
 mod progress;

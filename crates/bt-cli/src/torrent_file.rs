@@ -8,7 +8,7 @@ use bt_metainfo::Metainfo;
 
 use crate::{
     exit::{Exit, Failure},
-    format::printable,
+    format::{printable, reason},
 };
 
 /// Reads a .torrent, from stdin if the path is `-`.
@@ -19,7 +19,12 @@ pub(crate) fn read(path: &Path) -> Result<Metainfo, Failure> {
     } else {
         File::open(path).and_then(read_bounded)
     };
-    let bytes = bytes.map_err(|error| Failure::other(format!("cannot read {shown}: {error}")))?;
+    let bytes = bytes
+        .map_err(|error| Failure::other(format!("cannot read {shown}: {}", reason(&error))))?;
+    if bytes.is_empty() {
+        let message = format!("{shown} is no torrent: it is empty");
+        return Err(Failure::new(Exit::BadTorrent, message));
+    }
     if bytes.len() as u64 > MAX_LENGTH {
         let message = format!("{shown} is no torrent: it is longer than {MAX_LENGTH} bytes");
         return Err(Failure::new(Exit::BadTorrent, message));

@@ -1,27 +1,28 @@
 //! What `get`, `seed` and `demo` have in common.
 
-use std::{path::PathBuf, process, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use bt_client::{
     AddTorrent, Mode, Session, SessionConfig, Snapshot, State, TorrentError, TorrentHandle,
 };
 use bt_metainfo::Metainfo;
 use bt_storage::{ErrorKind, StorageError};
-use tokio::{runtime, signal};
+use tokio::runtime;
 
 use crate::{
-    arguments::Network,
+    arguments::{Network, is_udp},
     exit::{Exit, Failure},
-    format::{bytes, printable},
+    format::{bytes, in_full, printable, reason},
+    logging,
     progress::Progress,
 };
 
-/// Runs a command that needs the network.
-pub(crate) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// Runs a command that waits for more than one thing.
+pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::other(format!("cannot start threads: {error}")))?;
+        .map_err(|error| Failure::other(format!("cannot start threads: {}", reason(&error))))?;
     let result = runtime.block_on(command);
     // Nothing that still runs has anything to say.
     runtime.shutdown_background();
@@ -35,6 +36,7 @@ pub(crate) fn start(
     root: PathBuf,
     mode: Mode,
     progress: &Progress,
+    quiet: bool,
 ) -> Result<(Session, TorrentHandle), Failure> {
     let config = SessionConfig {
         listen_port: network.port,
@@ -42,16 +44,43 @@ pub(crate) fn start(
         min_announce_interval: Duration::from_secs(network.min_announce_interval),
         ..SessionConfig::default()
     };
-    let session = Session::start(config).map_err(|error| Failure::other(error.to_string()))?;
-    progress.listening(session.listen_port());
+    let session = Session::start(config).map_err(|error| Failure::other(in_full(&error)))?;
+    let port = session.listen_port();
+    progress.listening(port);
+    if !quiet {
+        if port != network.port && network.port != 0 {
+            let wanted = network.port;
+            logging::tell(&format!("port {wanted} is taken; listening on {port}"));
+        }
+        if let Some(warning) = lonely(network, metainfo) {
+            logging::tell(warning);
+        }
+    }
     let mut torrent = AddTorrent::new(metainfo, root, mode);
     // What the user names is asked first, each for itself.
     let named = network.tracker.iter().map(|url| vec![url.clone()]);
     torrent.trackers.splice(0..0, named);
     torrent.peers.clone_from(&network.peer);
     let added = session.add(torrent);
-    let handle = added.map_err(|error| Failure::new(Exit::BadTorrent, error.to_string()))?;
+    let handle = added.map_err(|error| Failure::new(Exit::BadTorrent, in_full(&error)))?;
     Ok((session, handle))
+}
+
+/// What to say if there is no way to find anybody.
+fn lonely(network: &Network, metainfo: &Metainfo) -> Option<&'static str> {
+    let mut urls = metainfo.tiers().iter().flatten();
+    if !network.tracker.is_empty() || !network.peer.is_empty() {
+        None
+    } else if metainfo.tiers().iter().all(Vec::is_empty) {
+        Some("warning: this torrent names no tracker; use --tracker or --peer")
+    } else if !urls.any(|url| is_udp(url)) {
+        Some(
+            "warning: no UDP tracker in this torrent; HTTP trackers are not supported yet; \
+             use --tracker or --peer",
+        )
+    } else {
+        None
+    }
 }
 
 /// Shows progress until a snapshot satisfies `wanted`.
@@ -74,15 +103,6 @@ pub(crate) async fn watch(
         };
         snapshot = next;
     }
-}
-
-/// Waits for Ctrl-C, or whatever else asks us to end. A second one ends the process at once.
-pub(crate) async fn interrupted() {
-    first_signal().await;
-    tokio::spawn(async {
-        first_signal().await;
-        process::exit(Exit::Stopped as i32);
-    });
 }
 
 /// Waits so many seconds, or for ever.
@@ -112,7 +132,7 @@ pub(crate) fn failure(error: &TorrentError) -> Failure {
             Exit::Verification,
             format!("{error}; bt verify tells which are not, bt get fetches them"),
         ),
-        other => Failure::other(other.to_string()),
+        other => Failure::other(printable(&in_full(other))),
     }
 }
 
@@ -125,34 +145,52 @@ pub(crate) fn storage_failure(error: &StorageError) -> Failure {
         ErrorKind::Obstructed => "; move away what lies there",
         _ => "",
     };
-    let message = format!("{}{advice}", printable(&error.to_string()));
+    let message = format!("{}{advice}", printable(&in_full(error)));
     Failure::new(Exit::Disk, message)
 }
 
-#[cfg(unix)]
-async fn first_signal() {
-    use signal::unix::{SignalKind, signal};
-    // A service manager's wish is the user's.
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => signals.recv().await,
-            Err(_) => std::future::pending().await,
+#[cfg(test)]
+mod tests {
+    use bt_metainfo::{InfoBuilder, MetainfoBuilder};
+    use clap::Parser;
+
+    use super::*;
+    use crate::arguments::{Arguments, Verb};
+
+    fn torrent(trackers: &[&str]) -> Metainfo {
+        let info = InfoBuilder::new("x", 16_384).single_file(1);
+        let mut torrent = MetainfoBuilder::new(info.pieces([[0; 20]]).encode());
+        for url in trackers {
+            torrent = torrent.tier([*url]);
         }
-    };
-    tokio::select! {
-        _ = terminated => {}
-        () = ctrl_c() => {}
+        Metainfo::from_bytes(&torrent.encode()).unwrap()
     }
-}
 
-#[cfg(not(unix))]
-async fn first_signal() {
-    ctrl_c().await;
-}
+    fn network(words: &str) -> Network {
+        let words = format!("bt get x {words}");
+        match Arguments::parse_from(words.split_whitespace()).verb {
+            Verb::Get(get) => get.network,
+            _ => unreachable!(),
+        }
+    }
 
-async fn ctrl_c() {
-    if signal::ctrl_c().await.is_err() {
-        // Then it ends the process, as it does by itself.
-        std::future::pending::<()>().await;
+    #[test]
+    fn who_can_find_nobody_is_told() {
+        let http = "http://a/announce";
+        for (trackers, words, says) in [
+            (&[][..], "", "no tracker;"),
+            (&[http], "", "no UDP tracker"),
+            (&[http, "wss://b"], "", "HTTP trackers are not supported"),
+        ] {
+            let said = lonely(&network(words), &torrent(trackers));
+            assert!(said.is_some_and(|line| line.contains(says)), "{said:?}");
+        }
+        for (trackers, words) in [
+            (&[http, "UDP://b:1"][..], ""),
+            (&[http], "--peer 192.0.2.1:1"),
+            (&[], "--tracker udp://b:1"),
+        ] {
+            assert_eq!(lonely(&network(words), &torrent(trackers)), None);
+        }
     }
 }

@@ -1,10 +1,15 @@
 use std::{
+    cell::RefCell,
     fs::{self, File},
     io::{self, BufWriter, Read, Write},
     net::{IpAddr, Ipv4Addr},
-    path::Path,
-    sync::Arc,
-    time::Instant,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 use bt_client::{
@@ -13,73 +18,161 @@ use bt_client::{
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::ServerConfig;
+use tempfile::TempDir;
+use tokio::{sync::mpsc, task::spawn_blocking};
 
 use crate::{
     arguments::Demo,
     exit::{Exit, Failure},
-    format::{bytes, rate},
+    format::{bytes, in_full, printable, rate, reason},
+    interrupt::Interrupt,
     logging,
     progress::Progress,
-    transfer::{self, interrupted},
+    transfer,
 };
 
 pub(crate) fn run(demo: &Demo, quiet: bool) -> Result<(), Failure> {
-    let folder = tempfile::Builder::new().prefix("bt-demo-").tempdir();
-    // Removes what it holds when it goes, however we end.
-    let folder = folder.map_err(|error| disk("make a folder for the demonstration", &error))?;
     let progress = Progress::new(demo.json, quiet);
-    let result = transfer::block_on(async {
-        let show = Show {
-            folder: folder.path(),
-            size: demo.size,
-            is_talkative: !demo.json && !quiet,
-        };
-        tokio::select! {
-            result = show.play(progress) => result,
-            () = interrupted() => Err(Failure::new(Exit::Stopped, "interrupted")),
-        }
-    });
+    let is_talkative = !demo.json && !quiet;
+    transfer::block_on(perform(demo.size, progress, is_talkative))
+}
+
+/// However it ends, nothing is left behind.
+async fn perform(size: u64, progress: Progress, is_talkative: bool) -> Result<(), Failure> {
+    let mut interrupt = Interrupt::listen()?;
+    let folder = tempfile::Builder::new().prefix("bt-demo-").tempdir();
+    let folder = folder.map_err(|error| disk("make a folder for the demonstration", &error))?;
+    let (stage, workers) = Stage::new(folder.path());
+    let show = Show {
+        stage: &stage,
+        size,
+        is_talkative,
+    };
+    let result = tokio::select! {
+        biased;
+        () = interrupt.requested() => Err(Failure::new(Exit::Stopped, "interrupted")),
+        result = show.play(progress) => result,
+    };
     let path = folder.path().to_owned();
-    let removed = folder.close();
-    result.and(removed.map_err(|error| disk(&format!("remove {}", path.display()), &error)))
+    interrupt.end_at_next(move || {
+        // What cannot be removed while it is written to is left to the system.
+        let _ = fs::remove_dir_all(path);
+    });
+    stage.clear(workers).await;
+    result.and(remove(folder))
+}
+
+/// What the demonstration has under way, and must end before its folder can go.
+struct Stage {
+    folder: PathBuf,
+    torrents: RefCell<Vec<(Session, TorrentHandle)>>,
+    is_over: Arc<AtomicBool>,
+    /// Every worker holds one.
+    working: mpsc::Sender<()>,
+}
+
+/// Ends when no worker is left.
+type Workers = mpsc::Receiver<()>;
+
+impl Stage {
+    fn new(folder: &Path) -> (Self, Workers) {
+        let (working, workers) = mpsc::channel(1);
+        let stage = Self {
+            folder: folder.to_owned(),
+            torrents: RefCell::default(),
+            is_over: Arc::default(),
+            working,
+        };
+        (stage, workers)
+    }
+
+    /// Does what takes long on a thread of its own; `work` gives up when its flag is set.
+    async fn in_background<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AtomicBool) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let (is_over, working) = (Arc::clone(&self.is_over), self.working.clone());
+        let done = spawn_blocking(move || {
+            let result = work(&is_over);
+            drop(working);
+            result
+        });
+        done.await.map_err(io::Error::other)?
+    }
+
+    /// Starts a session with the demonstration's torrent, and returns its port, too.
+    fn start(
+        &self,
+        info: &Arc<Info>,
+        folder: &str,
+        mode: Mode,
+        tracker: &LocalTracker,
+    ) -> Result<(TorrentHandle, u16), Failure> {
+        let config = SessionConfig {
+            bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            listen_port: 0,
+            ..SessionConfig::default()
+        };
+        let session = Session::start(config).map_err(no_network)?;
+        let torrent = AddTorrent {
+            info: Arc::clone(info),
+            root: self.folder.join(folder),
+            mode,
+            trackers: vec![vec![tracker.url()]],
+            peers: Vec::new(),
+        };
+        let added = session.add(torrent);
+        let handle = added.map_err(|error| Failure::other(in_full(&error)))?;
+        let port = session.listen_port();
+        self.torrents.borrow_mut().push((session, handle.clone()));
+        Ok((handle, port))
+    }
+
+    /// Stops everything and waits for it, so that nobody writes any more.
+    async fn clear(self, mut workers: Workers) {
+        self.is_over.store(true, Ordering::Relaxed);
+        for (session, torrent) in self.torrents.take() {
+            torrent.stop().await;
+            drop(session);
+        }
+        drop(self.working);
+        while workers.recv().await.is_some() {}
+    }
 }
 
 struct Show<'a> {
-    folder: &'a Path,
+    stage: &'a Stage,
     size: u64,
     is_talkative: bool,
 }
 
 impl Show<'_> {
     async fn play(&self, mut progress: Progress) -> Result<(), Failure> {
-        let (from, to) = (self.folder.join("seeder"), self.folder.join("download"));
-        self.tell(&format!("making a file of {}", bytes(self.size)));
-        let info = make_data(&from, self.size).map_err(|error| disk("make the file", &error))?;
+        let (stage, size) = (self.stage, self.size);
+        self.tell(&format!("making a file of {}", bytes(size)));
+        let from = stage.folder.join(SEEDER);
+        let made = stage.in_background(move |is_over| make_data(&from, size, is_over));
+        let info = made.await.map_err(|error| disk("make the file", &error))?;
         let info = Arc::new(info);
 
         let here = (Ipv4Addr::LOCALHOST, 0).into();
         let tracker = LocalTracker::start(here, ServerConfig::default()).map_err(no_network)?;
         self.tell(&format!("tracker    {}", tracker.url()));
-        let (seeder, _seed) = self.start_seeder(&info, &from, &tracker).await?;
-        self.tell(&format!("seeder     127.0.0.1:{}", seeder.listen_port()));
-        let leecher = start_session()?;
-        self.tell(&format!("download   127.0.0.1:{}", leecher.listen_port()));
-        progress.listening(leecher.listen_port());
+        let (seed, port) = stage.start(&info, SEEDER, Mode::Seed, &tracker)?;
+        until_known(&seed, &info, &tracker).await?;
+        self.tell(&format!("seeder     127.0.0.1:{port}"));
 
         let started = Instant::now();
-        let mut get = add(&leecher, &info, &to, Mode::Get, &tracker)?;
+        let (mut get, port) = stage.start(&info, DOWNLOAD, Mode::Get, &tracker)?;
+        self.tell(&format!("download   127.0.0.1:{port}"));
+        progress.listening(port);
         transfer::watch(&mut get, &mut progress, is_seeding).await?;
         let (elapsed, snapshot) = (started.elapsed(), get.snapshot());
-        if !is_same(&from.join(NAME), &to.join(NAME))
-            .map_err(|error| disk("compare the files", &error))?
-        {
-            let message = "the downloaded file differs from the original";
-            return Err(Failure::new(Exit::Verification, message));
-        }
-        let average = (self.size as f64 / elapsed.as_secs_f64()) as u64;
+        self.compare().await?;
+        let average = (size as f64 / elapsed.as_secs_f64()) as u64;
         let words = format!(
             "{} in {:.1} s ({}), every byte compared",
-            bytes(self.size),
+            bytes(size),
             elapsed.as_secs_f64(),
             rate(average)
         );
@@ -90,28 +183,23 @@ impl Show<'_> {
             "the tracker heard: {} started, {} completed, {} stopped",
             seen.started, seen.completed, seen.stopped
         ));
+        seed.stop().await;
         Ok(())
     }
 
-    /// Returns once the tracker knows the seeder.
-    async fn start_seeder(
-        &self,
-        info: &Arc<Info>,
-        folder: &Path,
-        tracker: &LocalTracker,
-    ) -> Result<(Session, TorrentHandle), Failure> {
-        let session = start_session()?;
-        let seed = add(&session, info, folder, Mode::Seed, tracker)?;
-        let mut events = seed.events();
-        while tracker.stats(info.ids().primary_swarm_id()).seeders == 0 {
-            if let State::Failed(error) = &seed.snapshot().state {
-                return Err(transfer::failure(error));
+    async fn compare(&self) -> Result<(), Failure> {
+        let [from, to] = [SEEDER, DOWNLOAD].map(|folder| self.stage.folder.join(folder).join(NAME));
+        let compared = self
+            .stage
+            .in_background(move |is_over| is_same(&from, &to, is_over));
+        match compared.await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let message = "the downloaded file differs from the original";
+                Err(Failure::new(Exit::Verification, message))
             }
-            if events.next().await.is_none() {
-                return Err(Failure::other("the seeder ended unexpectedly"));
-            }
+            Err(error) => Err(disk("compare the files", &error)),
         }
-        Ok((session, seed))
     }
 
     fn tell(&self, line: &str) {
@@ -121,32 +209,22 @@ impl Show<'_> {
     }
 }
 
-fn start_session() -> Result<Session, Failure> {
-    let config = SessionConfig {
-        bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        listen_port: 0,
-        ..SessionConfig::default()
-    };
-    Session::start(config).map_err(no_network)
-}
-
-fn add(
-    session: &Session,
-    info: &Arc<Info>,
-    root: &Path,
-    mode: Mode,
+/// Returns once the tracker knows the seeder.
+async fn until_known(
+    seed: &TorrentHandle,
+    info: &Info,
     tracker: &LocalTracker,
-) -> Result<TorrentHandle, Failure> {
-    let torrent = AddTorrent {
-        info: Arc::clone(info),
-        root: root.to_owned(),
-        mode,
-        trackers: vec![vec![tracker.url()]],
-        peers: Vec::new(),
-    };
-    session
-        .add(torrent)
-        .map_err(|error| Failure::other(error.to_string()))
+) -> Result<(), Failure> {
+    let mut events = seed.events();
+    while tracker.stats(info.ids().primary_swarm_id()).seeders == 0 {
+        if let State::Failed(error) = &seed.snapshot().state {
+            return Err(transfer::failure(error));
+        }
+        if events.next().await.is_none() {
+            return Err(Failure::other("the seeder ended unexpectedly"));
+        }
+    }
+    Ok(())
 }
 
 fn is_seeding(snapshot: &Snapshot) -> bool {
@@ -154,7 +232,7 @@ fn is_seeding(snapshot: &Snapshot) -> bool {
 }
 
 /// Writes a file that does not compress, and describes it as a torrent.
-fn make_data(folder: &Path, size: u64) -> io::Result<Info> {
+fn make_data(folder: &Path, size: u64, is_over: &AtomicBool) -> io::Result<Info> {
     fs::create_dir_all(folder)?;
     let mut file = BufWriter::new(File::create(folder.join(NAME))?);
     let piece_length = piece_length(size);
@@ -163,6 +241,7 @@ fn make_data(folder: &Path, size: u64) -> io::Result<Info> {
     let mut hashes = Vec::new();
     let mut left = size;
     while left > 0 {
+        go_on(is_over)?;
         piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         noise.fill(&mut piece);
         file.write_all(&piece)?;
@@ -183,10 +262,11 @@ fn piece_length(size: u64) -> u32 {
     wanted.next_power_of_two() as u32
 }
 
-fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+fn is_same(one: &Path, other: &Path, is_over: &AtomicBool) -> io::Result<bool> {
     let (mut one, mut other) = (File::open(one)?, File::open(other)?);
     let (mut ours, mut theirs) = (vec![0; COMPARED_AT_ONCE], vec![0; COMPARED_AT_ONCE]);
     loop {
+        go_on(is_over)?;
         let read = one.read(&mut ours)?;
         if read == 0 {
             return Ok(other.read(&mut theirs)? == 0);
@@ -197,6 +277,36 @@ fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
             _ => return Ok(false),
         }
     }
+}
+
+fn go_on(is_over: &AtomicBool) -> io::Result<()> {
+    match is_over.load(Ordering::Relaxed) {
+        true => Err(io::ErrorKind::Interrupted.into()),
+        false => Ok(()),
+    }
+}
+
+/// Removes the folder, even if a file is just being made in it by a thread that cannot be waited
+/// for.
+fn remove(folder: TempDir) -> Result<(), Failure> {
+    let mut result = Ok(());
+    for attempt in 0..REMOVALS {
+        if attempt > 0 {
+            thread::sleep(REMOVAL_PAUSE);
+        }
+        result = match fs::remove_dir_all(folder.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        if result.is_ok() {
+            break;
+        }
+    }
+    let path = folder.keep();
+    result.map_err(|error| {
+        let shown = printable(&path.to_string_lossy());
+        disk(&format!("remove {shown}"), &error)
+    })
 }
 
 /// SplitMix64: fast, and as good as random for a file.
@@ -216,17 +326,21 @@ impl Noise {
 }
 
 fn no_network(error: SessionError) -> Failure {
-    Failure::other(error.to_string())
+    Failure::other(in_full(&error))
 }
 
 fn disk(what: &str, error: &io::Error) -> Failure {
-    Failure::new(Exit::Disk, format!("cannot {what}: {error}"))
+    Failure::new(Exit::Disk, format!("cannot {what}: {}", reason(error)))
 }
 
 const NAME: &str = "demo.bin";
+const SEEDER: &str = "seeder";
+const DOWNLOAD: &str = "download";
 const MIN_PIECE_LENGTH: u64 = 64 << 10;
 const MAX_PIECE_LENGTH: u64 = 16 << 20;
 const COMPARED_AT_ONCE: usize = 1 << 20;
+const REMOVALS: usize = 10;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
@@ -244,14 +358,51 @@ mod tests {
     fn a_difference_is_found_wherever_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let (one, other) = (folder.path().join("1"), folder.path().join("2"));
+        let is_same = |one: &Path, other: &Path| is_same(one, other, &false.into()).unwrap();
         let mut data = vec![7; COMPARED_AT_ONCE + 10];
         fs::write(&one, &data).unwrap();
         fs::write(&other, &data).unwrap();
-        assert!(is_same(&one, &other).unwrap());
+        assert!(is_same(&one, &other));
         fs::write(&other, &data[1..]).unwrap();
-        assert!(!is_same(&one, &other).unwrap() && !is_same(&other, &one).unwrap());
+        assert!(!is_same(&one, &other) && !is_same(&other, &one));
         *data.last_mut().unwrap() = 8;
         fs::write(&other, &data).unwrap();
-        assert!(!is_same(&one, &other).unwrap());
+        assert!(!is_same(&one, &other));
+    }
+
+    #[test]
+    fn who_is_told_that_it_is_over_gives_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = make_data(folder.path(), 1 << 40, &true.into());
+        assert_eq!(made.unwrap_err().kind(), io::ErrorKind::Interrupted);
+        let file = folder.path().join(NAME);
+        let same = is_same(&file, &file, &true.into());
+        assert_eq!(same.unwrap_err().kind(), io::ErrorKind::Interrupted);
+    }
+
+    #[test]
+    fn nobody_works_on_a_stage_that_was_cleared() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let result = transfer::block_on(async {
+            let (stage, workers) = Stage::new(&path);
+            let left_behind = path.join("file");
+            let work = stage.in_background(move |is_over| {
+                while !is_over.load(Ordering::Relaxed) {
+                    thread::yield_now();
+                }
+                fs::write(left_behind, "late")
+            });
+            tokio::select! {
+                biased;
+                _ = work => unreachable!("it is not over yet"),
+                () = tokio::task::yield_now() => {}
+            }
+            stage.clear(workers).await;
+            assert!(path.join("file").exists(), "the worker was waited for");
+            remove(folder)
+        });
+        result.unwrap();
+        assert!(!path.exists());
     }
 }

@@ -7,9 +7,10 @@ use crate::{
     arguments::Get,
     exit::Failure,
     format::{bytes, duration, printable, rate},
+    interrupt::Interrupt,
     progress::Progress,
     torrent_file,
-    transfer::{self, interrupted, timed_out},
+    transfer::{self, timed_out},
 };
 
 pub(crate) fn run(get: &Get, quiet: bool) -> Result<(), Failure> {
@@ -19,19 +20,22 @@ pub(crate) fn run(get: &Get, quiet: bool) -> Result<(), Failure> {
 
 async fn download(get: &Get, metainfo: &Metainfo, quiet: bool) -> Result<(), Failure> {
     let started = Instant::now();
+    let mut interrupt = Interrupt::listen()?;
     let mut progress = Progress::new(get.network.json, quiet);
     let root = get.output.clone();
     let (_session, mut handle) =
-        transfer::start(&get.network, metainfo, root, Mode::Get, &progress)?;
+        transfer::start(&get.network, metainfo, root, Mode::Get, &progress, quiet)?;
     let is_complete = |snapshot: &Snapshot| matches!(snapshot.state, State::Seeding);
     let given_up = tokio::select! {
+        biased;
+        () = interrupt.requested() => Some("interrupted"),
         result = transfer::watch(&mut handle, &mut progress, is_complete) => {
             result?;
             None
         }
-        () = interrupted() => Some("interrupted"),
         () = timed_out(get.timeout) => Some("timed out"),
     };
+    interrupt.end_at_next(|| {});
     if let Some(why) = given_up {
         progress.clear();
         let last = handle.stop().await;

@@ -2,22 +2,27 @@ use std::{
     collections::BTreeSet,
     io::{self, Write},
     num::NonZero,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
 use bt_storage::{
-    FilePool, Storage,
-    check::{self, BadPiece, CheckProgress, Problem},
+    FilePool, Storage, StorageError,
+    check::{self, BadPiece, CheckProgress, Checked, Problem},
 };
 use bt_types::FileIndex;
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 
 use crate::{
     arguments::Verify,
     data_path,
     exit::{Exit, Failure},
-    format::printable,
+    format::{bytes, printable},
+    interrupt::Interrupt,
     json,
     progress::Progress,
     torrent_file, transfer,
@@ -27,17 +32,16 @@ pub(crate) fn run(verify: &Verify, quiet: bool) -> Result<(), Failure> {
     let metainfo = torrent_file::read(&verify.torrent)?;
     let root = data_path::root(metainfo.info(), &verify.path)?;
     let files = Arc::new(FilePool::new(MAX_OPEN_FILES));
-    let storage = Storage::new(root, Arc::clone(metainfo.info()), files);
-
-    let progress = Mutex::new(Progress::new(false, quiet || verify.json));
-    let show = |now: CheckProgress| {
-        let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
-        progress.show_check(now.bytes_done, now.bytes_total);
-    };
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let checked = check::check(&storage, threads, &show, &AtomicBool::new(false))
-        .map_err(|error| transfer::storage_failure(&error))?;
-    drop(progress);
+    let storage = Arc::new(Storage::new(root, Arc::clone(metainfo.info()), files));
+    let progress = Progress::new(false, quiet || verify.json);
+    let checked = transfer::block_on(check(&storage, progress))?;
+    if checked.is_cancelled {
+        let message = format!(
+            "interrupted before all of {} were checked",
+            bytes(storage.layout().data_length())
+        );
+        return Err(Failure::new(Exit::Stopped, message));
+    }
 
     let found = Found::of(&storage, checked.bytes_have, &checked.bad);
     if verify.json {
@@ -52,6 +56,43 @@ pub(crate) fn run(verify: &Verify, quiet: bool) -> Result<(), Failure> {
     let (bad, all) = (found.bad_pieces.len(), found.piece_count);
     let message = format!("{bad} of {all} pieces are not right; bt get fetches them again");
     Err(Failure::new(Exit::Verification, message))
+}
+
+/// Until all is checked or the user has had enough.
+async fn check(storage: &Arc<Storage>, progress: Progress) -> Result<Checked, Failure> {
+    let mut interrupt = Interrupt::listen()?;
+    let cancel = Arc::new(AtomicBool::new(false));
+    let mut checking = spawn_blocking({
+        let (storage, cancel) = (Arc::clone(storage), Arc::clone(&cancel));
+        move || check_on_all_cores(&storage, progress, &cancel)
+    });
+    let checked = tokio::select! {
+        biased;
+        () = interrupt.requested() => {
+            cancel.store(true, Ordering::Relaxed);
+            interrupt.end_at_next(|| {});
+            checking.await
+        }
+        checked = &mut checking => checked,
+    };
+    match checked {
+        Ok(checked) => checked.map_err(|error| transfer::storage_failure(&error)),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn check_on_all_cores(
+    storage: &Storage,
+    progress: Progress,
+    cancel: &AtomicBool,
+) -> Result<Checked, StorageError> {
+    let progress = Mutex::new(progress);
+    let show = |now: CheckProgress| {
+        let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.show_check(now.bytes_done, now.bytes_total);
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    check::check(storage, threads, &show, cancel)
 }
 
 /// What a check found. The keys are stable.
