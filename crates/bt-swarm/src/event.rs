@@ -53,7 +53,7 @@ pub enum Event {
     },
     /// Every piece is verified. Once.
     Completed,
-    /// The disk refused; the swarm requests nothing more until
+    /// The disk refused. If it refused to write, the swarm requests nothing more until
     /// [`handle_disk_recovered`](crate::Swarm::handle_disk_recovered).
     DiskFailed(FailedJob),
     /// A peer says that this is our address (BEP 10, `yourip`): one vote.
