@@ -48,7 +48,7 @@ pub(crate) struct Get {
     pub(crate) output: PathBuf,
 
     /// Give up after so many seconds, with exit code 3
-    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECS", value_parser = parse_seconds)]
     pub(crate) timeout: Option<u64>,
 
     #[command(flatten)]
@@ -96,7 +96,7 @@ pub(crate) struct Network {
         long,
         value_name = "SECS",
         default_value_t = 60,
-        value_parser = clap::value_parser!(u64).range(1..),
+        value_parser = parse_seconds,
         hide_short_help = true
     )]
     pub(crate) min_announce_interval: u64,
@@ -193,6 +193,13 @@ fn parse_peer(text: &str) -> Result<SocketAddr, String> {
     match text.parse::<SocketAddr>() {
         Ok(peer) if peer.port() != 0 => Ok(peer),
         _ => Err("a peer is address:port, as in 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned()),
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a number of seconds, at least 1".to_owned()),
+        Ok(seconds) => Ok(seconds),
     }
 }
 
@@ -318,6 +325,7 @@ mod tests {
             ("--tracker http://a/announce", "only udp:// trackers"),
             ("--tracker udp://a", "udp://host:port"),
             ("--peer localhost", "192.0.2.7:6881"),
+            ("--timeout 0", "at least 1"),
             ("--memory 1K", "at least 1M"),
         ] {
             let words = format!("bt get a {words}");
