@@ -4,7 +4,7 @@ use std::{
 };
 
 use bt_client::{Snapshot, State, report::Report};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     format::{bytes, duration, percent, rate},
@@ -105,12 +105,7 @@ impl Drop for Progress {
 }
 
 fn new_bar() -> ProgressBar {
-    let width = ProgressDrawTarget::stderr().width();
-    let style = ProgressStyle::with_template(match width {
-        // The message is cut, rather than broken into lines.
-        Some(width) if width < NARROW => "{percent:>3}% {wide_msg}",
-        _ => "{percent:>3}% {wide_bar} {msg}",
-    });
+    let style = ProgressStyle::with_template("{percent:>3}% {wide_bar} {msg}");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
     BARS.add(ProgressBar::new(0).with_style(style.progress_chars("━╸·")))
 }
@@ -151,8 +146,6 @@ fn describe_check(done: u64, total: u64) -> String {
     format!("checking, {} of {}", bytes(done), bytes(total))
 }
 
-/// Columns that hold no bar beside the message.
-const NARROW: u16 = 80;
 /// What is over sooner needs no progress.
 const FIRST_LINE: Duration = Duration::from_secs(1);
 /// Often enough to see that it moves, seldom enough for a log file.
