@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Result, install, workspace};
+use crate::{Result, workspace};
 
 /// A command line, run in the root of the workspace. Its `Display` form can be pasted into a shell.
 pub(crate) struct Cmd {
@@ -102,7 +102,7 @@ impl fmt::Display for Cmd {
 /// The tools that `install-tools` put under `target/` come first.
 fn path_with_tools() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
-    let ours = install::tools_dir();
+    let ours = workspace::tools_dir();
     let all = std::iter::once(ours).chain(env::split_paths(&path));
     env::join_paths(all).unwrap_or(path)
 }

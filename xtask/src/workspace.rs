@@ -52,3 +52,9 @@ pub(crate) fn dir(package: &Package) -> &Path {
     let parent = package.manifest_path.as_std_path().parent();
     parent.expect("holds because a manifest is a file in a folder")
 }
+
+/// Where programs from PyPI go: a Python environment of our own, so that nothing is installed where
+/// the system or the user would see it. Interop finds its Python here too.
+pub(crate) fn tools_dir() -> PathBuf {
+    target_dir().join("tools/venv/bin")
+}

@@ -8,7 +8,8 @@ use bt_types::{
 };
 
 use self::{
-    entry::{Entry, EntryKind, into_files},
+    entry::{Entry, EntryKind},
+    files::into_files,
     v2_hashes::V2Hashes,
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
 };
 
 mod entry;
+mod files;
 mod hybrid;
 mod links;
 mod v1;
