@@ -19,8 +19,7 @@ pub(crate) struct Established {
     pub(crate) direction: Direction,
     /// What the peer said.
     pub(crate) theirs: Handshake,
-    /// The place among the half-open connections that an inbound one keeps until the torrent has
-    /// taken it over.
+    /// The place in the torrent's mailbox that an inbound one keeps until it is taken over.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 

@@ -3,31 +3,23 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bt_swarm::HANDSHAKE_TIMEOUT;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use crate::{
+    half_open::HalfOpen,
     handshake::{self, HandshakeFailure},
     net::{Listener, Stream},
     session::Shared,
 };
 
-/// Accepts connections as long as there is room in `half_open`, exchanges handshakes, and hands
-/// them to their torrents. Connections beyond that wait in the system's backlog.
-pub(crate) async fn accept(listener: Listener, shared: Arc<Shared>, half_open: Arc<Semaphore>) {
-    let mut handshakes = JoinSet::new();
+/// Accepts connections, exchanges handshakes, and hands them to their torrents.
+pub(crate) async fn accept(listener: Listener, shared: Arc<Shared>, half_open: HalfOpen) {
     loop {
-        let Ok(permit) = Arc::clone(&half_open).acquire_owned().await else {
-            return; // the semaphore is never closed
-        };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let shared = Arc::clone(&shared);
-                handshakes.spawn(shake_hands(stream, peer, shared, permit));
+                let handshake = shake_hands(stream, peer, Arc::clone(&shared), half_open.clone());
+                half_open.spawn(peer.ip(), handshake);
             }
             Err(error) => {
                 // The peer has gone again, or we are out of descriptors: let others close some.
@@ -35,7 +27,6 @@ pub(crate) async fn accept(listener: Listener, shared: Arc<Shared>, half_open: A
                 sleep(PAUSE).await;
             }
         }
-        while handshakes.try_join_next().is_some() {}
     }
 }
 
@@ -43,7 +34,7 @@ async fn shake_hands(
     stream: Arc<dyn Stream>,
     peer: SocketAddr,
     shared: Arc<Shared>,
-    permit: OwnedSemaphorePermit,
+    half_open: HalfOpen,
 ) {
     let mut mailbox = None;
     let respond = handshake::respond(stream, peer, |id| {
@@ -54,7 +45,7 @@ async fn shake_hands(
     let result = timeout(HANDSHAKE_TIMEOUT, respond).await;
     match (result.unwrap_or(Err(HandshakeFailure::TimedOut)), mailbox) {
         (Ok(mut established), Some(mailbox)) => {
-            established.permit = Some(permit);
+            established.permit = half_open.wait_for_torrent().await;
             // The torrent may have gone meanwhile; the connection closes then.
             let _ = mailbox.send(crate::torrent::Mail::Accepted(established));
         }

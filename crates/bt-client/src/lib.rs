@@ -70,6 +70,7 @@ mod buffers;
 mod connection;
 mod disk;
 mod error;
+mod half_open;
 mod handshake;
 mod inbound;
 mod local_tracker;

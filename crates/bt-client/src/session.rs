@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZero,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,24 +11,22 @@ use bt_scheduler::Grant;
 use bt_storage::{FilePool, Storage};
 use bt_swarm::Swarm;
 use bt_tracker::{Identity, Schedule};
-use bt_types::{PeerId, SwarmId, TorrentIds};
+use bt_types::{BLOCK_LENGTH, PeerId, SwarmId, TorrentIds};
 use bt_wire::Handshake;
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tracing::{Instrument, info, info_span};
 
 use crate::{
     AddError, SessionError, Snapshot,
     buffers::{Buffer, BufferPool},
     disk::Disk,
+    half_open::HalfOpen,
     inbound,
     net::{self, Sockets},
     random::Seeds,
     tasks::AbortOnDrop,
     torrent::{AddTorrent, Mail, Mailbox, Task, TorrentHandle, publisher},
-    trackers::{Trackers, UdpTrackers},
+    trackers::{Trackers, UdpTrackers, announce_timeout},
 };
 
 /// What all torrents of one process share: the port, the disk threads, memory, open files.
@@ -54,7 +52,7 @@ pub struct SessionConfig {
     pub listen_port: u16,
     /// The local address of every socket; all addresses of both families if `None`.
     pub bind: Option<IpAddr>,
-    /// Payload in memory, of all torrents together, in bytes.
+    /// Payload in memory, of all torrents together, in bytes; but a MiB of each at least.
     pub memory: usize,
     /// Files kept open at once.
     pub max_open_files: usize,
@@ -72,13 +70,14 @@ pub(crate) struct Shared {
     pub(crate) check_threads: usize,
     memory: usize,
     listens_on: Vec<SocketAddr>,
+    /// By the primary id. Peers that want a hybrid torrent by its v2 id are not answered, as we
+    /// do not speak v2 yet.
     routes: Mutex<HashMap<SwarmId, Route>>,
 }
 
 /// The way to one torrent. Reserved when it is added.
 #[derive(Clone)]
 struct Route {
-    ids: TorrentIds,
     mailbox: Mailbox,
     /// What to say to peers; `None` until its data has been checked.
     handshake: Option<Handshake>,
@@ -126,9 +125,9 @@ impl Session {
                 .collect(),
             routes: Mutex::default(),
         });
-        let half_open = Arc::new(Semaphore::new(MAX_HALF_OPEN_INBOUND));
+        let half_open = HalfOpen::new();
         let listen = |listener| {
-            let accepting = inbound::accept(listener, Arc::clone(&shared), Arc::clone(&half_open));
+            let accepting = inbound::accept(listener, Arc::clone(&shared), half_open.clone());
             AbortOnDrop::spawn(accepting)
         };
         Ok(Self {
@@ -199,6 +198,7 @@ impl Session {
         config.is_private = torrent.info.is_private();
         config.schemes = &["udp"];
         config.min_interval = self.min_announce_interval;
+        config.announce_timeout = announce_timeout(&torrent.trackers);
         config.stop_timeout = STOP_TIMEOUT;
         let schedule = Schedule::new(torrent.trackers.clone(), config, seeds.draw());
         Trackers::new(schedule, self.udp.clone(), mailbox)
@@ -208,11 +208,8 @@ impl Session {
 impl Shared {
     /// Makes a torrent known to peers.
     pub(crate) fn open_to_peers(&self, ids: TorrentIds, handshake: Handshake) {
-        let mut routes = lock(&self.routes);
-        for id in ids.swarm_ids() {
-            if let Some(route) = routes.get_mut(&id) {
-                route.handshake = Some(handshake);
-            }
+        if let Some(route) = lock(&self.routes).get_mut(&ids.primary_swarm_id()) {
+            route.handshake = Some(handshake);
         }
     }
 
@@ -223,13 +220,9 @@ impl Shared {
         Some((route.mailbox.clone(), route.handshake?))
     }
 
-    /// The torrent has ended.
+    /// The torrent has ended, and can be added again.
     pub(crate) fn forget(&self, ids: TorrentIds) {
-        let mut routes = lock(&self.routes);
-        ids.swarm_ids().for_each(|id| {
-            routes.remove(&id);
-        });
-        drop(routes);
+        lock(&self.routes).remove(&ids.primary_swarm_id());
         self.divide();
     }
 
@@ -243,28 +236,23 @@ impl Shared {
     }
 
     fn reserve(&self, ids: TorrentIds, mailbox: &Mailbox) -> Result<(), AddError> {
-        let mut routes = lock(&self.routes);
-        if ids.swarm_ids().any(|id| routes.contains_key(&id)) {
-            return Err(AddError::AlreadyAdded);
+        match lock(&self.routes).entry(ids.primary_swarm_id()) {
+            Entry::Occupied(_) => Err(AddError::AlreadyAdded),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Route {
+                    mailbox: mailbox.clone(),
+                    handshake: None,
+                });
+                Ok(())
+            }
         }
-        for id in ids.swarm_ids() {
-            let route = Route {
-                ids,
-                mailbox: mailbox.clone(),
-                handshake: None,
-            };
-            routes.insert(id, route);
-        }
-        Ok(())
     }
 
     /// Grants each torrent an equal share of the memory.
     fn divide(&self) {
         let routes = lock(&self.routes);
-        let is_primary = |(id, route): &(&SwarmId, &Route)| **id == route.ids.primary_swarm_id();
-        let torrents: Vec<_> = routes.iter().filter(is_primary).collect();
-        let memory_bytes = self.memory / torrents.len().max(1);
-        for (_, route) in torrents {
+        let memory_bytes = share(self.memory, routes.len());
+        for route in routes.values() {
             let grant = Grant {
                 memory_bytes,
                 ..Grant::default()
@@ -280,6 +268,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What each of so many torrents may use of the memory.
+fn share(memory: usize, torrents: usize) -> usize {
+    (memory / torrents.max(1)).max(MIN_SHARE)
+}
+
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
@@ -288,10 +281,11 @@ fn cores() -> usize {
 const DEFAULT_PORT: u16 = 6881;
 /// 32 MiB: a second of a gigabit a quarter of it, and hundreds of slow peers.
 const DEFAULT_MEMORY: usize = 32 << 20;
+/// 64 blocks: a torrent that cannot have a few requests under way with each of a few peers does
+/// not get ahead at all.
+const MIN_SHARE: usize = 64 * BLOCK_LENGTH as usize;
 /// Well below the 1024 descriptors that a process usually gets; sockets need the rest.
 const DEFAULT_OPEN_FILES: usize = 256;
-/// Strangers that have connected and not yet said which torrent they want.
-const MAX_HALF_OPEN_INBOUND: usize = 64;
 /// Trackers of fast swarms ask for two minutes, hardly any for less than one.
 const MIN_ANNOUNCE_INTERVAL: Duration = Duration::from_secs(60);
 /// Who stops a download waits for the trackers, but not for long: they notice by themselves.
@@ -300,3 +294,16 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 const CLIENT: [u8; 2] = *b"bt";
 /// The version of this crate, as peer ids have it.
 const VERSION: [u8; 4] = *b"0100";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_divided_but_never_into_nothing() {
+        assert_eq!(share(DEFAULT_MEMORY, 0), DEFAULT_MEMORY);
+        assert_eq!(share(DEFAULT_MEMORY, 4), DEFAULT_MEMORY / 4);
+        assert_eq!(share(DEFAULT_MEMORY, 1000), 1 << 20);
+        assert_eq!(share(1, 1), 1 << 20);
+    }
+}

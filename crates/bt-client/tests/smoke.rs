@@ -1,18 +1,27 @@
 //! One real transfer over loopback: tracker, seeder, download. Everything finer is tested on
 //! virtual time, in the crates below.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "some tests are a peer of their own"
+)]
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr},
+    io::{Read, Write},
+    net::{IpAddr, Ipv4Addr, TcpStream},
     path::Path,
     sync::Arc,
     time::Duration,
 };
 
-use bt_client::{AddTorrent, LocalTracker, Mode, Session, SessionConfig, State, TorrentError};
+use bt_client::{
+    AddError, AddTorrent, LocalTracker, Mode, Session, SessionConfig, State, TorrentError,
+};
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::{ServerConfig, SwarmStats};
+use bt_types::PeerId;
+use bt_wire::{Handshake, Reserved};
 use tokio::time::timeout;
 
 const PIECE_LENGTH: usize = 65_536;
@@ -135,4 +144,61 @@ async fn seeding_what_is_not_there_is_an_error() {
         "{error}"
     );
     assert_eq!(fs::read(folder.path().join("data/b")).unwrap(), b"not it");
+}
+
+#[tokio::test]
+async fn a_torrent_that_has_ended_tells_so_and_can_be_added_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let info = write_data(folder.path());
+    let session = session();
+    let torrent = || AddTorrent {
+        info: Arc::clone(&info),
+        root: folder.path().to_owned(),
+        mode: Mode::Seed,
+        trackers: vec![],
+        peers: vec![],
+    };
+    for _ in 0..3 {
+        let seed = session.add(torrent()).unwrap();
+        assert_eq!(
+            session.add(torrent()).unwrap_err(),
+            AddError::AlreadyAdded,
+            "it is there"
+        );
+        let mut events = seed.events();
+        in_time(seed.wait_for(|snapshot| matches!(snapshot.state, State::Seeding))).await;
+        assert!(matches!(in_time(seed.stop()).await.state, State::Stopped));
+        in_time(async { while events.next().await.is_some() {} }).await;
+        assert!(in_time(seed.events().next()).await.is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_strangers_do_not_keep_peers_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let info = write_data(folder.path());
+    let session = session();
+    let seed = session.add(AddTorrent {
+        info: Arc::clone(&info),
+        root: folder.path().to_owned(),
+        mode: Mode::Seed,
+        trackers: vec![],
+        peers: vec![],
+    });
+    let seed = seed.unwrap();
+    in_time(seed.wait_for(|snapshot| matches!(snapshot.state, State::Seeding))).await;
+    let address = (Ipv4Addr::LOCALHOST, session.listen_port());
+    let connect = || TcpStream::connect(address).unwrap();
+    // More than there are places for, and they would hold them for ten seconds.
+    let idle: Vec<_> = (0..100).map(|_| connect()).collect();
+    let mut peer = connect();
+    let ours = Handshake {
+        reserved: Reserved::NONE,
+        swarm_id: info.ids().primary_swarm_id(),
+        peer_id: PeerId([b'p'; 20]),
+    };
+    peer.write_all(&ours.encode()).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    peer.read_exact(&mut [0; Handshake::LENGTH]).unwrap();
+    drop(idle);
 }
