@@ -1,11 +1,17 @@
-use std::{collections::HashMap, future, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    future,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use bt_swarm::{Action, Dial, DialId, NewConnection};
+use bt_swarm::{Action, Dial, DialId, NewConnection, Swarm};
 use bt_tracker::Progress;
 use bt_types::{Bitfield, ConnId, Encryption, PeerSource, Transport};
 use bt_wire::Limits;
 use tokio::{sync::mpsc, time::sleep_until};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{Event, Mail, log, task::Task};
 use crate::{
@@ -23,14 +29,22 @@ use crate::{
 pub(super) struct Drive {
     task: Task,
     connections: HashMap<ConnId, Connection>,
-    dials: HashMap<DialId, AbortOnDrop>,
+    dials: HashMap<DialId, (SocketAddr, AbortOnDrop)>,
     /// Given to each connection.
     batches: mpsc::Sender<Batch>,
     received: mpsc::Receiver<Batch>,
     /// Jobs that the disk threads have not reported on.
     disk_jobs: usize,
+    /// What the swarm said when it was asked last.
+    wants_peers: bool,
+    ending: Option<Ending>,
+}
+
+struct Ending {
     /// How the torrent will have ended once its trackers are told and the disk is done.
-    ending: Option<State>,
+    state: State,
+    /// Until when the disk is waited for.
+    deadline: Instant,
 }
 
 impl Drive {
@@ -51,9 +65,10 @@ impl Drive {
             batches,
             received,
             disk_jobs: 0,
+            wants_peers: false,
             ending: None,
         };
-        let progress = drive.progress(now);
+        let progress = progress(&drive.task.swarm, now);
         drive.task.trackers.start(now, progress);
         drive.task.publisher.touch(now);
         drive
@@ -65,10 +80,7 @@ impl Drive {
         let state = loop {
             let now = Instant::now();
             self.drain(now);
-            if self.task.trackers.has_stopped()
-                && self.disk_jobs == 0
-                && let Some(state) = self.ending.take()
-            {
+            if let Some(state) = self.ended(now) {
                 break state;
             }
             let deadline = self.poll_timeout();
@@ -92,8 +104,8 @@ impl Drive {
             mail.drain(..).for_each(|mail| self.handle_mail(now, mail));
             self.handle_timeouts(now);
         };
-        let snapshot = self.snapshot(Instant::now(), state);
-        self.task.publisher.show(Instant::now(), snapshot);
+        let last = self.snapshot(Instant::now(), state);
+        self.task.end(last);
     }
 
     fn handle_batch(&mut self, now: Instant, batch: Batch) {
@@ -143,6 +155,7 @@ impl Drive {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let deadlines = [
+            self.ending.as_ref().map(|ending| ending.deadline),
             self.task.swarm.poll_timeout(),
             self.task.trackers.poll_timeout(),
             self.task.publisher.poll_timeout(),
@@ -152,6 +165,24 @@ impl Drive {
 
     /// Does all that swarm and trackers want done.
     fn drain(&mut self, now: Instant) {
+        let is_snapshot_due = self.task.publisher.is_due(now);
+        if is_snapshot_due {
+            self.want_peers(now);
+        }
+        // What trackers tell gives the swarm more to do, and the other way round.
+        loop {
+            self.drain_swarm(now);
+            if !self.drain_trackers(now) {
+                break;
+            }
+        }
+        if is_snapshot_due {
+            let snapshot = self.snapshot(now, self.state());
+            self.task.publisher.show(now, snapshot);
+        }
+    }
+
+    fn drain_swarm(&mut self, now: Instant) {
         while let Some(action) = self.task.swarm.poll_action() {
             self.perform(now, action);
         }
@@ -162,35 +193,35 @@ impl Drive {
             }
             self.task.publisher.tell(Event::Swarm(event));
         }
-        self.drain_trackers(now);
-        if self.task.publisher.is_due(now) {
-            if self.task.swarm.wants_peers() {
-                self.task.trackers.want_peers(now);
-            }
-            let snapshot = self.snapshot(now, self.state());
-            self.task.publisher.show(now, snapshot);
-        }
     }
 
-    fn drain_trackers(&mut self, now: Instant) {
-        let progress = self.progress(now);
-        for event in self.task.trackers.drain(now, progress) {
+    /// Tells the trackers' schedule when the swarm runs out of peers, once each time.
+    fn want_peers(&mut self, now: Instant) {
+        let wants_peers = self.task.swarm.wants_peers();
+        if wants_peers && !self.wants_peers {
+            self.task.trackers.want_peers(now);
+        }
+        self.wants_peers = wants_peers;
+    }
+
+    /// Whether they had anything to tell.
+    fn drain_trackers(&mut self, now: Instant) -> bool {
+        let swarm = &self.task.swarm;
+        let events = self.task.trackers.drain(now, || progress(swarm, now));
+        let had_any = !events.is_empty();
+        for event in events {
             log::tracker(&event);
-            if let bt_tracker::Event::Answered { response, .. } = &event {
-                let peers = response.peers.iter().copied();
-                self.task.swarm.add_peers(now, PeerSource::Tracker, peers);
+            match &event {
+                bt_tracker::Event::Answered { response, .. } => {
+                    let peers = response.peers.iter().copied();
+                    self.task.swarm.add_peers(now, PeerSource::Tracker, peers);
+                }
+                bt_tracker::Event::Switched { .. } => self.task.swarm.forget_peers(now),
+                _ => {}
             }
             self.task.publisher.tell(Event::Tracker(event));
         }
-    }
-
-    fn progress(&self, now: Instant) -> Progress {
-        let stats = self.task.swarm.stats(now);
-        Progress {
-            uploaded: stats.uploaded,
-            downloaded: stats.downloaded,
-            left: stats.bytes_total - stats.bytes_verified,
-        }
+        had_any
     }
 
     fn perform(&mut self, now: Instant, action: Action<Buffer>) {
@@ -233,7 +264,7 @@ impl Drive {
             // A torrent that has gone needs no answer.
             let _ = mailbox.send(Mail::Dialled(dial.id, result));
         });
-        self.dials.insert(dial.id, task);
+        self.dials.insert(dial.id, (dial.peer, task));
     }
 
     fn handle_dialled(
@@ -242,13 +273,13 @@ impl Drive {
         dial: DialId,
         result: Result<Established, HandshakeFailure>,
     ) {
-        if self.dials.remove(&dial).is_none() {
+        let Some((peer, _)) = self.dials.remove(&dial) else {
             return; // given up, while this was on its way
-        }
+        };
         match result {
             Ok(established) => self.open(now, established, Some(dial)),
             Err(reason) => {
-                debug!(%reason, "dial failed");
+                debug!(%peer, %reason, "dial failed");
                 self.task.swarm.handle_dial_failed(now, dial);
             }
         }
@@ -311,10 +342,26 @@ impl Drive {
     /// Begins to end: no peers any more, and trackers are told. The first reason counts.
     fn end(&mut self, now: Instant, state: State) {
         if self.ending.is_none() {
-            self.ending = Some(state);
+            self.ending = Some(Ending {
+                state,
+                deadline: now + DISK_STOP_TIMEOUT,
+            });
             self.task.swarm.stop(now);
             self.task.trackers.stop(now);
         }
+    }
+
+    /// How the torrent has ended, if it has.
+    fn ended(&mut self, now: Instant) -> Option<State> {
+        let is_done = self.disk_jobs == 0 && self.task.trackers.has_stopped();
+        let jobs = self.disk_jobs;
+        let ending = self
+            .ending
+            .take_if(|ending| is_done || ending.deadline <= now)?;
+        if !is_done {
+            warn!(jobs, "the disk is too slow to wait for");
+        }
+        Some(ending.state)
     }
 
     fn state(&self) -> State {
@@ -334,9 +381,21 @@ impl Drive {
     }
 }
 
+fn progress(swarm: &Swarm<Buffer>, now: Instant) -> Progress {
+    let stats = swarm.stats(now);
+    Progress {
+        uploaded: stats.uploaded,
+        downloaded: stats.downloaded,
+        left: stats.bytes_total - stats.bytes_verified,
+    }
+}
+
 /// Connections wait when so many batches do: the torrent's task is behind, and more would only
 /// take memory.
 const MAX_BATCHES: usize = 64;
+/// A piece or two, even for a memory card. A disk that hangs must not keep its user from leaving:
+/// what was not written is fetched again.
+const DISK_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// We offer no extension yet, so nothing comes but extended handshakes, of a few hundred bytes.
 const MAX_EXTENDED_LENGTH: u32 = 64 << 10;
 /// Mail handled before actions are looked at again.

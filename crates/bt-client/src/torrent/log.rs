@@ -57,6 +57,9 @@ pub(super) fn tracker(event: &TrackerEvent) {
         TrackerEvent::Unsupported { url } => {
             info!(%url, "tracker not supported: only udp:// is");
         }
+        TrackerEvent::Switched { url } => {
+            info!(%url, "another tracker serves this private torrent: its peers only (BEP 27)");
+        }
         other => debug!(event = ?other),
     }
 }

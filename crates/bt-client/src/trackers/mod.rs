@@ -1,9 +1,14 @@
 //! Beside each swarm: when to announce (decided by `bt-tracker`), and how (by the URL's scheme).
 
+mod addresses;
 mod udp;
 mod url;
 
-use std::{collections::HashMap, net::SocketAddr, time::Instant};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bt_tracker::{Announce, AnnounceFailure, AnnounceId, Event, Progress, Retry, Schedule};
 use bt_tracker_udp::BEP_15_ATTEMPTS;
@@ -11,7 +16,10 @@ use bt_types::AnnounceResponse;
 use tracing::debug;
 
 pub(crate) use self::udp::UdpTrackers;
-use self::url::UdpUrl;
+use self::{
+    addresses::{Fate, Memory},
+    url::UdpUrl,
+};
 use crate::{
     net,
     tasks::AbortOnDrop,
@@ -25,6 +33,11 @@ pub(crate) struct Trackers {
     mailbox: Mailbox,
     under_way: HashMap<AnnounceId, AbortOnDrop>,
     has_stopped: bool,
+    /// The schedule has been told something since it was drained.
+    is_touched: bool,
+    /// When it has something to do of itself.
+    deadline: Option<Instant>,
+    addresses: Memory,
 }
 
 /// How an announce ended.
@@ -38,20 +51,26 @@ impl Trackers {
             mailbox,
             under_way: HashMap::new(),
             has_stopped: false,
+            is_touched: true,
+            deadline: None,
+            addresses: Memory::default(),
         }
     }
 
     pub(crate) fn start(&mut self, now: Instant, progress: Progress) {
+        self.is_touched = true;
         self.schedule.set_progress(progress);
         self.schedule.start(now);
     }
 
     pub(crate) fn completed(&mut self, now: Instant) {
+        self.is_touched = true;
         self.schedule.completed(now);
     }
 
     /// Begins to leave; [`has_stopped`](Self::has_stopped) tells when that is done.
     pub(crate) fn stop(&mut self, now: Instant) {
+        self.is_touched = true;
         self.schedule.stop(now);
     }
 
@@ -60,9 +79,19 @@ impl Trackers {
         self.has_stopped
     }
 
-    /// Starts the announces that are due, and returns what there is to tell.
-    pub(crate) fn drain(&mut self, now: Instant, progress: Progress) -> Vec<Event> {
-        self.schedule.set_progress(progress);
+    /// Starts the announces that are due, and returns what there is to tell. Mostly there is
+    /// nothing, and then the progress is not asked for.
+    pub(crate) fn drain(
+        &mut self,
+        now: Instant,
+        progress: impl FnOnce() -> Progress,
+    ) -> Vec<Event> {
+        let is_due = self.deadline.is_some_and(|deadline| deadline <= now);
+        if !self.is_touched && !is_due {
+            return Vec::new();
+        }
+        self.is_touched = false;
+        self.schedule.set_progress(progress());
         while let Some(announce) = self.schedule.poll_announce(now) {
             self.begin(announce);
         }
@@ -76,32 +105,37 @@ impl Trackers {
                 _ => {}
             }
         }
+        self.deadline = self.schedule.poll_timeout();
         events
     }
 
     pub(crate) fn want_peers(&mut self, now: Instant) {
+        self.is_touched = true;
         self.schedule.want_peers(now);
     }
 
     pub(crate) fn handle_outcome(&mut self, now: Instant, id: AnnounceId, outcome: Outcome) {
+        self.is_touched = true;
         self.under_way.remove(&id);
         self.schedule.handle_outcome(now, id, outcome);
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.is_touched = true;
         self.schedule.handle_timeout(now);
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.schedule.poll_timeout()
+        self.deadline
     }
 
     fn begin(&mut self, announce: Announce) {
         let id = announce.id;
         let udp = self.udp.clone();
         let mailbox = self.mailbox.clone();
+        let addresses = self.addresses.clone();
         let task = AbortOnDrop::spawn(async move {
-            let outcome = perform(&udp, &announce).await;
+            let outcome = perform(&udp, &addresses, &announce).await;
             // A torrent that has gone needs no answer.
             let _ = mailbox.send(Mail::Announced(id, outcome));
         });
@@ -109,9 +143,20 @@ impl Trackers {
     }
 }
 
+/// How long an announce to one of these trackers may take. A look-up, and what UDP needs where
+/// datagrams get lost (BEP 15: 15·2^n seconds).
+pub(crate) fn announce_timeout(tiers: &[Vec<String>]) -> Duration {
+    if tiers.iter().any(|tier| tier.len() > 1) {
+        TIMEOUT_AMONG_OTHERS
+    } else {
+        TIMEOUT_OF_SOLE_TRACKER
+    }
+}
+
 /// Announces to the addresses of a tracker, one after the other, until one answers. It takes as
-/// long as it takes: the schedule abandons what is too slow.
-async fn perform(udp: &UdpTrackers, announce: &Announce) -> Outcome {
+/// long as it takes: the schedule abandons what is too slow, and the next announce begins where
+/// this one was.
+async fn perform(udp: &UdpTrackers, memory: &Memory, announce: &Announce) -> Outcome {
     let url = UdpUrl::parse(&announce.url).map_err(|error| AnnounceFailure {
         message: error.to_string(),
         retry: Retry::Never,
@@ -121,16 +166,21 @@ async fn perform(udp: &UdpTrackers, announce: &Announce) -> Outcome {
     let mut addresses: Vec<_> = found.into_iter().filter(|&a| udp.reaches(a)).collect();
     // Few UDP trackers listen on IPv6, whatever their name says, and silence costs 15 seconds.
     addresses.sort_by_key(SocketAddr::is_ipv6);
+    memory.put_in_turn(&announce.url, &mut addresses);
     let mut last = failure("no address of it can be reached from here".to_owned());
     for (position, &address) in addresses.iter().enumerate() {
         debug!(url = %announce.url, %address, event = ?announce.request.event, "announcing");
+        memory.note(&announce.url, address, Fate::Unanswered);
         let is_last = position + 1 == addresses.len();
         let attempts = if is_last { BEP_15_ATTEMPTS } else { 1 };
         match udp
             .announce(address, url.data, announce.request, attempts)
             .await
         {
-            Ok(response) => return Ok(response),
+            Ok(response) => {
+                memory.note(&announce.url, address, Fate::Answered);
+                return Ok(response);
+            }
             Err(error) => last = failure(format!("{address}: {error}")),
         }
     }
@@ -143,3 +193,9 @@ fn failure(message: String) -> AnnounceFailure {
         retry: Retry::Unspecified,
     }
 }
+
+/// Three sends, after 0, 15 and 45 seconds, and time for an answer: then another tracker of the
+/// tier may have its turn.
+const TIMEOUT_AMONG_OTHERS: Duration = Duration::from_secs(50);
+/// Three sends and all that BEP 15 lets each wait, 15 + 30 + 60 seconds; or as many addresses.
+const TIMEOUT_OF_SOLE_TRACKER: Duration = Duration::from_secs(15 + 30 + 60 + 15);
