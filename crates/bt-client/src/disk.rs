@@ -1,6 +1,10 @@
 //! Between what a swarm wants of the disk and what `bt-storage` does.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, mpsc::channel},
+    thread,
+    time::Duration,
+};
 
 use bt_storage::{
     Storage, StorageError,
@@ -16,7 +20,8 @@ use crate::{
 
 /// The session's disk threads.
 pub(crate) struct Disk {
-    pool: DiskPool<Ticket, Buffer>,
+    /// Some until it is dropped.
+    pool: Option<DiskPool<Ticket, Buffer>>,
     buffers: BufferPool,
 }
 
@@ -43,7 +48,7 @@ impl Disk {
             }
         };
         Self {
-            pool: DiskPool::new(threads, on_done),
+            pool: Some(DiskPool::new(threads, on_done)),
             buffers,
         }
     }
@@ -62,7 +67,26 @@ impl Disk {
         };
         let mailbox = mailbox.clone();
         let ticket = Ticket { mailbox, reader };
-        self.pool.submit(Arc::clone(storage), ticket, job);
+        if let Some(pool) = &self.pool {
+            pool.submit(Arc::clone(storage), ticket, job);
+        }
+    }
+}
+
+impl Drop for Disk {
+    /// Lets the disk finish what is queued, but does not wait for ever: it may hang.
+    fn drop(&mut self) {
+        let pool = self.pool.take();
+        let (is_alive, ended) = channel::<()>();
+        let finish = move || {
+            drop(pool);
+            drop(is_alive);
+        };
+        // If the system starts no thread, all this is dropped, and waited for, here.
+        if thread::Builder::new().spawn(finish).is_ok() {
+            // Disconnected, mostly.
+            let _ = ended.recv_timeout(LONGEST_WAIT);
+        }
     }
 }
 
@@ -99,3 +123,6 @@ fn translate(reader: Option<ConnId>, done: Done<Buffer>) -> Option<DiskReport> {
         error: failure,
     })
 }
+
+/// For the disk when the session ends.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);

@@ -10,8 +10,8 @@ pub enum SessionError {
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// The address for a tracker cannot be had.
-    #[error("cannot open a socket for the tracker: {0}")]
-    Tracker(std::io::Error),
+    #[error("cannot open a socket for the tracker")]
+    Tracker(#[source] std::io::Error),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(getrandom::Error),

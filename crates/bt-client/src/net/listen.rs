@@ -22,11 +22,12 @@ pub(crate) struct Listener(TcpListener);
 
 /// No port could be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on port {port} or one of the next {PORTS_TRIED}")]
+#[error("cannot listen on port {port}")]
 pub struct ListenError {
-    /// The port that was wanted.
+    /// The port that was wanted; or, if that and those behind it are taken, the last one tried.
     pub port: u16,
-    source: io::Error,
+    /// Why not, in the system's words.
+    pub source: io::Error,
 }
 
 impl Listener {
@@ -50,21 +51,18 @@ pub(crate) fn listen(bind: Option<IpAddr>, port: u16) -> Result<Sockets, ListenE
         Some(address) => vec![address],
         None => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
     };
-    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-    for attempt in 0..=PORTS_TRIED {
-        let candidate = match port {
-            0 => 0,
-            _ => match port.checked_add(attempt) {
-                Some(candidate) => candidate,
-                None => break,
-            },
-        };
-        match open_all(&addresses, candidate) {
+    let last = match port {
+        0 => 0,
+        _ => port.saturating_add(PORTS_TRIED),
+    };
+    let mut port = port;
+    loop {
+        match open_all(&addresses, port) {
             Ok(sockets) => return Ok(sockets),
-            Err(error) => last = error,
+            Err(source) if source.kind() == io::ErrorKind::AddrInUse && port < last => port += 1,
+            Err(source) => return Err(ListenError { port, source }),
         }
     }
-    Err(ListenError { port, source: last })
 }
 
 /// Fails if the port is taken on one address, or if no address works; a family that the machine
@@ -149,6 +147,10 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_is_not_ours_is_an_error() {
         let nowhere = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
-        assert!(listen(nowhere, 0).is_err());
+        let Err(error) = listen(nowhere, 6881) else {
+            panic!("192.0.2.0/24 is for documentation")
+        };
+        assert_eq!(error.source.kind(), io::ErrorKind::AddrNotAvailable);
+        assert_eq!(error.port, 6881, "no other port would do");
     }
 }

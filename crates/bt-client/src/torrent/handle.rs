@@ -10,7 +10,8 @@ use crate::Snapshot;
 pub struct TorrentHandle {
     mailbox: Mailbox,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    events: broadcast::Sender<Event>,
+    /// Weak, so that listeners learn of the end.
+    events: broadcast::WeakSender<Event>,
 }
 
 /// What happens to a torrent from now on, in order.
@@ -21,7 +22,7 @@ impl TorrentHandle {
     pub(crate) fn new(
         mailbox: Mailbox,
         snapshots: watch::Receiver<Arc<Snapshot>>,
-        events: broadcast::Sender<Event>,
+        events: broadcast::WeakSender<Event>,
     ) -> Self {
         Self {
             mailbox,
@@ -54,11 +55,17 @@ impl TorrentHandle {
     /// What happens from now on. Who reads too slowly misses the oldest.
     #[must_use]
     pub fn events(&self) -> Events {
-        Events(self.events.subscribe())
+        let receiver = match self.events.upgrade() {
+            Some(events) => events.subscribe(),
+            // It is over: a channel that nothing comes from.
+            None => broadcast::channel(1).1,
+        };
+        Events(receiver)
     }
 
-    /// Ends the torrent: closes its connections and tells its trackers, waiting a few seconds for
-    /// them at most. Verified pieces stay on disk. Returns the last snapshot.
+    /// Ends the torrent: closes its connections, tells its trackers, waiting a few seconds for them
+    /// at most, and lets the disk finish what it is writing, waiting ten seconds at most. Verified
+    /// pieces stay on disk. Returns the last snapshot; the torrent can be added again then.
     pub async fn stop(&self) -> Arc<Snapshot> {
         // It may have ended by itself.
         let _ = self.mailbox.send(Mail::Stop);

@@ -30,7 +30,7 @@ pub(crate) struct Publisher {
 pub(crate) fn publisher(mailbox: Mailbox, first: Snapshot) -> (Publisher, TorrentHandle) {
     let (snapshots, receiver) = watch::channel(Arc::new(first));
     let (events, _) = broadcast::channel(MAX_UNREAD_EVENTS);
-    let handle = TorrentHandle::new(mailbox, receiver, events.clone());
+    let handle = TorrentHandle::new(mailbox, receiver, events.downgrade());
     let publisher = Publisher {
         snapshots,
         events,

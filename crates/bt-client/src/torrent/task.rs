@@ -27,17 +27,21 @@ pub(crate) struct Task {
 impl Task {
     /// Runs until the torrent is stopped or cannot go on.
     pub(crate) async fn run(mut self) {
-        let shared = Arc::clone(&self.shared);
-        let ids = self.torrent.info.ids();
         match self.check().await {
             Ok(Some(have)) => {
-                shared.open_to_peers(ids, self.swarm.handshake());
+                let ids = self.torrent.info.ids();
+                self.shared.open_to_peers(ids, self.swarm.handshake());
                 Drive::start(self, have).run().await;
             }
-            Ok(None) => self.end(State::Stopped),
-            Err(error) => self.end(State::Failed(Arc::new(error))),
+            Ok(None) => self.end_early(State::Stopped),
+            Err(error) => self.end_early(State::Failed(Arc::new(error))),
         }
-        shared.forget(ids);
+    }
+
+    /// The last step: whoever sees this snapshot can add the torrent again.
+    pub(super) fn end(mut self, last: Snapshot) {
+        self.shared.forget(self.torrent.info.ids());
+        self.publisher.show(Instant::now(), last);
     }
 
     /// Finds out which pieces are on disk; `None` if the torrent has been stopped meanwhile.
@@ -77,10 +81,10 @@ impl Task {
         self.publisher.show(Instant::now(), snapshot);
     }
 
-    fn end(mut self, state: State) {
+    fn end_early(self, state: State) {
         let mut snapshot = Snapshot::clone(&self.publisher.current());
         snapshot.state = state;
-        self.publisher.show(Instant::now(), snapshot);
+        self.end(snapshot);
     }
 }
 
