@@ -199,3 +199,56 @@ fn failure(message: String) -> AnnounceFailure {
 const TIMEOUT_AMONG_OTHERS: Duration = Duration::from_secs(50);
 /// Three sends and all that BEP 15 lets each wait, 15 + 30 + 60 seconds; or as many addresses.
 const TIMEOUT_OF_SOLE_TRACKER: Duration = Duration::from_secs(15 + 30 + 60 + 15);
+
+#[cfg(test)]
+mod tests {
+    use bt_tracker::{Config, Identity};
+    use bt_types::{PeerId, SwarmId};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{net::UdpSockets, random::Seeds};
+
+    #[tokio::test]
+    async fn the_schedule_is_left_alone_while_it_has_nothing_to_do() {
+        let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let udp = UdpTrackers::start(sockets, Seeds::from_system().unwrap());
+        let config = Config::new(Identity {
+            swarm_id: SwarmId([1; 20]),
+            peer_id: PeerId([2; 20]),
+            key: 3,
+            port: 4,
+        });
+        let tiers = vec![vec!["udp://127.0.0.1:9".to_owned()]];
+        let (mailbox, _mail) = mpsc::unbounded_channel();
+        let mut trackers = Trackers::new(Schedule::new(tiers, config, [5; 32]), udp, mailbox);
+        let now = Instant::now();
+        let mut asked = 0;
+        let mut drain = |trackers: &mut Trackers, now| {
+            trackers.drain(now, || {
+                asked += 1;
+                Progress::UNKNOWN
+            });
+            asked
+        };
+        trackers.start(now, Progress::UNKNOWN);
+        assert_eq!(drain(&mut trackers, now), 1);
+        assert_eq!(trackers.under_way.len(), 1);
+        assert_eq!(drain(&mut trackers, now), 1, "an announce is under way");
+        let deadline = trackers
+            .poll_timeout()
+            .expect("an announce may take so long");
+        trackers.handle_timeout(deadline);
+        assert_eq!(drain(&mut trackers, deadline), 2);
+        assert!(trackers.under_way.is_empty(), "it is given up");
+    }
+
+    #[test]
+    fn an_announce_has_three_sends_and_longer_if_there_is_nobody_else() {
+        let tier = |count| vec!["udp://t:1".to_owned(); count];
+        let third_send = Duration::from_secs(15 + 30);
+        assert!(announce_timeout(&[tier(1), tier(3)]) > third_send);
+        let all_waits = third_send + Duration::from_secs(60);
+        assert!(announce_timeout(&[tier(1), tier(1)]) >= all_waits);
+    }
+}
