@@ -207,6 +207,23 @@ impl Bt {
         Ok(())
     }
 
+    /// As [`wait_complete`](Self::wait_complete), and returns the most memory that it was seen to
+    /// have, in bytes.
+    pub(crate) fn wait_complete_and_measure(&mut self, patience: Duration) -> Outcome<u64> {
+        let mut peak = 0;
+        wait::until("bt ends", patience, || {
+            peak = peak.max(self.process.peak_memory().unwrap_or(0));
+            self.process.poll_exit()
+        })?;
+        self.wait_complete(patience)?;
+        ensure!(peak > 0, "the memory of bt was never seen");
+        Ok(peak)
+    }
+
+    pub(crate) fn stderr(&self) -> Vec<String> {
+        self.process.log().stderr()
+    }
+
     pub(crate) fn wait_exit(&mut self, code: i32, patience: Duration) -> Outcome {
         let exit = self.process.wait_exit(patience)?;
         ensure!(

@@ -4,6 +4,7 @@ mod broken_peers;
 mod disk;
 mod exit_codes;
 mod get;
+mod hostile;
 mod inspect;
 mod long;
 mod resume;
@@ -28,6 +29,7 @@ pub(crate) fn select(wanted: &[String], long: bool) -> Result<Vec<&'static Entry
         seed::CASES,
         resume::CASES,
         broken_peers::CASES,
+        hostile::CASES,
         trackers::CASES,
         disk::CASES,
         exit_codes::CASES,

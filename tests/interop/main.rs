@@ -22,6 +22,8 @@ mod bt;
 mod cases;
 mod foreign;
 mod harness;
+mod hostile_peer;
+mod hostile_tracker;
 mod own_tracker;
 mod tracker_client;
 

@@ -88,6 +88,11 @@ fn usage(case: &Case<'_>) -> Outcome {
     for words in [
         &["get"][..],
         &["get", "--no-such-option"],
+        &["get", "x", "--tracker", "http://127.0.0.1:1/announce"],
+        &["get", "x", "--peer", "localhost"],
+        &["get", "x", "--memory", "1K"],
+        &["get", "x", "--timeout", "0"],
+        &["seed", "x", "y", "--min-announce-interval", "0"],
         &["no-such-verb"],
     ] {
         bt::run(case, words, wait::SOON)
@@ -97,12 +102,20 @@ fn usage(case: &Case<'_>) -> Outcome {
     Ok(())
 }
 
-/// Nobody has it.
+/// Nobody has it, and nobody can be asked, which is said.
 fn timeout(case: &Case<'_>) -> Outcome {
     let torrent = made_by_libtorrent(case, &Payload::single(MIB), Format::V1, None)?;
     let folder = case.folder("got")?;
     let mut bt = bt::get(case, "bt-get", &torrent, &folder)?
         .timeout(2)
         .start()?;
-    bt.wait_exit(exit::STOPPED, wait::SOON)
+    bt.wait_exit(exit::STOPPED, wait::SOON)?;
+    let warnings = bt.stderr();
+    ensure!(
+        warnings
+            .iter()
+            .any(|line| line.contains("--tracker or --peer")),
+        "no warning: {warnings:?}"
+    );
+    Ok(())
 }

@@ -1,7 +1,13 @@
 //! `bt show`, `bt verify`, `bt demo`.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    process::Command,
+};
 
+use bt_metainfo::{InfoBuilder, MetainfoBuilder};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Entry, MIB, PIECE_LENGTH, get::made_by_libtorrent};
@@ -11,7 +17,7 @@ use crate::{
         Torrent,
         libtorrent::{self, Format},
     },
-    harness::{Case, Context, Outcome, Payload, ensure, wait},
+    harness::{Case, Context, Exit, Outcome, Payload, ensure, wait},
     tracker_client,
 };
 
@@ -41,8 +47,16 @@ pub(super) const CASES: &[Entry] = &[
         run: |case| verify(case, &Payload::multi(4 * MIB)),
     },
     Entry {
-        name: "demo",
+        name: "verify/interrupted",
+        run: verify_interrupted,
+    },
+    Entry {
+        name: "demo/all",
         run: demo,
+    },
+    Entry {
+        name: "demo/interrupted",
+        run: demo_interrupted,
     },
 ];
 
@@ -219,8 +233,62 @@ fn verify(case: &Case<'_>, payload: &Payload) -> Outcome {
     Ok(())
 }
 
+/// More zeros than can be checked in a moment; what they should be does not matter.
+fn verify_interrupted(case: &Case<'_>) -> Outcome {
+    const PIECES: usize = 2048;
+    let length = PIECES as u64 * 4 * MIB;
+    let info = InfoBuilder::new("zeros", 4 * MIB as u32).single_file(length);
+    let torrent = MetainfoBuilder::new(info.pieces([[7; 20]; PIECES]).encode()).encode();
+    let (path, data) = (case.path().join("zeros.torrent"), case.path().join("zeros"));
+    fs::write(&path, torrent).context("writing a torrent")?;
+    let file = File::create(&data).context("making a file")?;
+    file.set_len(length).context("making a file of zeros")?;
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut command = Command::new(case.bt()?);
+        command.arg("verify").arg(&path).arg(&data);
+        let mut bt = case.spawn("bt-verify", command)?;
+        wait::until("the check has begun", wait::SOON, || {
+            Ok(bt.has_open(&data).then_some(()))
+        })?;
+        bt.signal(signal)?;
+        let exit = bt.wait_exit(wait::SOON)?;
+        ensure!(exit == Exit::Code(exit::STOPPED), "bt ended with {exit}");
+        let said = bt.log().stderr();
+        ensure!(said.len() == 1, "expected one line, not {said:?}");
+    }
+    Ok(())
+}
+
 fn demo(case: &Case<'_>) -> Outcome {
     bt::run(case, ["demo"], wait::TRANSFER)?.ensure_exit(exit::DONE)?;
+    Ok(())
+}
+
+/// While it makes its file, and while it transfers.
+fn demo_interrupted(case: &Case<'_>) -> Outcome {
+    for (size, moment, signal) in [
+        ("2G", "making", Signal::INT),
+        ("512M", "download", Signal::TERM),
+    ] {
+        let folder = case.folder("temporary")?;
+        let mut command = Command::new(case.bt()?);
+        command
+            .args(["demo", "--size", size])
+            .env("TMPDIR", &folder);
+        let mut bt = case.spawn("bt-demo", command)?;
+        wait::until("the demonstration has come so far", wait::TRANSFER, || {
+            let said = bt.log().stderr();
+            Ok(said
+                .iter()
+                .any(|line| line.starts_with(moment))
+                .then_some(()))
+        })?;
+        bt.signal(signal)?;
+        let exit = bt.wait_exit(wait::SOON)?;
+        ensure!(exit == Exit::Code(exit::STOPPED), "bt ended with {exit}");
+        let left_behind = fs::read_dir(&folder).context("listing")?.count();
+        ensure!(left_behind == 0, "its folder was left behind ({moment})");
+    }
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 use std::{
-    fmt,
+    fmt, fs,
     io::{BufRead, BufReader, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
+    path::Path,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -164,6 +165,25 @@ impl Process {
             .filter_map(Line::event)
             .filter(|event| which(event))
             .count()
+    }
+
+    /// Whether it has this file open now.
+    pub(crate) fn has_open(&self, path: &Path) -> bool {
+        let pid = self.pid().as_raw_nonzero();
+        let open = fs::read_dir(format!("/proc/{pid}/fd"));
+        let mut open = open.into_iter().flatten().flatten();
+        open.any(|file| fs::read_link(file.path()).is_ok_and(|target| target == path))
+    }
+
+    /// The most memory that it has had, in bytes; nothing once it has ended.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        let pid = self.pid().as_raw_nonzero();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kib: u64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kib * 1024)
     }
 
     fn pid(&self) -> Pid {
