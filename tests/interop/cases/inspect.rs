@@ -286,6 +286,16 @@ fn demo_interrupted(case: &Case<'_>) -> Outcome {
         bt.signal(signal)?;
         let exit = bt.wait_exit(wait::SOON)?;
         ensure!(exit == Exit::Code(exit::STOPPED), "bt ended with {exit}");
+        let said = bt.log().stderr();
+        let next = if moment == "making" {
+            "tracker"
+        } else {
+            "the tracker"
+        };
+        ensure!(
+            !said.iter().any(|line| line.starts_with(next)),
+            "it went on: {said:?}"
+        );
         let left_behind = fs::read_dir(&folder).context("listing")?.count();
         ensure!(left_behind == 0, "its folder was left behind ({moment})");
     }
