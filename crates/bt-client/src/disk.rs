@@ -7,7 +7,7 @@ use std::{
 };
 
 use bt_storage::{
-    Storage, StorageError,
+    Storage,
     disk::{self, DiskPool, Done, Job},
 };
 use bt_swarm::{DiskDone, DiskJob, FailedJob};
@@ -15,7 +15,7 @@ use bt_types::ConnId;
 
 use crate::{
     buffers::{Buffer, BufferPool},
-    torrent::{Mail, Mailbox},
+    mail::{DiskReport, Mail, Mailbox},
 };
 
 /// The session's disk threads.
@@ -30,13 +30,6 @@ struct Ticket {
     mailbox: Mailbox,
     /// For whom a block is read.
     reader: Option<ConnId>,
-}
-
-/// How a job ended, in the swarm's words; and in ours, if the disk refused.
-#[derive(Debug)]
-pub(crate) struct DiskReport {
-    pub(crate) done: DiskDone<Buffer>,
-    pub(crate) error: Option<StorageError>,
 }
 
 impl Disk {

@@ -9,8 +9,9 @@ use tracing::debug;
 use crate::{
     half_open::HalfOpen,
     handshake::{self, HandshakeFailure},
+    mail::Mail,
     net::{Listener, Stream},
-    session::Shared,
+    shared::Shared,
 };
 
 /// Accepts connections, exchanges handshakes, and hands them to their torrents.
@@ -47,7 +48,7 @@ async fn shake_hands(
         (Ok(mut established), Some(mailbox)) => {
             established.permit = half_open.wait_for_torrent().await;
             // The torrent may have gone meanwhile; the connection closes then.
-            let _ = mailbox.send(crate::torrent::Mail::Accepted(established));
+            let _ = mailbox.send(Mail::Accepted(established));
         }
         (Ok(_), None) => {}
         (Err(reason), _) => debug!(%peer, %reason, "inbound handshake failed"),

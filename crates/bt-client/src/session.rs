@@ -1,18 +1,15 @@
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::IpAddr,
     num::NonZero,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
 
-use bt_scheduler::Grant;
 use bt_storage::{FilePool, Storage};
 use bt_swarm::Swarm;
 use bt_tracker::{Identity, Schedule};
-use bt_types::{BLOCK_LENGTH, PeerId, SwarmId, TorrentIds};
-use bt_wire::Handshake;
+use bt_types::{PeerId, TorrentIds};
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::{Instrument, info, info_span};
 
@@ -22,10 +19,12 @@ use crate::{
     disk::Disk,
     half_open::HalfOpen,
     inbound,
+    mail::Mailbox,
     net::{self, Sockets},
     random::Seeds,
+    shared::{Shared, lock},
     tasks::AbortOnDrop,
-    torrent::{AddTorrent, Mail, Mailbox, Task, TorrentHandle, publisher},
+    torrent::{self, AddTorrent, Parts, TorrentHandle, publisher},
     trackers::{Trackers, UdpTrackers, announce_timeout},
 };
 
@@ -62,27 +61,6 @@ pub struct SessionConfig {
     pub min_announce_interval: Duration,
 }
 
-/// What the session's torrents and listeners use of it.
-pub(crate) struct Shared {
-    pub(crate) bind: Option<IpAddr>,
-    pub(crate) buffers: BufferPool,
-    pub(crate) disk: Disk,
-    pub(crate) check_threads: usize,
-    memory: usize,
-    listens_on: Vec<SocketAddr>,
-    /// By the primary id. Peers that want a hybrid torrent by its v2 id are not answered, as we
-    /// do not speak v2 yet.
-    routes: Mutex<HashMap<SwarmId, Route>>,
-}
-
-/// The way to one torrent. Reserved when it is added.
-#[derive(Clone)]
-struct Route {
-    mailbox: Mailbox,
-    /// What to say to peers; `None` until its data has been checked.
-    handshake: Option<Handshake>,
-}
-
 impl Default for SessionConfig {
     fn default() -> Self {
         Self {
@@ -113,18 +91,18 @@ impl Session {
         } = net::listen(config.bind, config.listen_port)?;
         info!(port, "listening");
         let buffers = BufferPool::new(config.memory as u64 / 2);
-        let shared = Arc::new(Shared {
-            bind: config.bind,
-            disk: Disk::new(config.disk_threads, buffers.clone()),
+        let listens_on = listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok());
+        let disk = Disk::new(config.disk_threads, buffers.clone());
+        let shared = Arc::new(Shared::new(
+            config.bind,
+            listens_on.collect(),
+            config.memory,
             buffers,
-            check_threads: cores(),
-            memory: config.memory,
-            listens_on: listeners
-                .iter()
-                .filter_map(|l| l.local_addr().ok())
-                .collect(),
-            routes: Mutex::default(),
-        });
+            disk,
+            cores(),
+        ));
         let half_open = HalfOpen::new();
         let listen = |listener| {
             let accepting = inbound::accept(listener, Arc::clone(&shared), half_open.clone());
@@ -163,7 +141,7 @@ impl Session {
         let (publisher, handle) = publisher(mailbox.clone(), Snapshot::before_check(&torrent));
         let info = Arc::clone(&torrent.info);
         let storage = Storage::new(torrent.root.clone(), info, Arc::clone(&self.files));
-        let task = Task {
+        let parts = Parts {
             shared: Arc::clone(&self.shared),
             storage: Arc::new(storage),
             swarm: self.new_swarm(ids),
@@ -176,7 +154,7 @@ impl Session {
         let span = info_span!("torrent", info_hash = %ids.primary_swarm_id());
         let mut torrents = lock(&self.torrents);
         while torrents.try_join_next().is_some() {}
-        torrents.spawn(task.run().instrument(span));
+        torrents.spawn(torrent::run(parts).instrument(span));
         drop(torrents);
         self.shared.divide();
         Ok(handle)
@@ -205,74 +183,6 @@ impl Session {
     }
 }
 
-impl Shared {
-    /// Makes a torrent known to peers.
-    pub(crate) fn open_to_peers(&self, ids: TorrentIds, handshake: Handshake) {
-        if let Some(route) = lock(&self.routes).get_mut(&ids.primary_swarm_id()) {
-            route.handshake = Some(handshake);
-        }
-    }
-
-    /// Where to bring a connection for `id`, and what to say on it.
-    pub(crate) fn route(&self, id: SwarmId) -> Option<(Mailbox, Handshake)> {
-        let routes = lock(&self.routes);
-        let route = routes.get(&id)?;
-        Some((route.mailbox.clone(), route.handshake?))
-    }
-
-    /// The torrent has ended, and can be added again.
-    pub(crate) fn forget(&self, ids: TorrentIds) {
-        lock(&self.routes).remove(&ids.primary_swarm_id());
-        self.divide();
-    }
-
-    /// Addresses under which we could dial ourselves.
-    pub(crate) fn own_addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.listens_on.iter().map(|address| match address.ip() {
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST, address.port()).into(),
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => (Ipv6Addr::LOCALHOST, address.port()).into(),
-            _ => *address,
-        })
-    }
-
-    fn reserve(&self, ids: TorrentIds, mailbox: &Mailbox) -> Result<(), AddError> {
-        match lock(&self.routes).entry(ids.primary_swarm_id()) {
-            Entry::Occupied(_) => Err(AddError::AlreadyAdded),
-            Entry::Vacant(vacant) => {
-                vacant.insert(Route {
-                    mailbox: mailbox.clone(),
-                    handshake: None,
-                });
-                Ok(())
-            }
-        }
-    }
-
-    /// Grants each torrent an equal share of the memory.
-    fn divide(&self) {
-        let routes = lock(&self.routes);
-        let memory_bytes = share(self.memory, routes.len());
-        for route in routes.values() {
-            let grant = Grant {
-                memory_bytes,
-                ..Grant::default()
-            };
-            // One that is just ending needs none.
-            let _ = route.mailbox.send(Mail::Grant(grant));
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No step under these locks can panic half-way.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What each of so many torrents may use of the memory.
-fn share(memory: usize, torrents: usize) -> usize {
-    (memory / torrents.max(1)).max(MIN_SHARE)
-}
-
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
@@ -281,9 +191,6 @@ fn cores() -> usize {
 const DEFAULT_PORT: u16 = 6881;
 /// 32 MiB: a second of a gigabit a quarter of it, and hundreds of slow peers.
 const DEFAULT_MEMORY: usize = 32 << 20;
-/// 64 blocks: a torrent that cannot have a few requests under way with each of a few peers does
-/// not get ahead at all.
-const MIN_SHARE: usize = 64 * BLOCK_LENGTH as usize;
 /// Well below the 1024 descriptors that a process usually gets; sockets need the rest.
 const DEFAULT_OPEN_FILES: usize = 256;
 /// Trackers of fast swarms ask for two minutes, hardly any for less than one.
@@ -294,16 +201,3 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 const CLIENT: [u8; 2] = *b"bt";
 /// The version of this crate, as peer ids have it.
 const VERSION: [u8; 4] = *b"0100";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_divided_but_never_into_nothing() {
-        assert_eq!(share(DEFAULT_MEMORY, 0), DEFAULT_MEMORY);
-        assert_eq!(share(DEFAULT_MEMORY, 4), DEFAULT_MEMORY / 4);
-        assert_eq!(share(DEFAULT_MEMORY, 1000), 1 << 20);
-        assert_eq!(share(1, 1), 1 << 20);
-    }
-}

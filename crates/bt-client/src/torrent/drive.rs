@@ -13,13 +13,13 @@ use bt_wire::Limits;
 use tokio::{sync::mpsc, time::sleep_until};
 use tracing::{debug, warn};
 
-use super::{Event, Mail, log, task::Task};
+use super::{Event, Parts, log};
 use crate::{
     Snapshot, State,
     buffers::Buffer,
     connection::{Batch, Closed, Connection, Incoming},
-    disk::DiskReport,
     handshake::{self, Established, HandshakeFailure},
+    mail::{DiskReport, Mail},
     tasks::AbortOnDrop,
 };
 
@@ -27,7 +27,7 @@ use crate::{
 /// schedule, does what they say, and shows how things are. It decides nothing, and waits for
 /// nothing but its inputs: what takes long is done by other tasks and by the disk threads.
 pub(super) struct Drive {
-    task: Task,
+    parts: Parts,
     connections: HashMap<ConnId, Connection>,
     dials: HashMap<DialId, (SocketAddr, AbortOnDrop)>,
     /// Given to each connection.
@@ -35,8 +35,6 @@ pub(super) struct Drive {
     received: mpsc::Receiver<Batch>,
     /// Jobs that the disk threads have not reported on.
     disk_jobs: usize,
-    /// What the swarm said when it was asked last.
-    wants_peers: bool,
     ending: Option<Ending>,
 }
 
@@ -48,29 +46,28 @@ struct Ending {
 }
 
 impl Drive {
-    pub(super) fn start(mut task: Task, have: Bitfield) -> Self {
+    pub(super) fn start(mut parts: Parts, have: Bitfield) -> Self {
         let now = Instant::now();
-        let info = Arc::clone(&task.torrent.info);
-        let peers = std::mem::take(&mut task.torrent.peers);
-        for own in task.shared.own_addresses() {
-            task.swarm.ignore_address(own);
+        let info = Arc::clone(&parts.torrent.info);
+        let peers = std::mem::take(&mut parts.torrent.peers);
+        for own in parts.shared.own_addresses() {
+            parts.swarm.ignore_address(own);
         }
-        task.swarm.handle_metadata(now, info, have);
-        task.swarm.add_peers(now, PeerSource::User, peers);
+        parts.swarm.handle_metadata(now, info, have);
+        parts.swarm.add_peers(now, PeerSource::User, peers);
         let (batches, received) = mpsc::channel(MAX_BATCHES);
         let mut drive = Self {
-            task,
+            parts,
             connections: HashMap::new(),
             dials: HashMap::new(),
             batches,
             received,
             disk_jobs: 0,
-            wants_peers: false,
             ending: None,
         };
-        let progress = progress(&drive.task.swarm, now);
-        drive.task.trackers.start(now, progress);
-        drive.task.publisher.touch(now);
+        let progress = progress(&drive.parts.swarm, now);
+        drive.parts.trackers.start(now, progress);
+        drive.parts.publisher.touch(now);
         drive
     }
 
@@ -93,11 +90,11 @@ impl Drive {
             // The first two always yield something: this task holds a sender of each.
             tokio::select! {
                 _ = self.received.recv_many(&mut batches, MAX_BATCHES) => {}
-                _ = self.task.mail.recv_many(&mut mail, MAX_MAIL) => {}
+                _ = self.parts.mail.recv_many(&mut mail, MAX_MAIL) => {}
                 () = timer => {}
             }
             let now = Instant::now();
-            self.task.publisher.touch(now);
+            self.parts.publisher.touch(now);
             batches
                 .drain(..)
                 .for_each(|batch| self.handle_batch(now, batch));
@@ -105,7 +102,7 @@ impl Drive {
             self.handle_timeouts(now);
         };
         let last = self.snapshot(Instant::now(), state);
-        self.task.end(last);
+        self.parts.end(last);
     }
 
     fn handle_batch(&mut self, now: Instant, batch: Batch) {
@@ -113,7 +110,7 @@ impl Drive {
         let Some(connection) = self.connections.get(&conn) else {
             return; // closed by us, while this was on its way
         };
-        let swarm = &mut self.task.swarm;
+        let swarm = &mut self.parts.swarm;
         for incoming in batch.incoming {
             match incoming {
                 Incoming::Message(message) => {
@@ -136,38 +133,41 @@ impl Drive {
             Mail::Accepted(established) => self.open(now, established, None),
             Mail::Disk(report) => self.handle_disk(now, report),
             Mail::Announced(id, outcome) => {
-                self.task.trackers.handle_outcome(now, id, outcome);
+                self.parts.trackers.handle_outcome(now, id, outcome);
             }
-            Mail::Grant(grant) => self.task.swarm.set_grant(now, grant),
+            Mail::Grant(grant) => self.parts.swarm.set_grant(now, grant),
             Mail::Stop => self.end(now, State::Stopped),
         }
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        if is_due(self.task.swarm.poll_timeout()) {
-            self.task.swarm.handle_timeout(now);
+        if is_due(self.parts.swarm.poll_timeout()) {
+            self.parts.swarm.handle_timeout(now);
         }
-        if is_due(self.task.trackers.poll_timeout()) {
-            self.task.trackers.handle_timeout(now);
+        if is_due(self.parts.trackers.poll_timeout()) {
+            self.parts.trackers.handle_timeout(now);
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let deadlines = [
             self.ending.as_ref().map(|ending| ending.deadline),
-            self.task.swarm.poll_timeout(),
-            self.task.trackers.poll_timeout(),
-            self.task.publisher.poll_timeout(),
+            self.parts.swarm.poll_timeout(),
+            self.parts.trackers.poll_timeout(),
+            self.parts.publisher.poll_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
 
     /// Does all that swarm and trackers want done.
     fn drain(&mut self, now: Instant) {
-        let is_snapshot_due = self.task.publisher.is_due(now);
+        let is_snapshot_due = self.parts.publisher.is_due(now);
         if is_snapshot_due {
-            self.want_peers(now);
+            // The schedule knows how soon it may ask again, so it can be told at any time.
+            if self.parts.swarm.wants_peers() {
+                self.parts.trackers.want_peers(now);
+            }
         }
         // What trackers tell gives the swarm more to do, and the other way round.
         loop {
@@ -178,48 +178,39 @@ impl Drive {
         }
         if is_snapshot_due {
             let snapshot = self.snapshot(now, self.state());
-            self.task.publisher.show(now, snapshot);
+            self.parts.publisher.show(now, snapshot);
         }
     }
 
     fn drain_swarm(&mut self, now: Instant) {
-        while let Some(action) = self.task.swarm.poll_action() {
+        while let Some(action) = self.parts.swarm.poll_action() {
             self.perform(now, action);
         }
-        while let Some(event) = self.task.swarm.poll_event() {
+        while let Some(event) = self.parts.swarm.poll_event() {
             log::swarm(&event);
             if event == bt_swarm::Event::Completed {
-                self.task.trackers.completed(now);
+                self.parts.trackers.completed(now);
             }
-            self.task.publisher.tell(Event::Swarm(event));
+            self.parts.publisher.tell(Event::Swarm(event));
         }
-    }
-
-    /// Tells the trackers' schedule when the swarm runs out of peers, once each time.
-    fn want_peers(&mut self, now: Instant) {
-        let wants_peers = self.task.swarm.wants_peers();
-        if wants_peers && !self.wants_peers {
-            self.task.trackers.want_peers(now);
-        }
-        self.wants_peers = wants_peers;
     }
 
     /// Whether they had anything to tell.
     fn drain_trackers(&mut self, now: Instant) -> bool {
-        let swarm = &self.task.swarm;
-        let events = self.task.trackers.drain(now, || progress(swarm, now));
+        let swarm = &self.parts.swarm;
+        let events = self.parts.trackers.drain(now, || progress(swarm, now));
         let had_any = !events.is_empty();
         for event in events {
             log::tracker(&event);
             match &event {
                 bt_tracker::Event::Answered { response, .. } => {
                     let peers = response.peers.iter().copied();
-                    self.task.swarm.add_peers(now, PeerSource::Tracker, peers);
+                    self.parts.swarm.add_peers(now, PeerSource::Tracker, peers);
                 }
-                bt_tracker::Event::Switched { .. } => self.task.swarm.forget_peers(now),
+                bt_tracker::Event::Switched { .. } => self.parts.swarm.forget_peers(now),
                 _ => {}
             }
-            self.task.publisher.tell(Event::Tracker(event));
+            self.parts.publisher.tell(Event::Tracker(event));
         }
         had_any
     }
@@ -240,12 +231,12 @@ impl Drive {
                 self.connections.remove(&conn);
             }
             Action::Disk(job) => {
-                let Task {
+                let Parts {
                     shared,
                     storage,
                     mailbox,
                     ..
-                } = &self.task;
+                } = &self.parts;
                 shared.disk.submit(storage, mailbox, job);
                 self.disk_jobs += 1;
             }
@@ -254,11 +245,11 @@ impl Drive {
 
     fn dial(&mut self, now: Instant, dial: Dial) {
         let (Transport::Tcp, Encryption::Plaintext) = (dial.transport, dial.encryption) else {
-            return self.task.swarm.handle_dial_failed(now, dial.id);
+            return self.parts.swarm.handle_dial_failed(now, dial.id);
         };
-        let ours = self.task.swarm.handshake();
-        let source = self.task.shared.bind;
-        let mailbox = self.task.mailbox.clone();
+        let ours = self.parts.swarm.handshake();
+        let source = self.parts.shared.bind;
+        let mailbox = self.parts.mailbox.clone();
         let task = AbortOnDrop::spawn(async move {
             let result = handshake::initiate(dial.peer, source, ours).await;
             // A torrent that has gone needs no answer.
@@ -280,7 +271,7 @@ impl Drive {
             Ok(established) => self.open(now, established, Some(dial)),
             Err(reason) => {
                 debug!(%peer, %reason, "dial failed");
-                self.task.swarm.handle_dial_failed(now, dial);
+                self.parts.swarm.handle_dial_failed(now, dial);
             }
         }
     }
@@ -301,11 +292,11 @@ impl Drive {
             reserved: theirs.reserved,
             dial,
         };
-        match self.task.swarm.handle_connected(now, connection) {
+        match self.parts.swarm.handle_connected(now, connection) {
             Ok(conn) => {
-                let ours = self.task.swarm.handshake().reserved;
+                let ours = self.parts.swarm.handshake().reserved;
                 let is_fast = ours.and(theirs.reserved).supports_fast();
-                let pool = self.task.shared.buffers.clone();
+                let pool = self.parts.shared.buffers.clone();
                 let batches = self.batches.clone();
                 let limits = self.limits();
                 let connection = Connection::open(conn, stream, is_fast, limits, pool, batches);
@@ -318,7 +309,7 @@ impl Drive {
     /// How long a peer's messages may be.
     fn limits(&self) -> Limits {
         Limits {
-            bitfield: self.task.torrent.info.layout().piece_count().div_ceil(8),
+            bitfield: self.parts.torrent.info.layout().piece_count().div_ceil(8),
             extended: MAX_EXTENDED_LENGTH,
             ..Limits::default()
         }
@@ -328,12 +319,12 @@ impl Drive {
         debug!(%conn, reason = %closed, "connection over");
         self.connections.remove(&conn);
         let reason = closed.into_reason();
-        self.task.swarm.handle_disconnected(now, conn, reason);
+        self.parts.swarm.handle_disconnected(now, conn, reason);
     }
 
     fn handle_disk(&mut self, now: Instant, report: DiskReport) {
         self.disk_jobs -= 1;
-        self.task.swarm.handle_disk(now, report.done);
+        self.parts.swarm.handle_disk(now, report.done);
         if let Some(error) = report.error {
             self.end(now, error.into());
         }
@@ -346,14 +337,14 @@ impl Drive {
                 state,
                 deadline: now + DISK_STOP_TIMEOUT,
             });
-            self.task.swarm.stop(now);
-            self.task.trackers.stop(now);
+            self.parts.swarm.stop(now);
+            self.parts.trackers.stop(now);
         }
     }
 
     /// How the torrent has ended, if it has.
     fn ended(&mut self, now: Instant) -> Option<State> {
-        let is_done = self.disk_jobs == 0 && self.task.trackers.has_stopped();
+        let is_done = self.disk_jobs == 0 && self.parts.trackers.has_stopped();
         let jobs = self.disk_jobs;
         let ending = self
             .ending
@@ -365,7 +356,7 @@ impl Drive {
     }
 
     fn state(&self) -> State {
-        if self.task.swarm.is_complete() {
+        if self.parts.swarm.is_complete() {
             State::Seeding
         } else {
             State::Downloading
@@ -375,8 +366,8 @@ impl Drive {
     fn snapshot(&self, now: Instant, state: State) -> Snapshot {
         Snapshot {
             state,
-            stats: self.task.swarm.stats(now),
-            ..Snapshot::clone(&self.task.publisher.current())
+            stats: self.parts.swarm.stats(now),
+            ..Snapshot::clone(&self.parts.publisher.current())
         }
     }
 }

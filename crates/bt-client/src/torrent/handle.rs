@@ -2,8 +2,11 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
-use super::{Event, Mail, Mailbox};
-use crate::Snapshot;
+use super::Event;
+use crate::{
+    Snapshot,
+    mail::{Mail, Mailbox},
+};
 
 /// A torrent in a session. Cheap to clone; dropping it changes nothing.
 #[derive(Clone, Debug)]

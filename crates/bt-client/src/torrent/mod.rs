@@ -4,28 +4,19 @@ mod check;
 mod drive;
 mod handle;
 mod log;
+mod parts;
 mod publish;
 mod task;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use bt_metainfo::{Info, Metainfo};
-use bt_scheduler::Grant;
-use bt_swarm::DialId;
-use bt_tracker::AnnounceId;
-use tokio::sync::mpsc;
 
 pub use self::{
     handle::{Events, TorrentHandle},
     publish::Event,
 };
-pub(crate) use self::{publish::publisher, task::Task};
-use crate::{
-    disk::DiskReport,
-    handshake::{Established, HandshakeFailure},
-    trackers::Outcome,
-};
-
+pub(crate) use self::{parts::Parts, publish::publisher, task::run};
 /// What a session needs to know of a torrent to transfer it.
 #[derive(Clone, Debug)]
 pub struct AddTorrent {
@@ -63,21 +54,4 @@ impl AddTorrent {
             peers: Vec::new(),
         }
     }
-}
-
-/// What others send to a torrent's task. Unbounded, since each sender waits for an answer before
-/// it sends again: what is under way is bounded by whoever started it.
-pub(crate) type Mailbox = mpsc::UnboundedSender<Mail>;
-
-pub(crate) enum Mail {
-    /// A dial has ended.
-    Dialled(DialId, Result<Established, HandshakeFailure>),
-    /// A peer has connected to us.
-    Accepted(Established),
-    Disk(DiskReport),
-    Announced(AnnounceId, Outcome),
-    /// What the torrent may use has changed.
-    Grant(Grant),
-    /// The owner wishes the torrent to end.
-    Stop,
 }

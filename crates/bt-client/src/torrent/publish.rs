@@ -5,8 +5,8 @@ use std::{
 
 use tokio::sync::{broadcast, watch};
 
-use super::{Mailbox, TorrentHandle};
-use crate::Snapshot;
+use super::TorrentHandle;
+use crate::{Snapshot, mail::Mailbox};
 
 /// What became true in a torrent.
 #[derive(Clone, Debug)]

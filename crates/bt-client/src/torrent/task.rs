@@ -3,47 +3,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_storage::{Storage, StorageError};
-use bt_swarm::{Stats, Swarm};
+use bt_storage::StorageError;
+use bt_swarm::Stats;
 use bt_types::Bitfield;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::time::sleep;
 use tracing::info;
 
-use super::{AddTorrent, Mail, Mailbox, Mode, check::Checking, drive::Drive, publish::Publisher};
-use crate::{Snapshot, State, TorrentError, buffers::Buffer, session::Shared, trackers::Trackers};
+use super::{AddTorrent, Mode, Parts, check::Checking, drive::Drive};
+use crate::{Snapshot, State, TorrentError, mail::Mail};
 
-/// The life of one torrent, from the check of its data to its end.
-pub(crate) struct Task {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) torrent: AddTorrent,
-    pub(crate) storage: Arc<Storage>,
-    pub(crate) swarm: Swarm<Buffer>,
-    pub(crate) trackers: Trackers,
-    pub(crate) publisher: Publisher,
-    pub(crate) mailbox: Mailbox,
-    pub(crate) mail: mpsc::UnboundedReceiver<Mail>,
+/// The life of one torrent, from the check of its data until it is stopped or cannot go on.
+pub(crate) async fn run(mut parts: Parts) {
+    match parts.check().await {
+        Ok(Some(have)) => {
+            let ids = parts.torrent.info.ids();
+            parts.shared.open_to_peers(ids, parts.swarm.handshake());
+            Drive::start(parts, have).run().await;
+        }
+        Ok(None) => parts.end_early(State::Stopped),
+        Err(error) => parts.end_early(State::Failed(Arc::new(error))),
+    }
 }
 
-impl Task {
-    /// Runs until the torrent is stopped or cannot go on.
-    pub(crate) async fn run(mut self) {
-        match self.check().await {
-            Ok(Some(have)) => {
-                let ids = self.torrent.info.ids();
-                self.shared.open_to_peers(ids, self.swarm.handshake());
-                Drive::start(self, have).run().await;
-            }
-            Ok(None) => self.end_early(State::Stopped),
-            Err(error) => self.end_early(State::Failed(Arc::new(error))),
-        }
-    }
-
-    /// The last step: whoever sees this snapshot can add the torrent again.
-    pub(super) fn end(mut self, last: Snapshot) {
-        self.shared.forget(self.torrent.info.ids());
-        self.publisher.show(Instant::now(), last);
-    }
-
+impl Parts {
     /// Finds out which pieces are on disk; `None` if the torrent has been stopped meanwhile.
     async fn check(&mut self) -> Result<Option<Bitfield>, TorrentError> {
         let is_download = self.torrent.mode == Mode::Get;

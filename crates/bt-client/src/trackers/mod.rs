@@ -12,7 +12,6 @@ use std::{
 
 use bt_tracker::{Announce, AnnounceFailure, AnnounceId, Event, Progress, Retry, Schedule};
 use bt_tracker_udp::BEP_15_ATTEMPTS;
-use bt_types::AnnounceResponse;
 use tracing::debug;
 
 pub(crate) use self::udp::UdpTrackers;
@@ -21,9 +20,9 @@ use self::{
     url::UdpUrl,
 };
 use crate::{
+    mail::{Mail, Mailbox, Outcome},
     net,
     tasks::AbortOnDrop,
-    torrent::{Mail, Mailbox},
 };
 
 /// The trackers of one torrent.
@@ -39,9 +38,6 @@ pub(crate) struct Trackers {
     deadline: Option<Instant>,
     addresses: Memory,
 }
-
-/// How an announce ended.
-pub(crate) type Outcome = Result<AnnounceResponse, AnnounceFailure>;
 
 impl Trackers {
     pub(crate) fn new(schedule: Schedule, udp: UdpTrackers, mailbox: Mailbox) -> Self {

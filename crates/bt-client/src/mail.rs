@@ -1,0 +1,40 @@
+//! What others tell a torrent's task.
+
+use bt_scheduler::Grant;
+use bt_storage::StorageError;
+use bt_swarm::{DialId, DiskDone};
+use bt_tracker::{AnnounceFailure, AnnounceId};
+use bt_types::AnnounceResponse;
+use tokio::sync::mpsc;
+
+use crate::{
+    buffers::Buffer,
+    handshake::{Established, HandshakeFailure},
+};
+
+/// What others send to a torrent's task. Unbounded, since each sender waits for an answer before
+/// it sends again: what is under way is bounded by whoever started it.
+pub(crate) type Mailbox = mpsc::UnboundedSender<Mail>;
+
+pub(crate) enum Mail {
+    /// A dial has ended.
+    Dialled(DialId, Result<Established, HandshakeFailure>),
+    /// A peer has connected to us.
+    Accepted(Established),
+    Disk(DiskReport),
+    Announced(AnnounceId, Outcome),
+    /// What the torrent may use has changed.
+    Grant(Grant),
+    /// The owner wishes the torrent to end.
+    Stop,
+}
+
+/// How a job ended, in the swarm's words; and in ours, if the disk refused.
+#[derive(Debug)]
+pub(crate) struct DiskReport {
+    pub(crate) done: DiskDone<Buffer>,
+    pub(crate) error: Option<StorageError>,
+}
+
+/// How an announce ended.
+pub(crate) type Outcome = Result<AnnounceResponse, AnnounceFailure>;

@@ -1,0 +1,34 @@
+use std::{sync::Arc, time::Instant};
+
+use bt_storage::Storage;
+use bt_swarm::Swarm;
+use tokio::sync::mpsc;
+
+use super::{AddTorrent, publish::Publisher};
+use crate::{
+    Snapshot,
+    buffers::Buffer,
+    mail::{Mail, Mailbox},
+    shared::Shared,
+    trackers::Trackers,
+};
+
+/// What one torrent consists of, as long as it lives.
+pub(crate) struct Parts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) torrent: AddTorrent,
+    pub(crate) storage: Arc<Storage>,
+    pub(crate) swarm: Swarm<Buffer>,
+    pub(crate) trackers: Trackers,
+    pub(crate) publisher: Publisher,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) mail: mpsc::UnboundedReceiver<Mail>,
+}
+
+impl Parts {
+    /// The last step: whoever sees this snapshot can add the torrent again.
+    pub(super) fn end(mut self, last: Snapshot) {
+        self.shared.forget(self.torrent.info.ids());
+        self.publisher.show(Instant::now(), last);
+    }
+}
