@@ -2,6 +2,7 @@ use std::mem;
 
 use bt_types::BLOCK_LENGTH;
 use bt_wire::Message;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -249,5 +250,63 @@ fn a_broken_stream_is_an_error_behind_what_came_before() {
         let mut fixture = Fixture::expecting(&blocks([0, 1]));
         assert!(fixture.feed(&stream, read_length).is_err());
         assert_eq!(fixture.seen(), [Seen::Block(block(0), payload(block(0)))]);
+    }
+}
+
+/// What happens to a connection between two of its pauses.
+#[derive(Clone, Debug)]
+struct Step {
+    /// Blocks that we ask for.
+    asks: Vec<u32>,
+    /// What the peer sends then: a block of this number, or a `have` if there is none.
+    sends: Vec<Option<u32>>,
+    read_length: usize,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let number = 0_u32..12;
+    let read_length = prop_oneof![1_usize..40, 1_usize..40_000, Just(usize::MAX)];
+    let asks = prop::collection::vec(number.clone(), 0..6);
+    let sends = prop::collection::vec(prop::option::weighted(0.8, number), 0..6);
+    (asks, sends, read_length).prop_map(|(asks, sends, read_length)| Step {
+        asks,
+        sends,
+        read_length,
+    })
+}
+
+proptest! {
+    /// However a stream is cut, and whatever was guessed of it: every message comes out once and
+    /// in order, every block that was asked for with its own bytes, every other one is told.
+    #[test]
+    fn any_stream_is_sorted_alike(steps in prop::collection::vec(step(), 1..8)) {
+        let mut fixture = Fixture::expecting(&[]);
+        let mut owed: Vec<RawBlock> = Vec::new();
+        for step in steps {
+            for asked in step.asks.into_iter().map(block) {
+                if !owed.contains(&asked) {
+                    fixture.expected.note_sent(&Message::Request(asked));
+                    owed.push(asked);
+                }
+            }
+            let (mut stream, mut whole) = (Vec::new(), Vec::new());
+            for sent in step.sends {
+                let Some(sent) = sent.map(block) else {
+                    Message::Have(7).encode(&mut stream);
+                    whole.push(Seen::Message(Message::Have(7)));
+                    continue;
+                };
+                push_block(&mut stream, sent);
+                match owed.iter().position(|&block| block == sent) {
+                    Some(index) => {
+                        owed.remove(index);
+                        whole.push(Seen::Block(sent, payload(sent)));
+                    }
+                    None => whole.push(Seen::Unrequested(sent)),
+                }
+            }
+            fixture.feed(&stream, step.read_length).unwrap();
+            prop_assert_eq!(fixture.seen(), whole);
+        }
     }
 }
