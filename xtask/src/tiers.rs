@@ -56,6 +56,10 @@ fn proofs(steps: &mut Steps, fuzz_secs: u32, interop: &[&str]) {
         let args: Vec<_> = interop.iter().map(|arg| (*arg).to_owned()).collect();
         run::interop(&args)
     });
+    steps.run("simulation", || {
+        let args = ["homogeneous", "--peers", "30", "--seed", "1"];
+        run::sim(&args.map(str::to_owned))
+    });
     steps.run("tests", run::test);
 }
 
