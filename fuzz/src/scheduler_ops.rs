@@ -256,7 +256,7 @@ impl Machine {
             }
             Op::Reserve(peer, piece) => {
                 let (piece, conn) = (self.piece(piece), self.conn(peer));
-                self.picker.reserve(piece, conn);
+                self.picker.reserve(self.now, piece, conn);
             }
             Op::Wake => self.picker.wake(),
             Op::Wait { ms } => {

@@ -73,9 +73,15 @@ pub enum MetainfoErrorKind {
         /// The file as v2 has it.
         v2: String,
     },
-    /// In a hybrid, every file must begin a piece.
-    #[error("begins at byte {0} of the torrent, within a piece")]
+    /// In a hybrid, every file must begin the next piece.
+    #[error("begins at byte {0} of the torrent, which is not where the next piece does")]
     HybridAlignment(u64),
+    /// In a hybrid, padding at the end must not make pieces of its own.
+    #[error("ends at byte {0} of the torrent, beyond its last piece with data")]
+    HybridPadding(u64),
+    /// All paths together are longer than any real torrent's: a small tree can make them so.
+    #[error("makes paths of more than {0} bytes together")]
+    PathsTooLong(usize),
     /// A layer belongs to no file that is longer than a piece.
     #[error("belongs to no file")]
     UnknownLayer,

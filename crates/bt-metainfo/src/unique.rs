@@ -8,7 +8,8 @@ use crate::name::{MAX_NAME_LENGTH, shorten, split_extension};
 /// The first of a kind keeps its name, others become `name.1.ext`. `is_written` tells real files
 /// from padding, which never takes a name from a real one and makes no folders.
 ///
-/// Linear in the size of the paths, whatever they are: see [`Names::rename`].
+/// What is remembered of a path, or of a folder around it, is 16 bytes: a deep path has many
+/// folders. Time is linear in the size of the paths, and in that of their folders.
 pub(crate) fn make_unique(paths: &mut [String], is_written: impl Fn(usize) -> bool) {
     let mut names = Names {
         files: HashSet::with_capacity(paths.len()),
@@ -33,12 +34,12 @@ pub(crate) fn make_unique(paths: &mut [String], is_written: impl Fn(usize) -> bo
 
 #[derive(Default)]
 struct Names {
-    /// Folded paths of all folders.
-    folders: HashSet<String>,
-    /// Folded paths of the files seen so far.
-    files: HashSet<String>,
-    /// For each folded path without its number: the last number given.
-    numbers: HashMap<String, u32>,
+    /// All folders.
+    folders: HashSet<Key>,
+    /// The files seen so far.
+    files: HashSet<Key>,
+    /// For each path without its number: the last number given.
+    numbers: HashMap<Key, u32>,
 }
 
 impl Names {
@@ -46,15 +47,15 @@ impl Names {
     fn add_folder(&mut self, folder: &str) {
         let folded = fold(folder);
         let mut folder = folded.as_str();
-        while !folder.is_empty() && self.folders.insert(folder.to_owned()) {
+        while !folder.is_empty() && self.folders.insert(key_of(folder)) {
             folder = folder_of(folder);
         }
     }
 
     /// Returns whether the path was free.
     fn add_file(&mut self, path: &str) -> bool {
-        let folded = fold(path);
-        !self.folders.contains(&folded) && self.files.insert(folded)
+        let key = key_of(&fold(path));
+        !self.folders.contains(&key) && self.files.insert(key)
     }
 
     /// Numbers count on from file to file, and two families of numbered names have none in
@@ -63,7 +64,7 @@ impl Names {
         let name_start = path.rfind('/').map_or(0, |slash| slash + 1);
         let name = shorten(&path[name_start..], MAX_NAME_LENGTH - NUMBER_LENGTH);
         let (stem, extension) = split_extension(&name);
-        let family = fold(&format!("{}{stem}/{extension}", &path[..name_start]));
+        let family = key_of(&fold(&format!("{}{stem}/{extension}", &path[..name_start])));
         let mut number = self.numbers.get(&family).copied().unwrap_or(0);
         loop {
             number += 1;
@@ -75,6 +76,15 @@ impl Names {
             }
         }
     }
+}
+
+/// Stands for a folded path: of two paths that differ, nobody can find such that have one key.
+type Key = [u8; 16];
+
+fn key_of(folded: &str) -> Key {
+    let mut key = [0; 16];
+    key.copy_from_slice(&bt_hash::sha1(folded.as_bytes())[..16]);
+    key
 }
 
 fn folder_of(path: &str) -> &str {

@@ -1,5 +1,7 @@
 //! Pieces that have been begun: the only place with a record for every block.
 
+use std::time::Instant;
+
 use bt_types::{Block, ConnId, PieceIndex, PieceLayout};
 
 /// The partial pieces of a torrent, in a slab whose records are used again.
@@ -30,6 +32,8 @@ pub(crate) struct Partial {
     is_exclusive: bool,
     /// The one peer that may be asked for its blocks, if it is not for all.
     reserved_for: Option<ConnId>,
+    /// When that ends at the latest; set while there is somebody.
+    reserved_until: Option<Instant>,
     /// Position in `open`, or `NOT_OPEN`.
     open_index: u32,
 }
@@ -106,6 +110,7 @@ impl Partials {
         partial.slots.clear();
         (partial.missing, partial.free) = (0, 0);
         (partial.is_exclusive, partial.reserved_for) = (false, None);
+        partial.reserved_until = None;
         self.set_open(id);
         self.vacant.push(id);
     }
@@ -135,8 +140,33 @@ impl Partials {
     }
 
     /// From now on only `conn` is asked for blocks of the piece.
-    pub(crate) fn reserve(&mut self, id: u32, conn: ConnId) {
-        self.slab[id as usize].reserved_for = Some(conn);
+    pub(crate) fn reserve(&mut self, id: u32, conn: ConnId, until: Instant) {
+        let partial = &mut self.slab[id as usize];
+        (partial.reserved_for, partial.reserved_until) = (Some(conn), Some(until));
+    }
+
+    /// Ends the reservations that have lasted too long; returns whether there were any.
+    pub(crate) fn expire_reservations(&mut self, now: Instant) -> bool {
+        let mut expired = false;
+        for partial in &mut self.slab {
+            if partial
+                .reserved_until
+                .take_if(|until| *until <= now)
+                .is_some()
+            {
+                partial.reserved_for = None;
+                expired = true;
+            }
+        }
+        expired
+    }
+
+    /// When the first reservation ends.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.slab
+            .iter()
+            .filter_map(|partial| partial.reserved_until)
+            .min()
     }
 
     /// What was reserved for `conn` is for all again where `is_over`; returns whether anything was.
@@ -144,7 +174,7 @@ impl Partials {
         let mut any = false;
         for partial in &mut self.slab {
             if partial.reserved_for == Some(conn) && is_over(partial.piece) {
-                partial.reserved_for = None;
+                (partial.reserved_for, partial.reserved_until) = (None, None);
                 any = true;
             }
         }
@@ -313,6 +343,7 @@ impl Partial {
             workers: 0,
             is_exclusive: false,
             reserved_for: None,
+            reserved_until: None,
             open_index: NOT_OPEN,
         }
     }

@@ -129,9 +129,9 @@ impl Peers {
         self.banned.contains(&ban_of(addr))
     }
 
-    /// Forgets everybody to whom nothing is under way.
+    /// Forgets all addresses but the banned and our own.
     pub(crate) fn clear(&mut self) {
-        self.known.retain(|_, peer| peer.state != State::Idle);
+        self.known.clear();
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -21,6 +21,8 @@ pub(crate) struct Session {
     pub(crate) supports_fast: bool,
     pub(crate) supports_extended: bool,
     pub(crate) client_name: Option<String>,
+    /// How many requests it takes, as far as it has said so (BEP 10, `reqq`).
+    pub(crate) reqq: Option<u32>,
 
     pub(crate) am_interested: bool,
     pub(crate) peer_choking: bool,
@@ -94,6 +96,7 @@ impl Session {
             supports_fast: connection.reserved.supports_fast(),
             supports_extended: connection.reserved.supports_extended(),
             client_name: None,
+            reqq: None,
             am_interested: false,
             peer_choking: true,
             peer_interested: false,

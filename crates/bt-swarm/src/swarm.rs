@@ -163,6 +163,11 @@ impl<P: Payload> Swarm<P> {
         self.grant = grant;
         self.choker.set_slots(grant.upload_slots);
         self.needs_rechoke = true;
+        self.spill_excess();
+        self.starved_at = None;
+        if let Some(torrent) = &mut self.torrent {
+            torrent.picker.wake();
+        }
         self.schedule_dialling();
     }
 
@@ -206,6 +211,9 @@ impl<P: Payload> Swarm<P> {
     /// it goes over to another tracker.
     pub fn forget_peers(&mut self, now: Instant) {
         self.advance(now);
+        for id in self.dialler.take_all() {
+            self.actions.push_back(Action::AbortDial(id));
+        }
         for conn in self.conns() {
             self.disconnect(now, conn, DisconnectReason::TrackerSwitched);
         }
@@ -414,6 +422,8 @@ impl<P: Payload> Swarm<P> {
                 self.send(conn, Message::KeepAlive);
             }
         }
+        // Somebody may have become useless, and somebody else wait for the place.
+        self.needs_dialling |= self.sessions.len() >= self.grant.max_peers;
         if !self.sessions.is_empty() {
             self.timers.set(Timer::Upkeep, now + UPKEEP_INTERVAL);
         }

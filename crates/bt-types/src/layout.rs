@@ -16,6 +16,8 @@ pub struct PieceLayout {
     piece_count: u32,
     /// In the order of the torrent; `end`s never fall.
     files: Box<[Placed]>,
+    /// The numbers of those that are not empty: what look-ups search.
+    filled: Box<[u32]>,
     data_length: u64,
     has_pads: bool,
 }
@@ -187,7 +189,11 @@ impl PieceLayout {
         if piece_count > u64::from(MAX_PIECES) {
             return Err(LayoutError::TooManyPieces(piece_count));
         }
+        let numbered = (0_u32..).zip(&placed);
+        let filled = numbered.filter(|(_, file)| file.length > 0);
+        let filled = filled.map(|(index, _)| index).collect();
         Ok(Self {
+            filled,
             piece_length: piece_length as u32,
             piece_count: piece_count as u32,
             files: placed.into(),
@@ -256,11 +262,11 @@ impl PieceLayout {
         let nominal_end = start + u64::from(self.piece_length);
         // In the packed layout the last file that begins before the piece's end reaches furthest;
         // in the aligned one no second file begins inside a piece.
-        let last = self.files.partition_point(|file| file.start < nominal_end);
-        let end = self.files[..last]
-            .iter()
-            .next_back()
-            .map_or(start, Placed::end);
+        let last = self
+            .filled
+            .partition_point(|&file| self.placed(file).start < nominal_end);
+        let last = self.filled[..last].last();
+        let end = last.map_or(start, |&file| self.placed(file).end());
         (end.min(nominal_end) - start) as u32
     }
 
@@ -347,15 +353,17 @@ impl PieceLayout {
     ) -> impl Iterator<Item = FileSlice> + '_ {
         let start = self.start_of(piece) + u64::from(begin);
         let end = start + u64::from(length);
-        let first = self.files.partition_point(|file| file.end() <= start);
-        let touched = self.files[first..].iter().enumerate();
+        let first = self
+            .filled
+            .partition_point(|&file| self.placed(file).end() <= start);
+        let touched = self.filled[first..].iter();
         touched
+            .map(|&index| (index, self.placed(index)))
             .take_while(move |(_, file)| file.start < end)
-            .filter(|(_, file)| file.length > 0)
             .map(move |(index, file)| {
                 let from = file.start.max(start);
                 FileSlice {
-                    file: FileIndex((first + index) as u32),
+                    file: FileIndex(index),
                     offset: from - file.start,
                     length: (file.end().min(end) - from) as u32,
                     is_pad: file.is_pad,
@@ -388,6 +396,10 @@ impl PieceLayout {
             }
         }
         trimmed
+    }
+
+    fn placed(&self, file: u32) -> &Placed {
+        &self.files[file as usize]
     }
 
     fn start_of(&self, piece: PieceIndex) -> u64 {

@@ -52,6 +52,15 @@ impl List {
     /// Takes an answered block off the list; whether it was there. Most peers answer in order, so
     /// that the first look finds it.
     pub(super) fn take(&mut self, block: RawBlock) -> bool {
+        if block.length == 0 {
+            // BitComet's way to reject a request. There is nothing to read.
+            let is_rejected =
+                |asked: &&RawBlock| (asked.piece, asked.begin) == (block.piece, block.begin);
+            if let Some(rejected) = self.blocks.iter().find(is_rejected).copied() {
+                self.strike(rejected);
+            }
+            return false;
+        }
         let Some(position) = self.position(block) else {
             return false;
         };
@@ -101,6 +110,20 @@ mod tests {
             begin,
             length: 1,
         }
+    }
+
+    #[test]
+    fn a_block_without_bytes_is_a_reject() {
+        let expected = Expected::default();
+        for begin in [1, 2, 3] {
+            expected.note_sent(&Message::Request(block(begin)));
+        }
+        let empty = RawBlock {
+            length: 0,
+            ..block(2)
+        };
+        assert!(!expected.lock().take(empty));
+        assert_eq!(in_order(&expected), [1, 3]);
     }
 
     fn in_order(expected: &Expected) -> Vec<u32> {

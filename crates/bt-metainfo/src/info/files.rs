@@ -1,3 +1,5 @@
+use std::mem;
+
 use super::{
     entry::{Entry, EntryKind},
     links::resolve_links,
@@ -5,8 +7,17 @@ use super::{
 use crate::{File, FileKind, RelativePath, unique::make_unique};
 
 /// Gives every file its final path, and every link its target.
-pub(super) fn into_files(entries: Vec<Entry>) -> Box<[File]> {
-    let mut paths: Vec<String> = entries.iter().map(|entry| entry.path.clone()).collect();
+pub(super) fn into_files(mut entries: Vec<Entry>) -> Box<[File]> {
+    // Links are followed by the names that the torrent gives; without any these are not needed.
+    let has_links = entries
+        .iter()
+        .any(|entry| matches!(entry.kind, EntryKind::Link { .. }));
+    let mut paths: Vec<String> = if has_links {
+        entries.iter().map(|entry| entry.path.clone()).collect()
+    } else {
+        let names = entries.iter_mut();
+        names.map(|entry| mem::take(&mut entry.path)).collect()
+    };
     make_unique(&mut paths, |index| {
         !matches!(entries[index].kind, EntryKind::Pad)
     });

@@ -1,14 +1,15 @@
 use super::entry::{Content, EntryKind};
 use crate::{
     MetainfoError,
-    MetainfoErrorKind::{HybridAlignment, HybridMismatch},
+    MetainfoErrorKind::{HybridAlignment, HybridMismatch, HybridPadding},
     node::{Node, Place},
 };
 
 /// The v1 list of a hybrid with the roots of its v2 list, after checking that both describe the
 /// same files in the same order, and that each begins a piece (BEP 52, "upgrade path").
 ///
-/// Padding behind the last file may be there or not; creators differ.
+/// Padding behind the last file may be there or not; creators differ. No padding is longer than it
+/// takes to begin a piece, else the two formats would number pieces differently.
 pub(super) fn merge(
     info: &Node<'_, '_, '_>,
     mut v1: Content,
@@ -19,6 +20,8 @@ pub(super) fn merge(
     let whole = list.as_ref().unwrap_or(info);
     let mut tree = v2.entries.iter();
     let mut end = 0_u64;
+    // Where the next file that is not empty must begin.
+    let mut next_piece = 0_u64;
     for (index, entry) in v1.entries.iter_mut().enumerate() {
         let place = match &list {
             Some(list) => Place::Item(list.place(), index),
@@ -43,9 +46,15 @@ pub(super) fn merge(
                 });
             }
         }
-        if entry.length > 0 && start % piece_length != 0 {
-            return fail(HybridAlignment(start));
+        if entry.length > 0 {
+            if start != next_piece {
+                return fail(HybridAlignment(start));
+            }
+            next_piece = end.checked_next_multiple_of(piece_length).unwrap_or(end);
         }
+    }
+    if end > next_piece {
+        return whole.fail(HybridPadding(end));
     }
     match tree.next() {
         None => Ok(v1),

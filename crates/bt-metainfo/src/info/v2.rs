@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     MetainfoError,
-    MetainfoErrorKind::{Empty, FileAndFolder, PadInTree, RootLength, ZeroRoot},
+    MetainfoErrorKind::{Empty, FileAndFolder, PadInTree, PathsTooLong, RootLength, ZeroRoot},
     name::{push_file, push_folder},
     node::{Node, Place},
 };
@@ -29,6 +29,7 @@ pub(super) fn read_tree(
     // The folders that are open, and the lengths of their paths. As deep as the bencode's limit.
     let mut path = name.to_owned();
     let mut open = vec![(tree.dict()?, path.len())];
+    let mut path_bytes = 0;
     while let Some((folder, length)) = open.last_mut() {
         path.truncate(*length);
         let Some((name_of_entry, value)) = folder.next() else {
@@ -41,6 +42,10 @@ pub(super) fn read_tree(
         }
         let parent = path.len();
         push_file(&mut path, name_of_entry);
+        path_bytes += path.len();
+        if path_bytes > MAX_PATH_BYTES {
+            return tree.fail(PathsTooLong(MAX_PATH_BYTES));
+        }
         match leaf_of(&tree, value, &path)? {
             Some(leaf) => entries.push(read_leaf(&tree, leaf, path.clone(), name)?),
             None => {
@@ -130,5 +135,8 @@ fn read_root(file: &Node<'_, '_, '_>) -> Result<[u8; 32], MetainfoError> {
     }
 }
 
+/// In a tree a folder's name is written once and stands in the path of each of its files. Enough
+/// for a million files with long names.
+const MAX_PATH_BYTES: usize = 128 << 20;
 /// The leaves of v2's trees, and the smallest piece (BEP 52).
 pub(super) const BLOCK_LENGTH: u64 = 16 * 1024;

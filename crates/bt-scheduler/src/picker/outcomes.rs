@@ -68,15 +68,28 @@ impl Picker {
     /// Whether `block`, whose bytes have been thrown away, was once asked of the peer: it crossed
     /// our `cancel`, or the end of a choke, on the way. Each is forgiven once.
     pub fn forgive_late(&mut self, conn: ConnId, block: Block) -> bool {
-        let at = self.find(conn);
-        at.is_some_and(|at| self.peers[at].requests.take_given_up(block))
+        let Some(at) = self.find(conn) else {
+            return false;
+        };
+        let was_asked = self.peers[at].requests.take_given_up(block);
+        if was_asked && self.peers[at].is_snubbed() {
+            // Late, but it does answer.
+            self.peers[at].snubs = 0;
+            self.resume(at);
+        }
+        was_asked
     }
 
-    /// Frees the memory that is reserved for answers that are overdue: cancels them.
-    pub fn give_up_late(&mut self) {
+    /// Frees the memory that is reserved for answers that are overdue by now: cancels them.
+    pub fn give_up_late(&mut self, now: Instant) {
         for at in 0..self.peers.len() {
-            while let Some(request) = self.peers[at].requests.late.first() {
-                self.cancel(at, request.block);
+            let peer = &self.peers[at];
+            let patience = peer.pipeline.round_trip().timeout(0, &self.config);
+            let late = peer.requests.late.iter();
+            let overdue = late.filter(|request| request.sent_at + patience <= now);
+            let overdue: Vec<_> = overdue.map(|request| request.block).collect();
+            for block in overdue {
+                self.cancel(at, block);
             }
         }
     }

@@ -42,7 +42,7 @@ impl Picker {
             return;
         };
         let peer = &self.peers[at];
-        if !peer.is_idle(&self.config) || peer.is_unwilling(now) {
+        if max_blocks == 0 || !peer.is_idle(&self.config) || peer.is_unwilling(now) {
             return;
         }
         let room = peer.room(&self.config).min(max_blocks);
@@ -65,6 +65,7 @@ impl Picker {
     /// Asks a snubbed peer, to see whether it is back; after each round less soon. The blocks stay
     /// free for all others, so that a peer that never answers can hold up nothing.
     fn probe(&mut self, now: Instant, at: usize, room: usize, out: &mut Vec<Block>) {
+        let first = out.len();
         for _ in 0..room {
             let Some((id, slot)) = self.free_block(at) else {
                 break;
@@ -77,6 +78,11 @@ impl Picker {
             out.push(block);
         }
         self.set_current(at, None);
+        if out.len() == first {
+            // It was not asked, so it has not failed to answer either.
+            self.peers[at].pause = Some(Pause::NothingFree(now + SEARCH_INTERVAL));
+            return self.arm(at);
+        }
         let peer = &mut self.peers[at];
         let patience = peer.pipeline.round_trip().timeout(peer.snubs, &self.config);
         peer.pause = Some(Pause::Unwilling(now + patience));
@@ -237,9 +243,9 @@ impl Picker {
     /// for a piece that failed when several had sent it.
     ///
     /// Holds until the piece is verified or fails, or the peer chokes us, falls silent, rejects,
-    /// loses the piece or leaves: then it is for all again. Returns `false`, and changes nothing,
+    /// loses the piece, leaves or takes very long: then it is for all again. Returns `false`, and changes nothing,
     /// if the peer can not be asked for the piece now, or others are being asked for it.
-    pub fn reserve(&mut self, piece: PieceIndex, conn: ConnId) -> bool {
+    pub fn reserve(&mut self, now: Instant, piece: PieceIndex, conn: ConnId) -> bool {
         let Some(at) = self.find(conn) else {
             return false;
         };
@@ -251,7 +257,10 @@ impl Picker {
             return false;
         }
         let id = self.begin_piece(piece);
-        self.partials.reserve(id, conn);
+        let slowest = self.layout.piece_length(piece) / SLOWEST_RESERVED_RATE;
+        let until = now + RESERVATION + Duration::from_secs(u64::from(slowest));
+        self.partials.reserve(id, conn, until);
+        self.next_timeout = self.next_timeout.into_iter().chain([until]).min();
         self.set_ready(at);
         true
     }
@@ -396,6 +405,11 @@ fn expected(peer: &Peer, now: Instant, block_time: Option<Duration>, index: usiz
     }
 }
 
+/// How long a piece stays with one peer, beside the time that it needs at
+/// [`SLOWEST_RESERVED_RATE`]: nobody may keep a piece from all others by sending little of it.
+const RESERVATION: Duration = Duration::from_secs(60);
+/// Bytes per second.
+const SLOWEST_RESERVED_RATE: u32 = 64 * 1024;
 /// A peer for which nothing was found is not searched for again before: bounds the cost, and is
 /// short against the end-game that it delays.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(200);

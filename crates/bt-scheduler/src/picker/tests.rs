@@ -232,8 +232,8 @@ fn a_reserved_piece_has_one_source() {
     let (mut picker, now, first) = with_seed(layout(1, 8));
     let second = join_seed(&mut picker, now, 2);
     let piece = PieceIndex::new(0);
-    assert!(picker.reserve(piece, first));
-    assert!(!picker.reserve(piece, second), "it is begun");
+    assert!(picker.reserve(now, piece, first));
+    assert!(!picker.reserve(now, piece, second), "it is begun");
     assert_eq!(pick(&mut picker, now, second), []);
     assert_eq!(pick(&mut picker, now, first).len(), 4);
     assert_eq!(
@@ -252,7 +252,7 @@ fn a_reserved_piece_has_one_source() {
 fn a_reserved_piece_is_for_all_when_its_peer_loses_it() {
     let (mut picker, now, first) = with_seed(layout(1, 4));
     let second = join_seed(&mut picker, now, 2);
-    assert!(picker.reserve(PieceIndex::new(0), first));
+    assert!(picker.reserve(now, PieceIndex::new(0), first));
     picker.peer_lost(first, PieceIndex::new(0));
     picker.check_invariants();
     assert_eq!(pick(&mut picker, now, second).len(), 4);

@@ -25,6 +25,9 @@ impl Picker {
                 self.set_ready(at);
             }
         }
+        if self.partials.expire_reservations(now) {
+            self.wake();
+        }
         if released {
             self.blocks_are_free(now);
         }
@@ -32,7 +35,7 @@ impl Picker {
             .peers
             .iter()
             .filter_map(|peer| peer.next_timeout(&self.config));
-        self.next_timeout = timers.min();
+        self.next_timeout = timers.chain(self.partials.next_expiry()).min();
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) next has something to do, or a little before;

@@ -58,7 +58,7 @@ where
         // A panic here is a mistake of ours, or of `on_done`. The session goes on, and whoever
         // waits for an answer gets one.
         if catch_unwind(AssertUnwindSafe(|| desk.serve(jobs))).is_err() {
-            let _ = catch_unwind(AssertUnwindSafe(|| desk.give_up()));
+            desk.give_up();
         }
     }
 }
@@ -123,7 +123,8 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
                 let panicked = io::Error::other("a disk thread panicked");
                 let root = ticket.storage.root();
                 let error = StorageError::new(Operation::Write, root, panicked);
-                self.answer(number, Err(error));
+                // One answer that cannot be given must not cost the others theirs.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.answer(number, Err(error))));
             }
         }
     }

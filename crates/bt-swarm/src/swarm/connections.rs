@@ -183,14 +183,14 @@ impl<P: Payload> Swarm<P> {
         let is_wanted = self.peers.idle().any(|(_, peer)| {
             peer.failures == 0 && peer.next_dial <= now && !(is_complete && peer.is_seed)
         });
-        is_wanted && self.part_from_useless(now)
+        is_wanted && self.part_from_useless(now, |_| true)
     }
 
-    fn part_from_useless(&mut self, now: Instant) -> bool {
+    fn part_from_useless(&mut self, now: Instant, may_go: impl Fn(&Session) -> bool) -> bool {
         let useless = self
             .sessions
             .iter()
-            .filter(|(_, session)| session.is_useless(now));
+            .filter(|(_, session)| session.is_useless(now) && may_go(session));
         let oldest = useless.min_by_key(|(_, session)| session.connected_at);
         let oldest = oldest.map(|(&conn, _)| conn);
         if let Some(conn) = oldest {
@@ -251,7 +251,10 @@ impl<P: Payload> Swarm<P> {
 
     pub(super) fn join_picker(&mut self, now: Instant, conn: ConnId) {
         if let Some(torrent) = &mut self.torrent {
-            torrent.picker.add_peer(now, conn, DEFAULT_REQQ);
+            let said = self.sessions.get(&conn).and_then(|session| session.reqq);
+            torrent
+                .picker
+                .add_peer(now, conn, said.unwrap_or(DEFAULT_REQQ));
         }
     }
 
@@ -310,16 +313,19 @@ impl<P: Payload> Swarm<P> {
         if self.peers.is_banned(connection.peer) {
             return Err(Refusal::Banned);
         }
-        if let Some(twin) = self.twin_of(connection) {
-            self.choose_twin(now, twin, connection)?;
+        match self.twin_of(connection) {
+            // It takes the place of the other, so there is room.
+            Some(twin) => {
+                self.choose_twin(twin, connection)?;
+                self.disconnect(now, twin, DisconnectReason::Duplicate);
+                Ok(())
+            }
+            None if connection.direction == Direction::Inbound => {
+                self.admit_inbound(now, connection)
+            }
+            None if self.sessions.len() >= self.grant.max_peers => Err(Refusal::Full),
+            None => Ok(()),
         }
-        if connection.direction == Direction::Inbound {
-            self.admit_inbound(now, connection)?;
-        }
-        if self.sessions.len() >= self.grant.max_peers {
-            return Err(Refusal::Full);
-        }
-        Ok(())
     }
 
     /// A connection that we have to the same peer. An id alone proves nothing: anybody can name
@@ -335,14 +341,10 @@ impl<P: Payload> Swarm<P> {
         twin.map(|(&conn, _)| conn)
     }
 
-    /// Both sides must keep the same one of two: that which the greater id has opened
-    /// (libtorrent's rule). The address of the other goes over to it.
-    fn choose_twin(
-        &mut self,
-        now: Instant,
-        twin: ConnId,
-        connection: &NewConnection,
-    ) -> Result<(), Refusal> {
+    /// Whether the new one of two is kept. Both sides must keep the same: that which the greater
+    /// id has opened (libtorrent's rule). If the new one is not, its address goes over to the
+    /// other.
+    fn choose_twin(&mut self, twin: ConnId, connection: &NewConnection) -> Result<(), Refusal> {
         let keeps = if self.config.peer_id > connection.peer_id {
             Direction::Outbound
         } else {
@@ -353,7 +355,6 @@ impl<P: Payload> Swarm<P> {
         };
         let same_id = other.peer_id == connection.peer_id;
         if same_id && other.direction != connection.direction && connection.direction == keeps {
-            self.disconnect(now, twin, DisconnectReason::Duplicate);
             return Ok(());
         }
         if connection.direction == Direction::Outbound {
@@ -376,11 +377,14 @@ impl<P: Payload> Swarm<P> {
         }
         // A quarter is for those that we choose ourselves.
         let share = self.grant.max_peers - self.grant.max_peers / 4;
-        let is_full = inbound.count() >= share || self.sessions.len() >= self.grant.max_peers;
-        if is_full && !self.part_from_useless(now) {
-            return Err(Refusal::Full);
+        let has_share = inbound.count() < share;
+        let has_room = has_share && self.sessions.len() < self.grant.max_peers;
+        let may_go = |session: &Session| has_share || session.direction == Direction::Inbound;
+        if has_room || self.part_from_useless(now, may_go) {
+            Ok(())
+        } else {
+            Err(Refusal::Full)
         }
-        Ok(())
     }
 
     fn dial_refused(&mut self, now: Instant, peer: SocketAddr, refusal: Refusal) {
@@ -391,8 +395,14 @@ impl<P: Payload> Swarm<P> {
         match refusal {
             Refusal::Ourselves => self.peers.add_own(peer),
             Refusal::Duplicate if is_held => self.peers.set_connected(peer),
+            // The same peer under another address, or one that is not wanted.
+            Refusal::Duplicate | Refusal::Banned => {
+                let jitter = self.jitter();
+                self.peers
+                    .disconnected(now, peer, Outcome::Fruitless, jitter);
+            }
             // That we have no room is not the peer's fault.
-            Refusal::Full | Refusal::Stopped | Refusal::Duplicate | Refusal::Banned => {
+            Refusal::Full | Refusal::Stopped => {
                 let jitter = self.jitter();
                 self.peers.disconnected(now, peer, Outcome::Good, jitter);
             }
@@ -416,6 +426,7 @@ impl<P: Payload> Swarm<P> {
         }
         let outcome = match reason {
             Some(DisconnectReason::Protocol(_) | DisconnectReason::Malformed(_)) => Outcome::Breach,
+            Some(DisconnectReason::Useless) => Outcome::Fruitless,
             _ => session.outcome(now),
         };
         if let Some(addr) = session.listen_addr {

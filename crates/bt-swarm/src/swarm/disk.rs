@@ -47,13 +47,12 @@ impl<P: Payload> Swarm<P> {
                     addr: session.addr,
                 };
                 torrent.assembly.insert(block, payload, from);
-                let job = if piece_complete {
-                    torrent.assembly.complete(block.piece)
+                if piece_complete {
+                    let job = torrent.assembly.complete(block.piece);
+                    self.actions.extend(job.map(Action::Disk));
                 } else {
-                    // Incomplete pieces may hold half of the memory; beyond that the disk must.
-                    torrent.assembly.spill_beyond(self.grant.memory_bytes / 2)
-                };
-                self.actions.extend(job.map(Action::Disk));
+                    self.spill_excess();
+                }
                 self.send_cancels();
             }
             Received::Duplicate => self.wasted += u64::from(block.length),
@@ -110,6 +109,7 @@ impl<P: Payload> Swarm<P> {
                     let job = torrent.assembly.spilled(piece);
                     self.actions.extend(job.map(Action::Disk));
                 }
+                self.spill_excess();
             }
             DiskDone::Read {
                 conn,
@@ -125,6 +125,18 @@ impl<P: Payload> Swarm<P> {
                 }
             }
             DiskDone::Failed(job) => self.disk_failed(job),
+        }
+    }
+
+    /// What incomplete pieces hold beyond their share goes to the disk early. With the quarter for
+    /// serving and the quarter for idle pipelines something is left for the others.
+    pub(super) fn spill_excess(&mut self) {
+        let share = self.grant.memory_bytes / 8 * 3;
+        while let Some(torrent) = &mut self.torrent {
+            match torrent.assembly.spill_beyond(share) {
+                Some(job) => self.actions.push_back(Action::Disk(job)),
+                None => return,
+            }
         }
     }
 
@@ -194,7 +206,7 @@ impl<P: Payload> Swarm<P> {
             // If none of them can be asked now, the next failure is another chance.
             let _ = contributors
                 .iter()
-                .any(|from| torrent.picker.reserve(piece, from.conn));
+                .any(|from| torrent.picker.reserve(now, piece, from.conn));
         }
     }
 

@@ -214,8 +214,11 @@ impl<P: Payload> Swarm<P> {
                 if let Some(name) = handshake.client {
                     session.client_name = Some(name);
                 }
-                if let (Some(reqq), Some(torrent)) = (handshake.reqq, &mut self.torrent) {
-                    torrent.picker.set_reqq(conn, reqq);
+                if let Some(reqq) = handshake.reqq {
+                    session.reqq = Some(reqq);
+                    if let Some(torrent) = &mut self.torrent {
+                        torrent.picker.set_reqq(conn, reqq);
+                    }
                 }
                 if let Some(port) = handshake.port {
                     self.learn_listen_port(now, conn, port);

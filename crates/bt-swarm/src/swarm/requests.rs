@@ -21,7 +21,7 @@ impl<P: Payload> Swarm<P> {
     /// reserved when it is requested, so back-pressure means not requesting.
     pub(super) fn fill_pipelines(&mut self) {
         if self.has_disk_trouble {
-            return;
+            return self.send_cancels();
         }
         self.relieve_starvation();
         let budget = self.grant.memory_blocks();
@@ -59,10 +59,10 @@ impl<P: Payload> Swarm<P> {
             return;
         };
         let budget = self.grant.memory_blocks();
-        let Some(torrent) = &mut self.torrent else {
+        let (Some(now), Some(torrent)) = (self.now, &mut self.torrent) else {
             return;
         };
-        torrent.picker.give_up_late();
+        torrent.picker.give_up_late(now);
         self.send_cancels();
         let used = self.memory_bytes().div_ceil(BLOCK_BYTES);
         if used < starved_at.min(budget) {

@@ -719,6 +719,127 @@ fn blocks_that_cross_our_cancels_are_nobody_s_fault() {
     );
 }
 
+/// Less memory must not stop what is held already, nor must more of it go unnoticed.
+#[test]
+fn a_grant_that_changes_stops_nothing() {
+    let info = torrent(8 << 20, 64 * MIB);
+    let mut net = Net::new();
+    let (seed, leech) = (net.seed(&info), net.leech(&info));
+    net.tell(leech, &[seed]);
+    net.nodes[leech].held_disk = Some(Vec::new());
+    net.run();
+    for memory_bytes in [1 << 20, 0, 32 << 20] {
+        let grant = Grant {
+            memory_bytes,
+            ..Grant::default()
+        };
+        let now = net.now;
+        net.nodes[leech].swarm.set_grant(now, grant);
+        net.release_disk(leech);
+        net.advance(secs(5));
+    }
+    net.complete(leech, secs(60));
+}
+
+/// Even where there is no room for another.
+#[test]
+fn of_two_connections_to_one_peer_one_is_kept() {
+    let info = torrent(64 * 1024, MIB);
+    let now = epoch();
+    let mut swarm = lone(&info);
+    swarm.set_grant(
+        now,
+        Grant {
+            max_peers: 4,
+            ..Grant::default()
+        },
+    );
+    let outbound = dial_one(&mut swarm, now, peer(1), 1);
+    for id in 2..5 {
+        swarm.handle_connected(now, incoming(id)).unwrap();
+    }
+    // Its id is the lower one: our connection stays.
+    assert_eq!(
+        swarm.handle_connected(now, incoming(1)),
+        Err(Refusal::Duplicate)
+    );
+    assert!(swarm.peers(now).any(|peer| peer.conn == outbound));
+
+    let config = Config::new(bt_types::PeerId([0; 20]), 6881);
+    let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
+    swarm.handle_metadata(now, Arc::clone(&info), Bitfield::new(16));
+    swarm.set_grant(
+        now,
+        Grant {
+            max_peers: 4,
+            ..Grant::default()
+        },
+    );
+    let outbound = dial_one(&mut swarm, now, peer(1), 1);
+    for id in 2..5 {
+        swarm.handle_connected(now, incoming(id)).unwrap();
+    }
+    // Its id is the greater one: its connection takes the place of ours.
+    let kept = swarm.handle_connected(now, incoming(1)).unwrap();
+    let conns: Vec<_> = swarm.peers(now).map(|peer| peer.conn).collect();
+    assert!(conns.contains(&kept) && !conns.contains(&outbound));
+}
+
+#[test]
+fn a_peer_under_two_addresses_is_not_dialled_for_ever() {
+    let info = torrent(64 * 1024, MIB);
+    let start = epoch();
+    let mut swarm = lone(&info);
+    let conn = dial_one(&mut swarm, start, peer(1), 1);
+    let mut other = peer(1);
+    other.set_port(9999);
+    swarm.add_peers(start, PeerSource::Tracker, [other]);
+    let mut dials = 0;
+    for second in 0..600 {
+        let now = start + secs(second);
+        swarm.handle_message(now, conn, Message::KeepAlive);
+        swarm.handle_timeout(now);
+        for action in drain(&mut swarm) {
+            let Action::Dial(dial) = action else { continue };
+            dials += 1;
+            let again = NewConnection {
+                peer: other,
+                direction: Direction::Outbound,
+                dial: Some(dial.id),
+                ..incoming(1)
+            };
+            assert_eq!(swarm.handle_connected(now, again), Err(Refusal::Duplicate));
+        }
+    }
+    assert!(dials <= 8, "{dials} dials in ten minutes");
+}
+
+/// BEP 27: nobody comes along to another tracker, not even who is just being dialled.
+#[test]
+fn forgetting_peers_forgets_dials_too() {
+    let info = torrent(64 * 1024, MIB);
+    let now = epoch();
+    let mut swarm = lone(&info);
+    let _conn = dial_one(&mut swarm, now, peer(1), 1);
+    swarm.add_peers(now, PeerSource::Tracker, [peer(2), peer(3)]);
+    swarm.handle_timeout(now + secs(1));
+    drain(&mut swarm);
+    swarm.forget_peers(now + secs(1));
+    let aborted = drain(&mut swarm)
+        .into_iter()
+        .filter(|a| matches!(a, Action::AbortDial(_)));
+    assert_eq!(aborted.count(), 2);
+    let stats = swarm.stats(now + secs(1));
+    assert_eq!(
+        (
+            stats.peers_known,
+            stats.peers_connected,
+            stats.dials_in_flight
+        ),
+        (0, 0, 0)
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -120,6 +120,27 @@ fn hybrids_whose_lists_differ_are_refused() {
     let more = [a(), pad(12_768), b(), pad(16_374), file(1, &["c"])];
     let expected = differs("info.files[4]", r#""t/c" of 1 bytes"#, "nothing");
     refused(&hybrid(more, 3), &expected);
-    let unaligned = "info.files[1] begins at byte 20000 of the torrent, within a piece";
+    let unaligned =
+        "info.files[1] begins at byte 20000 of the torrent, which is not where the next piece does";
     refused(&hybrid([a(), b()], 2), unaligned);
+}
+
+/// Else a piece would have one number for v1 peers and another for v2 peers.
+#[test]
+fn padding_that_makes_pieces_of_its_own_is_refused() {
+    let a = || file(20_000, &["a"]);
+    let b = || file(10, &["b"]);
+    refused(
+        &hybrid([a(), pad(12_768 + 16_384), b()], 3),
+        "info.files[2] begins at byte 49152 of the torrent, which is not where the next piece does",
+    );
+    refused(
+        &hybrid([pad(16_384), a(), pad(12_768), b()], 3),
+        "info.files[1] begins at byte 16384 of the torrent, which is not where the next piece does",
+    );
+    refused(
+        &hybrid([a(), pad(12_768), b(), pad(16_374 + 16_384)], 3),
+        "info.files ends at byte 65536 of the torrent, beyond its last piece with data",
+    );
+    assert!(Info::from_bytes(&hybrid([a(), pad(12_768), b(), pad(16_374)], 3)).is_ok());
 }

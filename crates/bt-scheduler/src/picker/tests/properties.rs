@@ -209,7 +209,7 @@ impl Model {
             }
             Op::Reserve(peer, piece) => {
                 if let Some(conn) = self.conn(peer) {
-                    self.picker.reserve(PieceIndex::new(piece), conn);
+                    self.picker.reserve(self.now, PieceIndex::new(piece), conn);
                 }
             }
         }
