@@ -10,6 +10,7 @@
 //! with `arbitrary`. `cargo xtask tidy` and the replay say what is missing.
 
 pub mod bencoding_decode;
+pub mod client_inbox;
 pub mod hash_lanes;
 pub mod metainfo_parse;
 pub mod scheduler_ops;
@@ -29,6 +30,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target, by the name that its shim, its `[[bin]]` and its corpus folder have.
 pub const TARGETS: &[Target] = &[
     ("bencoding_decode", bencoding_decode::run),
+    ("client_inbox", client_inbox::run),
     ("hash_lanes", hash_lanes::run),
     ("metainfo_parse", metainfo_parse::run),
     ("scheduler_ops", scheduler_ops::run),

@@ -86,6 +86,8 @@ mod torrent;
 mod trackers;
 
 pub use bt_swarm::Stats;
+#[doc(hidden)]
+pub use connection::fuzzing;
 
 pub use self::{
     error::{AddError, ListenError, SessionError, TorrentError},

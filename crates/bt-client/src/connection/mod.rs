@@ -2,6 +2,7 @@
 //! holds of them.
 
 mod expected;
+pub mod fuzzing;
 mod gathered;
 mod inbox;
 mod outbox;
