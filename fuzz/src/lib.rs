@@ -14,6 +14,7 @@ pub mod client_inbox;
 pub mod hash_lanes;
 pub mod metainfo_parse;
 pub mod scheduler_ops;
+pub mod sim_network;
 pub mod storage_ops;
 pub mod swarm_ops;
 pub mod tracker_schedule_ops;
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("hash_lanes", hash_lanes::run),
     ("metainfo_parse", metainfo_parse::run),
     ("scheduler_ops", scheduler_ops::run),
+    ("sim_network", sim_network::run),
     ("storage_ops", storage_ops::run),
     ("swarm_ops", swarm_ops::run),
     ("tracker_schedule_ops", tracker_schedule_ops::run),
