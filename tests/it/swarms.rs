@@ -59,6 +59,30 @@ fn who_comes_late_completes_too_and_who_leaves_is_not_missed() {
     assert_eq!(report.completion_times().len(), 6, "{report}");
 }
 
+/// Pieces as large as all of the memory, from peers of which each needs minutes for one.
+#[test]
+fn fifty_slow_seeds_with_huge_pieces_need_no_more_memory_than_granted() {
+    let mut world = World::new(WorldConfig {
+        piece_count: 4,
+        piece_length: 16 << 20,
+        memory_bytes: 16 << 20,
+        ..config(5)
+    });
+    for _ in 0..50 {
+        world.add(NodeSpec::seed(Access {
+            up: Rate::mbit_per_sec(1),
+            ..access()
+        }));
+    }
+    let leecher = world.add(NodeSpec::leecher(access()));
+    let report = world.run(HOUR);
+    let leecher = &report.nodes[leecher];
+    assert!(leecher.peak_memory_bytes <= 16 << 20, "{leecher:?}");
+    // At full speed of all seeds together it takes eleven seconds.
+    let time = leecher.completion_time.expect("it completes");
+    assert!(time < Duration::from_secs(30), "{time:?}");
+}
+
 fn homogeneous(leechers: usize, seed: u64) -> Report {
     let mut world = World::new(config(seed));
     world.add(NodeSpec::seed(access()));
@@ -75,6 +99,7 @@ fn config(seed: u64) -> WorldConfig {
         piece_length: PIECE_LENGTH,
         peers_returned: 50,
         max_peers: 50,
+        memory_bytes: 32 << 20,
     }
 }
 

@@ -63,6 +63,7 @@ fn run(arguments: &Arguments) -> String {
         piece_length: 256 * 1024,
         peers_returned: 50,
         max_peers: 50,
+        memory_bytes: 32 << 20,
     });
     world.add(NodeSpec::seed(access));
     for _ in 0..arguments.peers {

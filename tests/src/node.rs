@@ -71,6 +71,7 @@ pub(crate) struct Node {
     /// The deadline for which a wake-up is scheduled.
     pub(crate) armed: Option<Duration>,
     pub(crate) completed_at: Option<Duration>,
+    pub(crate) peak_memory_bytes: usize,
     pub(crate) events: Vec<(Duration, Event)>,
     disk: Disk,
     /// Blocks written unverified that would fail the hash, by piece.
@@ -97,6 +98,7 @@ impl Node {
             dials: BTreeMap::new(),
             armed: None,
             completed_at: None,
+            peak_memory_bytes: 0,
             events: Vec::new(),
             spilled_corrupt: BTreeMap::new(),
             rng,

@@ -18,6 +18,8 @@ pub struct NodeReport {
     pub is_seed: bool,
     /// When it had everything, counted from when it came; `None` for seeds, and for who never had.
     pub completion_time: Option<Duration>,
+    /// The most payload that it held in memory, or had reserved memory for.
+    pub peak_memory_bytes: usize,
     /// Its swarm's figures at the end.
     pub stats: Stats,
 }

@@ -27,6 +27,8 @@ pub struct WorldConfig {
     pub peers_returned: usize,
     /// How many connections a node may have.
     pub max_peers: usize,
+    /// How many bytes of payload a node may hold in memory, or reserve for requests.
+    pub memory_bytes: usize,
 }
 
 /// Nodes, their lines and disks, a tracker, and one clock.
@@ -80,6 +82,7 @@ impl World {
         random[..8].copy_from_slice(&self.rng.next_u64().to_le_bytes());
         let mut config = Config::new(PeerId::azureus(*b"bt", *b"0000", random), addr.port());
         config.grant.max_peers = self.config.max_peers;
+        config.grant.memory_bytes = self.config.memory_bytes;
         let swarm = Swarm::new(self.info.ids(), config, self.rng.seed());
         self.queue
             .schedule_at(spec.joins_at, Happening::Join(index));
@@ -129,6 +132,7 @@ impl World {
         let nodes = self.nodes.iter().map(|node| NodeReport {
             is_seed: node.spec.is_seed,
             completion_time: node.completed_at.map(|at| at - node.spec.joins_at),
+            peak_memory_bytes: node.peak_memory_bytes,
             stats: node.swarm.stats(self.epoch + now),
         });
         Report {

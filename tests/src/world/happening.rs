@@ -98,6 +98,9 @@ impl World {
         while let Some(action) = self.nodes[index].swarm.poll_action() {
             self.act(now, index, action);
         }
+        let memory_bytes = self.nodes[index].swarm.stats(self.epoch + now).memory_bytes;
+        let peak = &mut self.nodes[index].peak_memory_bytes;
+        *peak = memory_bytes.max(*peak);
         while let Some(event) = self.nodes[index].swarm.poll_event() {
             let node = &mut self.nodes[index];
             let is_complete = event == Event::Completed;

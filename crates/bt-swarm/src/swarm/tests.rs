@@ -192,7 +192,7 @@ fn a_huge_piece_needs_no_more_memory_than_granted() {
 }
 
 #[test]
-fn fifty_slow_peers_with_huge_pieces_share_a_small_memory() {
+fn fifty_peers_with_huge_pieces_and_a_slow_disk_share_a_small_memory() {
     let info = torrent(16 << 20, 160 * MIB);
     let mut net = Net::new();
     let seeds: Vec<_> = (0..50).map(|_| net.seed(&info)).collect();
