@@ -136,6 +136,8 @@ const SIZE_HELP: &str = "a size is a number like 500000, 512K, 32M or 2G";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -237,5 +239,30 @@ mod tests {
         assert_eq!(printable("plain ä 名前"), "plain ä 名前");
         assert_eq!(printable("a\x1b[2Jb\r\n"), "a\\u{1b}[2Jb\\u{d}\\u{a}");
         assert_eq!(printable("gpj.\u{202e}exe"), "gpj.\\u{202e}exe");
+    }
+
+    proptest! {
+        /// Whatever a torrent, a peer or a tracker says: one line, nothing that a terminal obeys.
+        #[test]
+        fn any_text_is_fit_to_be_shown(text: String) {
+            let shown = printable(&text);
+            prop_assert!(shown.chars().all(|letter| !letter.is_control() && !is_invisible(letter)));
+            prop_assert_eq!(printable(&shown), shown, "and stays as it is");
+        }
+
+        #[test]
+        fn a_percentage_is_never_ahead(done: u64, total: u64) {
+            let (done, total) = (done.min(total), total.max(1));
+            let shown = percent(done, total);
+            prop_assert!(shown <= 100);
+            prop_assert_eq!(shown == 100, done == total);
+        }
+
+        #[test]
+        fn any_size_is_right_or_refused(text: String, count in 0_u64..1 << 30) {
+            let _ = parse_size(&text);
+            prop_assert_eq!(parse_size(&format!("{count}K")), Ok(count << 10));
+            prop_assert_eq!(parse_size(&format!("{count}")), Ok(count));
+        }
     }
 }
