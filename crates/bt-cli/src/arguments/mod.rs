@@ -1,0 +1,87 @@
+//! The command line: a file for each verb, with its examples.
+
+mod demo;
+mod get;
+mod network;
+mod seed;
+mod show;
+mod values;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use self::{
+    demo::Demo, get::Get, network::Network, seed::Seed, show::Show, values::is_udp, verify::Verify,
+};
+
+/// A BitTorrent client.
+#[derive(Debug, Parser)]
+#[command(name = "bt", version, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+
+    /// Tell more on stderr; twice for still more
+    ///
+    /// BT_LOG says the same by crate, in the form of RUST_LOG: BT_LOG=bt_client=debug,info.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+
+    /// Tell nothing but errors on stderr
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Get(Get),
+    Seed(Seed),
+    Show(Show),
+    Verify(Verify),
+    Demo(Demo),
+}
+
+impl Verb {
+    /// Whether stdout carries events, so that a failure is one of them.
+    pub(crate) fn reports_events(&self) -> bool {
+        match self {
+            Self::Get(get) => get.network.json,
+            Self::Seed(seed) => seed.network.json,
+            Self::Demo(demo) => demo.json,
+            Self::Show(_) | Self::Verify(_) => false,
+        }
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed for another reason
+  2  wrong usage
+  3  stopped before completion (--timeout, interrupt)
+  4  the torrent is bad, or of a kind that is not supported yet
+  5  the disk failed (full, permission)
+  6  data failed verification
+
+See it work: bt demo";
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, error::ErrorKind};
+
+    use super::*;
+
+    pub(super) fn parse(words: &str) -> Result<Arguments, ErrorKind> {
+        Arguments::try_parse_from(words.split(' ')).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_verb_is_needed() {
+        assert!(parse("bt").is_err());
+    }
+}

@@ -1,0 +1,81 @@
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::values::{parse_memory, parse_peer, parse_seconds, parse_tracker};
+
+/// What `get` and `seed` have in common.
+#[derive(Args, Debug)]
+pub(crate) struct Network {
+    /// Announce to this tracker too (udp://host:port); may be given several times
+    #[arg(long, value_name = "URL", value_parser = parse_tracker)]
+    pub(crate) tracker: Vec<String>,
+
+    /// Connect to this peer too (address:port); may be given several times
+    #[arg(long, value_name = "ADDR", value_parser = parse_peer)]
+    pub(crate) peer: Vec<SocketAddr>,
+
+    /// Listen on this port, or on the next free one
+    #[arg(long, default_value_t = 6881)]
+    pub(crate) port: u16,
+
+    /// How much payload to hold in memory: 512K, 32M
+    #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_memory)]
+    pub(crate) memory: u64,
+
+    /// Announce to a tracker no more often than this, in seconds, whatever it asks for
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value_t = 60,
+        value_parser = parse_seconds,
+        hide_short_help = true
+    )]
+    pub(crate) min_announce_interval: u64,
+
+    /// Print one JSON object a line on stdout: `listening`, `checking`, `progress`, `complete`,
+    /// `error`
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::{Arguments, tests::parse};
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (words, says) in [
+            ("--tracker http://a/announce", "only udp:// trackers"),
+            ("--tracker udp://a", "udp://host:port"),
+            ("--peer localhost", "192.0.2.7:6881"),
+            ("--min-announce-interval 0", "at least 1"),
+            ("--memory 1K", "at least 1M"),
+        ] {
+            let words = format!("bt get a {words}");
+            let error = Arguments::try_parse_from(words.split(' ')).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_found_before_anything_is_done() {
+        for words in [
+            "bt get a --peer localhost",
+            "bt get a --peer 192.0.2.7",
+            "bt get a --peer 192.0.2.7:0",
+            "bt get a --port 65536",
+            "bt get a --min-announce-interval 0",
+            "bt get a --tracker http://a/announce",
+            "bt seed a b --tracker https://a:443/announce",
+            "bt get a --tracker tracker.example:80",
+            "bt get a --memory 1X",
+            "bt get a --memory 10K",
+        ] {
+            assert!(parse(words).is_err(), "{words}");
+        }
+    }
+}

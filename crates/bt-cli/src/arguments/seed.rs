@@ -1,0 +1,38 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Network;
+
+/// Serve data that is there
+///
+/// The data is checked first. Serves until interrupted, which is no error.
+#[derive(Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Seed {
+    /// The .torrent file; `-` reads it from stdin
+    #[arg(value_name = "FILE.torrent")]
+    pub(crate) torrent: PathBuf,
+
+    /// The data: the torrent's file or top folder, or the folder that holds it
+    pub(crate) path: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) network: Network,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bt seed debian.torrent ~/downloads/debian.iso
+  bt seed album.torrent ~/music/album --port 7000";
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::parse;
+
+    #[test]
+    fn the_data_is_needed() {
+        assert!(parse("bt seed a").is_err());
+        assert!(parse("bt seed a b").is_ok());
+    }
+}

@@ -1,0 +1,94 @@
+//! What a word on the command line may be; the error says what it should have been.
+
+use std::net::SocketAddr;
+
+use crate::format::parse_size;
+
+/// Whether bt can announce to this URL, by its scheme.
+pub(crate) fn is_udp(url: &str) -> bool {
+    url.get(..UDP.len())
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(UDP))
+}
+
+pub(super) fn parse_tracker(url: &str) -> Result<String, String> {
+    let url = url.trim();
+    if !is_udp(url) {
+        return Err("only udp:// trackers are supported so far".to_owned());
+    }
+    let rest = &url[UDP.len()..];
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = authority
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.is_empty() && (!host.contains(':') || host.ends_with(']')))
+        .and_then(|(_, port)| port.parse().ok());
+    match port {
+        None | Some(0_u16) => Err("a tracker is udp://host:port".to_owned()),
+        Some(_) => Ok(url.to_owned()),
+    }
+}
+
+pub(super) fn parse_peer(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(peer) if peer.port() != 0 => Ok(peer),
+        _ => Err("a peer is address:port, as in 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned()),
+    }
+}
+
+pub(super) fn parse_seconds(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a number of seconds, at least 1".to_owned()),
+        Ok(seconds) => Ok(seconds),
+    }
+}
+
+pub(super) fn parse_memory(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        size if size < MIN_MEMORY => Err("at least 1M is needed".to_owned()),
+        size => Ok(size),
+    }
+}
+
+pub(super) fn parse_demo_size(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        0 => Err("an empty file makes no torrent".to_owned()),
+        size if size > MAX_DEMO_SIZE => Err("at most 64G".to_owned()),
+        size => Ok(size),
+    }
+}
+
+const UDP: &str = "udp://";
+/// 64 blocks: less would keep a fast peer waiting.
+const MIN_MEMORY: u64 = 1 << 20;
+/// It takes twice that on disk.
+const MAX_DEMO_SIZE: u64 = 64 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trackers_of_every_form() {
+        for url in [
+            "udp://t:1",
+            "UDP://t:1/announce?key=v#x",
+            "udp://[2001:db8::1]:80/announce",
+        ] {
+            assert_eq!(parse_tracker(url).as_deref(), Ok(url));
+        }
+    }
+
+    #[test]
+    fn what_is_no_tracker() {
+        for url in [
+            "http://a/announce",
+            "tracker.example:80",
+            "udp://tracker.example",
+            "udp://:80/announce",
+            "udp://t:0",
+            "udp://::1:80",
+            "ü",
+        ] {
+            assert!(parse_tracker(url).is_err(), "{url}");
+        }
+    }
+}
