@@ -82,6 +82,9 @@ pub enum MetainfoErrorKind {
     /// All paths together are longer than any real torrent's: a small tree can make them so.
     #[error("makes paths of more than {0} bytes together")]
     PathsTooLong(usize),
+    /// All files together lie in more folders than any real torrent's.
+    #[error("makes more than {0} folders")]
+    TooManyFolders(usize),
     /// A layer belongs to no file that is longer than a piece.
     #[error("belongs to no file")]
     UnknownLayer,

@@ -32,7 +32,7 @@ pub enum FileKind {
 
 /// A path below the download folder that is safe to write: relative, made of one or more plain
 /// names, without `..`, and different from the paths of all other files of its torrent, even where
-/// upper and lower case are the same.
+/// upper and lower case are the same, or composed and decomposed accents.
 ///
 /// It begins with the torrent's name: of a single-file torrent that is all of it. At most about
 /// 1,000 bytes; outer folders are kept, inner ones left out where it would be longer.

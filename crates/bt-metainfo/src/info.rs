@@ -14,10 +14,13 @@ use self::{
 };
 use crate::{
     File, MetainfoError,
-    MetainfoErrorKind::{Bencode, Layout, PieceCount, PieceLengthV2, PiecesCutOff, UnknownVersion},
+    MetainfoErrorKind::{
+        Bencode, Layout, PieceCount, PieceLengthV2, PiecesCutOff, TooManyFolders, UnknownVersion,
+    },
     metainfo::text,
     name::sanitise,
     node::{Node, Place},
+    unique::MAX_FOLDERS,
 };
 
 mod entry;
@@ -83,6 +86,9 @@ impl Info {
             Format::V2 | Format::Hybrid => Some(V2Hashes::new(&layout, &content.entries)),
             Format::V1 => None,
         };
+        let Ok(files) = into_files(content.entries) else {
+            return info.fail(TooManyFolders(MAX_FOLDERS));
+        };
         let v1_id = || InfoHash(sha1(raw));
         let v2_id = || InfoHashV2(sha256(raw));
         Ok(Self {
@@ -97,7 +103,7 @@ impl Info {
             is_private: read_private(&info),
             source: text(&info, "source"),
             layout: Arc::new(layout),
-            files: into_files(content.entries),
+            files,
             v1_hashes,
             v2_hashes,
         })

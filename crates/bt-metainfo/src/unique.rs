@@ -1,16 +1,25 @@
 use std::collections::{HashMap, HashSet};
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::name::{MAX_NAME_LENGTH, shorten, split_extension};
 
-/// Renames files until no two have the same path, and none that of a folder, upper and lower case
-/// not told apart: they are not on Windows and macOS.
+/// Renames files until no two have the same path, and none that of a folder. Upper and lower case
+/// are not told apart, nor are the ways in which Unicode composes a letter: Windows and macOS do not
+/// tell the former, macOS not the latter.
 ///
 /// The first of a kind keeps its name, others become `name.1.ext`. `is_written` tells real files
 /// from padding, which never takes a name from a real one and makes no folders.
 ///
 /// What is remembered of a path, or of a folder around it, is 16 bytes: a deep path has many
 /// folders. Time is linear in the size of the paths, and in that of their folders.
-pub(crate) fn make_unique(paths: &mut [String], is_written: impl Fn(usize) -> bool) {
+///
+/// # Errors
+/// If there are more than [`MAX_FOLDERS`] folders.
+pub(crate) fn make_unique(
+    paths: &mut [String],
+    is_written: impl Fn(usize) -> bool,
+) -> Result<(), TooManyFolders> {
     let mut names = Names {
         files: HashSet::with_capacity(paths.len()),
         ..Names::default()
@@ -20,6 +29,9 @@ pub(crate) fn make_unique(paths: &mut [String], is_written: impl Fn(usize) -> bo
         let folder = folder_of(path);
         if folder != last_folder {
             names.add_folder(folder);
+            if names.folders.len() > MAX_FOLDERS {
+                return Err(TooManyFolders);
+            }
             last_folder = folder;
         }
     }
@@ -30,7 +42,12 @@ pub(crate) fn make_unique(paths: &mut [String], is_written: impl Fn(usize) -> bo
             }
         }
     }
+    Ok(())
 }
+
+/// Files make more folders than any real torrent's.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct TooManyFolders;
 
 #[derive(Default)]
 struct Names {
@@ -91,21 +108,20 @@ fn folder_of(path: &str) -> &str {
     path.rfind('/').map_or("", |slash| &path[..slash])
 }
 
-/// A path in one case. Both ways, since some letters have a partner in one direction only.
+/// A path in one case, and decomposed. Both ways, since some letters have a partner in one
+/// direction only; decomposed again, since a letter's partner may be composed (Unicode 3.13,
+/// canonical caseless matching).
 fn fold(path: &str) -> String {
     if path.is_ascii() {
         return path.to_ascii_lowercase();
     }
-    let mut folded = String::with_capacity(path.len());
-    for c in path.chars() {
-        if c.is_ascii() {
-            folded.push(c.to_ascii_lowercase());
-        } else {
-            folded.extend(c.to_uppercase().flat_map(char::to_lowercase));
-        }
-    }
-    folded
+    let lower = path.nfd().flat_map(char::to_uppercase);
+    lower.flat_map(char::to_lowercase).nfd().collect()
 }
+
+/// Torrents of whole source trees have some 10,000. A small file of one long path could otherwise
+/// make whoever prepares it create a million folders, which nothing shown before would tell.
+pub(crate) const MAX_FOLDERS: usize = 100_000;
 
 /// A dot and as many digits as there can be files.
 const NUMBER_LENGTH: usize = ".10000000".len();

@@ -4,10 +4,16 @@ use super::{
     entry::{Entry, EntryKind},
     links::resolve_links,
 };
-use crate::{File, FileKind, RelativePath, unique::make_unique};
+use crate::{
+    File, FileKind, RelativePath,
+    unique::{TooManyFolders, make_unique},
+};
 
 /// Gives every file its final path, and every link its target.
-pub(super) fn into_files(mut entries: Vec<Entry>) -> Box<[File]> {
+///
+/// # Errors
+/// If there are more folders than in any real torrent.
+pub(super) fn into_files(mut entries: Vec<Entry>) -> Result<Box<[File]>, TooManyFolders> {
     // Links are followed by the names that the torrent gives; without any these are not needed.
     let has_links = entries
         .iter()
@@ -20,7 +26,7 @@ pub(super) fn into_files(mut entries: Vec<Entry>) -> Box<[File]> {
     };
     make_unique(&mut paths, |index| {
         !matches!(entries[index].kind, EntryKind::Pad)
-    });
+    })?;
     let paths: Vec<RelativePath> = paths
         .into_iter()
         .map(RelativePath::from_sanitised)
@@ -40,5 +46,5 @@ pub(super) fn into_files(mut entries: Vec<Entry>) -> Box<[File]> {
         executable: entry.executable,
         hidden: entry.hidden,
     };
-    entries.into_iter().zip(paths).map(file).collect()
+    Ok(entries.into_iter().zip(paths).map(file).collect())
 }

@@ -91,3 +91,22 @@ fn deep_and_long_paths_are_shortened_and_stay_unique() {
     }
     assert_ne!(info.files()[0].path, info.files()[1].path);
 }
+
+#[test]
+fn there_are_not_too_many_folders() {
+    let files =
+        |count: u32| v1((0..count).map(|n| file(i64::from(n == 0), &[&n.to_string(), "f"])));
+    assert!(Info::from_bytes(&files(99_999)).is_ok());
+    refused(&files(100_000), "info makes more than 100000 folders");
+    // A small dictionary could make a million: 300 for each of its paths.
+    let path: Vec<_> = (0..300).map(|_| "d").collect();
+    let deep = (0..4000_u32).map(|n| {
+        let outermost = n.to_string();
+        let path: Vec<_> = [outermost.as_str()]
+            .into_iter()
+            .chain(path.iter().copied())
+            .collect();
+        file(1, &path)
+    });
+    refused(&v1(deep), "info makes more than 100000 folders");
+}
