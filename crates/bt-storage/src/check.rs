@@ -67,7 +67,8 @@ pub struct CheckProgress {
 ///
 /// Reads and hashes 8 MiB a thread at a time at most, however long pieces are.
 /// Missing or short files are found out before anything of their pieces is read. `progress` is
-/// called from all threads, about once a MiB, not necessarily in order. Once `cancel` is set, the
+/// called from all threads, not necessarily in order: after each batch of pieces, which are a MiB at
+/// least however short pieces are, and after each MiB of a piece that fills a batch by itself. Once `cancel` is set, the
 /// check ends within a few parts. The torrent's files are closed first, so that what is seen is
 /// what is there now.
 ///
@@ -169,12 +170,14 @@ impl<'a> Checker<'a> {
 
     fn check_batch(&self, batch: Range<u32>, buffer: &mut Vec<u8>) -> Result<(), StorageError> {
         let mut present = Vec::new();
+        let mut missing = Vec::new();
         for piece in batch.map(PieceIndex::new) {
             match self.missing_file(piece)? {
-                Some(file) => self.record(piece, Err(Problem::Missing(file))),
+                Some(file) => missing.push((piece, Err(Problem::Missing(file)))),
                 None => present.push(piece),
             }
         }
+        self.record(&missing, 0);
         if let &[piece] = present.as_slice() {
             return self.check_alone(piece, buffer);
         }
@@ -221,6 +224,7 @@ impl<'a> Checker<'a> {
 
         let info = self.storage.info();
         let mut hasher = Hasher::new();
+        let mut verdicts = Vec::with_capacity(pieces.len());
         let mut rest = buffer.as_slice();
         for (&piece, length) in pieces.iter().zip(lengths) {
             let (bytes, after) = rest.split_at(length);
@@ -236,21 +240,22 @@ impl<'a> Checker<'a> {
                     hasher.update(bytes);
                     hasher.finish()
                 });
-                self.record(piece, verdict_of(verdict));
+                verdicts.push((piece, verdict_of(verdict)));
             }
         }
         hasher.flush();
         while let Some(hashed) = hasher.poll() {
             let (piece, expected) = hashed.id;
-            self.record(piece, verdict_of(Some(hashed.digest == expected)));
+            verdicts.push((piece, verdict_of(Some(hashed.digest == expected))));
         }
+        self.record(&verdicts, 0);
         Ok(())
     }
 
     /// One piece of any length, part by part.
     fn check_alone(&self, piece: PieceIndex, buffer: &mut Vec<u8>) -> Result<(), StorageError> {
         let Some(mut hasher) = PieceHasher::new(self.storage.info(), piece) else {
-            self.record(piece, Err(Problem::HashUnknown));
+            self.record(&[(piece, Err(Problem::HashUnknown))], 0);
             return Ok(());
         };
         let layout = self.storage.layout();
@@ -270,9 +275,10 @@ impl<'a> Checker<'a> {
             buffer.resize(length as usize, 0);
             match self.storage.read(part, buffer) {
                 Err(error) if error.kind == ErrorKind::Missing => {
-                    let file = self.storage.files_of(piece).next();
-                    let file = file.expect("holds because nothing but a file can be missing");
-                    self.record_rest(piece, Err(Problem::Missing(file)), bytes_told);
+                    let is_missing = |file: &FileIndex| self.storage.path_of(*file) == error.path;
+                    let file = self.storage.files_of(piece).find(is_missing);
+                    let file = file.expect("holds because only files of the piece are read");
+                    self.record(&[(piece, Err(Problem::Missing(file)))], bytes_told);
                     return Ok(());
                 }
                 result => result?,
@@ -287,29 +293,36 @@ impl<'a> Checker<'a> {
                 self.advance(bytes);
             }
         }
-        self.record_rest(piece, verdict_of(Some(hasher.finish())), bytes_told);
+        let verdict = verdict_of(Some(hasher.finish()));
+        self.record(&[(piece, verdict)], bytes_told);
         Ok(())
     }
 
-    fn record(&self, piece: PieceIndex, verdict: Verdict) {
-        self.record_rest(piece, verdict, 0);
-    }
-
-    /// Takes the verdict on a piece of which the progress has counted `bytes_told` already.
-    fn record_rest(&self, piece: PieceIndex, verdict: Verdict, bytes_told: u64) {
-        let bytes = u64::from(self.storage.layout().data_length_of(piece));
+    /// Takes verdicts on pieces, of whose bytes the progress has counted `bytes_told` already.
+    fn record(&self, verdicts: &[(PieceIndex, Verdict)], bytes_told: u64) {
+        if verdicts.is_empty() {
+            return;
+        }
+        let mut bytes_done = 0;
+        let mut pieces_ok = 0;
         let mut found = self.found();
-        match verdict {
-            Ok(()) => {
-                found.have.insert(piece);
-                found.bytes_have += bytes;
-                self.pieces_ok.fetch_add(1, Ordering::Relaxed);
+        for &(piece, verdict) in verdicts {
+            let bytes = u64::from(self.storage.layout().data_length_of(piece));
+            bytes_done += bytes;
+            match verdict {
+                Ok(()) => {
+                    found.have.insert(piece);
+                    found.bytes_have += bytes;
+                    pieces_ok += 1;
+                }
+                Err(problem) => found.bad.push(BadPiece { piece, problem }),
             }
-            Err(problem) => found.bad.push(BadPiece { piece, problem }),
         }
         drop(found);
-        self.pieces_done.fetch_add(1, Ordering::Relaxed);
-        self.advance(bytes - bytes_told);
+        self.pieces_ok.fetch_add(pieces_ok, Ordering::Relaxed);
+        let pieces = verdicts.len() as u32;
+        self.pieces_done.fetch_add(pieces, Ordering::Relaxed);
+        self.advance(bytes_done - bytes_told);
     }
 
     fn advance(&self, bytes: u64) {

@@ -57,6 +57,11 @@
 //!   unix is this free of races; elsewhere the way is looked at before it is walked.
 //! - Files are never cut, and never written outside the torrent's own ranges. They are made by the
 //!   first write to them, and grow as they are written: sparse, not reserved in advance.
+//! - Within a torrent no two files share one on disk, also where a file system does not tell case or
+//!   the composition of accents apart: `bt-metainfo` has made their names different, on all systems
+//!   alike. Torrents of one name in one folder do share: files are never renamed for what lies there
+//!   already, so that the same content can be served for several torrents. If the content is not
+//!   the same they spoil each other's pieces, which a check tells; give each a folder of its own.
 //! - A piece is reported as verified only if a read gives back the bytes that were hashed.
 //! - What peers send never makes it panic; what its caller does against the rules may.
 //!

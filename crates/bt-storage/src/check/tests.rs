@@ -168,6 +168,40 @@ fn files_may_shrink_while_they_are_read() {
     assert_eq!(bad_of(&checked), [(1, Problem::Missing(FileIndex(0)))]);
 }
 
+/// The file that is cut is named, not the one with which its piece begins.
+#[test]
+fn a_later_file_that_shrinks_is_the_one_that_is_named() {
+    let pool = FilePool::with_faults(4, |call, bytes| match call {
+        // `b/c` when pieces are read together, and what the second piece has of it.
+        Call::Read if bytes == 90 || bytes == 28 => Outcome::Short(0),
+        _ => Outcome::Proceed,
+    });
+    let files = &[("a", 100, ""), ("b/c", 90, "")];
+    let world = World::with_pool(64, files, pool);
+    world.fill();
+    let checked = check(&world.storage, 1, &|_| (), &AtomicBool::new(false)).unwrap();
+    assert_eq!(bad_of(&checked), [(1, Problem::Missing(FileIndex(1)))]);
+}
+
+/// However short pieces are, whoever shows the progress is not kept busy by it.
+#[test]
+fn progress_is_told_by_the_batch() {
+    let length = (1 << 20) + 5;
+    let world = World::new(64, &[("a", length, "")]);
+    world.fill();
+    for is_there in [true, false] {
+        if !is_there {
+            fs::remove_file(world.path("t/a")).unwrap();
+        }
+        let calls = AtomicU64::new(0);
+        let progress = |_| {
+            calls.fetch_add(1, Ordering::Relaxed);
+        };
+        let checked = check(&world.storage, 1, &progress, &AtomicBool::new(false)).unwrap();
+        assert_eq!((checked.have.is_full(), calls.into_inner()), (is_there, 2));
+    }
+}
+
 /// Fills, damages, checks on several threads, and looks at what is always true.
 fn check_files(
     piece_length: usize,
