@@ -17,7 +17,7 @@ pub struct InfoBuilder {
 
 #[derive(Clone, Debug)]
 enum Content {
-    SingleFile(u64),
+    SingleFile { length: u64, attr: &'static str },
     Files(Vec<BuilderFile>),
 }
 
@@ -44,7 +44,7 @@ impl InfoBuilder {
     /// Makes it a torrent of one file, which has the torrent's name.
     #[must_use]
     pub fn single_file(mut self, length: u64) -> Self {
-        self.content = Content::SingleFile(length);
+        self.content = Content::SingleFile { length, attr: "" };
         self
     }
 
@@ -53,6 +53,20 @@ impl InfoBuilder {
     pub fn file(self, path: impl IntoIterator<Item = impl Into<String>>, length: u64) -> Self {
         let path = path.into_iter().map(Into::into).collect();
         self.push(path, length, "")
+    }
+
+    /// Says that the file which was given last is a program (BEP 47).
+    #[must_use]
+    pub fn executable(mut self) -> Self {
+        match &mut self.content {
+            Content::SingleFile { attr, .. } => *attr = "x",
+            Content::Files(files) => {
+                if let Some(last) = files.last_mut() {
+                    last.attr = "x";
+                }
+            }
+        }
+        self
     }
 
     /// Adds a pad file: `length` zeros (BEP 47).
@@ -88,7 +102,10 @@ impl InfoBuilder {
         let mut out = Vec::with_capacity(self.pieces.len() + 256);
         Encoder::new(&mut out).dict(|info| {
             match &self.content {
-                Content::SingleFile(length) => {
+                Content::SingleFile { length, attr } => {
+                    if !attr.is_empty() {
+                        info.bytes("attr", attr);
+                    }
                     info.int("length", as_int(*length));
                 }
                 Content::Files(files) => {
@@ -124,7 +141,7 @@ impl InfoBuilder {
         let file = BuilderFile { path, length, attr };
         match &mut self.content {
             Content::Files(files) => files.push(file),
-            Content::SingleFile(_) => self.content = Content::Files(vec![file]),
+            Content::SingleFile { .. } => self.content = Content::Files(vec![file]),
         }
         self
     }
@@ -247,5 +264,52 @@ impl MetainfoBuilder {
 fn push_all(list: &mut ListEncoder<'_>, texts: &[String]) {
     for text in texts {
         list.bytes(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bt_hash::sha1;
+
+    use super::*;
+
+    /// Made by libtorrent 2.0.8, v1 only, of files in canonical order; 2.1.1 writes the same.
+    #[test]
+    fn a_folder_as_libtorrent_writes_it() {
+        let golden = [
+            "d5:filesld6:lengthi0e4:pathl1:Aeed6:lengthi7e4:pathl1:a1:xeed6:lengthi5e4:pathl5:a.txte\
+             ed4:attr1:x6:lengthi2e4:pathl6:run.sheed6:lengthi2e4:pathl5:ünïeee4:name4:name12:piece \
+             lengthi16384e6:pieces20:"
+                .as_bytes(),
+            b"\xfc\x2a\xc8\xd5\x36\x8a\xbb\xcd\xc7\x23\xa5\x78\x82\x72\x09\xa0\x27\xbb\x31\x3c",
+            b"7:privatei1e6:source3:SRCe",
+        ];
+        let info = InfoBuilder::new("name", 16_384)
+            .file(["A"], 0)
+            .file(["a", "x"], 7)
+            .file(["a.txt"], 5)
+            .file(["run.sh"], 2)
+            .executable()
+            .file(["ünï"], 2)
+            .pieces([sha1(b"222222211111#!55")])
+            .private()
+            .source("SRC");
+        assert_eq!(info.encode(), golden.concat());
+        let executable = info.build().unwrap();
+        let executable = executable.files().iter().map(|file| file.executable);
+        assert!(executable.eq([false, false, false, true, false]));
+    }
+
+    #[test]
+    fn a_program_as_libtorrent_writes_it() {
+        let golden = [
+            &b"d4:attr1:x6:lengthi2e4:name6:run.sh12:piece lengthi16384e6:pieces20:"[..],
+            b"\x2d\x46\xbc\x44\x5f\xe5\xee\xf1\x12\x52\x28\xcc\xe2\x71\xca\x63\xa0\x2b\x24\x6d",
+            b"e",
+        ];
+        let info = InfoBuilder::new("run.sh", 16_384).single_file(2);
+        let info = info.executable().pieces([sha1(b"#!")]);
+        assert_eq!(info.encode(), golden.concat());
+        assert!(info.build().unwrap().files()[0].executable);
     }
 }

@@ -29,6 +29,12 @@
 //! # Ok::<(), bt_metainfo::MetainfoError>(())
 //! ```
 //!
+//! # Making torrents
+//!
+//! [`InfoBuilder`] and [`MetainfoBuilder`] write v1 torrents; [`canonical_order`] and
+//! [`suggest_piece_length`] make the choices that are to be made before anything can be hashed.
+//! What they write is what libtorrent writes of the same files, byte for byte.
+//!
 //! # Kinds of torrents
 //!
 //! v1, v2, and hybrids, whose two file lists must agree. A hybrid is laid out and verified as v1,
@@ -75,6 +81,8 @@ mod info;
 mod metainfo;
 mod name;
 mod node;
+mod order;
+mod piece_length;
 mod unique;
 
 pub use builder::{InfoBuilder, MetainfoBuilder};
@@ -82,3 +90,5 @@ pub use error::{MetainfoError, MetainfoErrorKind};
 pub use file::{File, FileKind, RelativePath};
 pub use info::Info;
 pub use metainfo::Metainfo;
+pub use order::canonical_order;
+pub use piece_length::suggest_piece_length;

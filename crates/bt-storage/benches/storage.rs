@@ -15,6 +15,7 @@ use bt_metainfo::InfoBuilder;
 use bt_storage::{
     FilePool, Storage,
     check::check,
+    create::{Content, Selection, hash_pieces},
     disk::{DiskPool, Done, Job},
 };
 use bt_types::{BLOCK_LENGTH, Block, PieceIndex};
@@ -69,6 +70,32 @@ fn check_all(c: &mut Criterion) {
             assert!(checked.expect("a good disk").have.is_full());
         });
     });
+}
+
+/// What `bt create` does beside writing the torrent: from the page cache, on all cores.
+fn create(c: &mut Criterion) {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut group = c.benchmark_group("storage/create");
+    for (name, piece_length, files) in [
+        ("256_mib", MIB, &[256 * MIB][..]),
+        ("10k_small_files", 256 * 1024, &[4096; 10_000]),
+    ] {
+        let (storage, bytes, folder) = torrent(piece_length, files);
+        group
+            .throughput(Throughput::Bytes(bytes.len() as u64))
+            .sample_size(10);
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let content = Content::find(&folder.path().join("t"), &Selection::default());
+                let content = content.expect("a good disk");
+                let never = AtomicBool::new(false);
+                let hashes = hash_pieces(&content, storage.layout(), threads, &|_| (), &never);
+                let hashes = hashes.expect("a good disk").expect("nobody cancelled");
+                assert_eq!(hashes.len(), storage.layout().piece_count() as usize);
+            });
+        });
+    }
+    group.finish();
 }
 
 /// 10,000 files of 4 KiB in 100 folders, written from nothing in pieces of 256 KiB, and checked.
@@ -155,5 +182,12 @@ fn blocks_of(piece: &[u8]) -> Vec<(u32, Vec<u8>)> {
 
 const MIB: usize = 1 << 20;
 
-criterion_group!(benches, verify_and_write, check_all, small_files, read);
+criterion_group!(
+    benches,
+    verify_and_write,
+    check_all,
+    create,
+    small_files,
+    read
+);
 criterion_main!(benches);

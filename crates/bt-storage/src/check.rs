@@ -6,13 +6,16 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
-    thread,
 };
 
 use bt_hash::{Algorithm, Digest, Hasher};
 use bt_types::{Bitfield, Block, FileIndex, PieceHash, PieceIndex};
 
-use crate::{ErrorKind, Storage, StorageError, hashing::PieceHasher};
+use crate::{
+    ErrorKind, Storage, StorageError,
+    hashing::PieceHasher,
+    sweep::{Batches, MIN_BATCH, on_threads},
+};
 
 /// What a check found.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -82,15 +85,7 @@ pub fn check(
 ) -> Result<Checked, StorageError> {
     storage.close_files();
     let checker = Checker::new(storage, progress, cancel);
-    thread::scope(|scope| {
-        for number in 1..threads {
-            let named = thread::Builder::new().name(format!("bt-check-{number}"));
-            if named.spawn_scoped(scope, || checker.work()).is_err() {
-                break; // the system has no more threads to give; those that run will do
-            }
-        }
-        checker.work();
-    });
+    on_threads(threads, "bt-check", || checker.work());
     checker.conclude()
 }
 
@@ -101,8 +96,7 @@ struct Checker<'a> {
     cancel: &'a AtomicBool,
     /// Sizes on disk by file, [`NOT_SEEN`] until a thread needs one.
     lengths: Box<[AtomicU64]>,
-    pieces_per_batch: u32,
-    next_piece: AtomicU32,
+    batches: Batches,
     bytes_done: AtomicU64,
     pieces_done: AtomicU32,
     pieces_ok: AtomicU32,
@@ -125,11 +119,6 @@ impl<'a> Checker<'a> {
         cancel: &'a AtomicBool,
     ) -> Self {
         let layout = storage.layout();
-        let piece_length = layout.nominal_piece_length() as usize;
-        let lanes = Hasher::<PieceIndex, &[u8]>::new().lanes();
-        let batch = piece_length
-            .saturating_mul(lanes)
-            .clamp(MIN_BATCH, MAX_BATCH);
         Self {
             storage,
             progress,
@@ -137,8 +126,7 @@ impl<'a> Checker<'a> {
             lengths: (0..layout.file_count())
                 .map(|_| AtomicU64::new(NOT_SEEN))
                 .collect(),
-            pieces_per_batch: (batch / piece_length).max(1) as u32,
-            next_piece: AtomicU32::new(0),
+            batches: Batches::new(layout),
             bytes_done: AtomicU64::new(0),
             pieces_done: AtomicU32::new(0),
             pieces_ok: AtomicU32::new(0),
@@ -154,14 +142,9 @@ impl<'a> Checker<'a> {
     fn work(&self) {
         let mut buffer = Vec::new();
         while !self.is_over() {
-            let pieces = self.storage.layout().piece_count();
-            let first = self
-                .next_piece
-                .fetch_add(self.pieces_per_batch, Ordering::Relaxed);
-            if first >= pieces {
+            let Some(batch) = self.batches.take() else {
                 return;
-            }
-            let batch = first..pieces.min(first + self.pieces_per_batch);
+            };
             if let Err(error) = self.check_batch(batch, &mut buffer) {
                 self.found().error.get_or_insert(error);
             }
@@ -369,11 +352,6 @@ fn verdict_of(is_good: Option<bool>) -> Verdict {
     }
 }
 
-/// Bytes to read at once at least: below that, calls cost more than copying.
-const MIN_BATCH: usize = 1 << 20;
-/// Bytes that one thread reads and hashes at once at most. Pieces that would not fit are hashed
-/// in parts of 1 MiB, without company.
-const MAX_BATCH: usize = 8 << 20;
 /// No file is so long.
 const NOT_SEEN: u64 = u64::MAX;
 

@@ -3,7 +3,8 @@
 //! A [`Storage`] is one torrent in one folder. It knows which bytes of which files a piece is made
 //! of, opens files through a [`FilePool`] that all torrents share, and moves whole ranges with as
 //! few system calls as there are files. Above it stand a pool of threads that hash and write
-//! ([`disk::DiskPool`]) and the check of what is on disk already ([`check::check`]).
+//! ([`disk::DiskPool`]) and the check of what is on disk already ([`check::check`]). Apart from it,
+//! [`create`] finds and hashes the files that a new torrent is made of.
 //!
 //! ```text
 //! let pool = DiskPool::new(threads, |tag, done| tell the torrent's task);
@@ -54,7 +55,8 @@
 //! - Nothing outside the root is ever read or written: names come sanitised from `bt-metainfo`,
 //!   and every folder on the way is opened without following links, so that links which lie there
 //!   already (or are put there meanwhile) are refused. The root itself may be a link. Only on
-//!   unix is this free of races; elsewhere the way is looked at before it is walked.
+//!   unix is this free of races; elsewhere the way is looked at before it is walked. Only
+//!   [`create`] follows links below a folder, and only if it is told to.
 //! - Files are never cut, and never written outside the torrent's own ranges. They are made by the
 //!   first write to them, and grow as they are written: sparse, not reserved in advance.
 //! - Within a torrent no two files share one on disk, also where a file system does not tell case or
@@ -76,13 +78,16 @@
 //! that are hashed block by block).
 
 pub mod check;
+pub mod create;
 pub mod disk;
 mod error;
 #[doc(hidden)]
 pub mod faults;
 mod hashing;
 mod pool;
+mod runs;
 mod storage;
+mod sweep;
 mod sys;
 #[cfg(test)]
 mod testing;

@@ -11,12 +11,9 @@ use bt_types::{Block, FileIndex, FileSlice, PieceIndex, PieceLayout};
 use crate::{
     FilePool, Operation, StorageError,
     pool::{Handle, StorageId},
+    runs::runs,
     sys::{self, Access},
 };
-
-mod runs;
-
-use runs::runs;
 
 /// The files of one torrent below one folder, seen as pieces.
 ///

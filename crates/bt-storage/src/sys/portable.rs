@@ -45,6 +45,11 @@ impl File {
         Err(no_name())
     }
 
+    /// A file that was opened in another way.
+    pub(crate) fn from_std(file: fs::File) -> Self {
+        Self(Mutex::new(file))
+    }
+
     /// The size in bytes.
     pub(crate) fn len(&self) -> io::Result<u64> {
         Ok(self.lock().metadata()?.len())

@@ -35,6 +35,11 @@ impl File {
         Err(no_name())
     }
 
+    /// A file that was opened in another way.
+    pub(crate) fn from_std(file: std::fs::File) -> Self {
+        Self(file.into())
+    }
+
     /// The size in bytes.
     pub(crate) fn len(&self) -> io::Result<u64> {
         Ok(fs::fstat(&self.0)?.st_size.try_into().unwrap_or(0))

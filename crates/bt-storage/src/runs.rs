@@ -4,16 +4,16 @@ use bt_types::{FileIndex, FileSlice};
 
 /// Neighbouring bytes of one file: what one system call can read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Run {
-    pub(super) file: FileIndex,
-    pub(super) offset: u64,
+pub(crate) struct Run {
+    pub(crate) file: FileIndex,
+    pub(crate) offset: u64,
     /// May be longer than a piece.
-    pub(super) length: usize,
-    pub(super) is_pad: bool,
+    pub(crate) length: usize,
+    pub(crate) is_pad: bool,
 }
 
 /// Joins slices that follow each other in one file.
-pub(super) fn runs(slices: impl Iterator<Item = FileSlice>) -> impl Iterator<Item = Run> {
+pub(crate) fn runs(slices: impl Iterator<Item = FileSlice>) -> impl Iterator<Item = Run> {
     Runs(slices.peekable())
 }
 
