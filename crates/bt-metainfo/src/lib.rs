@@ -60,24 +60,26 @@
 //!
 //! # Limits
 //!
-//! Depth 100 and 3,000,000 bencoded values, 2^21 pieces, 2^48 bytes, 100 trackers, 50 web seeds.
-//! 100,000 folders, of which real torrents have a tenth: each costs a hostile one three bytes, and
-//! could cost whoever downloads it a folder on disk. The size of the input is the caller's to limit.
+//! Depth 100 and 3,000,000 bencoded values, 2^21 pieces, 2^48 bytes, 100 trackers, 50 web seeds,
+//! 100 DHT nodes. 100,000 folders, of which real torrents have a tenth: each costs a hostile one three
+//! bytes, and could cost whoever downloads it a folder on disk. The size of the input is the caller's
+//! to limit.
 //!
 //! # What is deliberately outside
 //!
-//! Reading files, hashing content, magnet links, DHT nodes and hints about similar torrents
-//! (BEP 5, 38), and legacy text encodings.
+//! Reading files, hashing content, reading magnet links, hints about similar torrents (BEP 38), and
+//! legacy text encodings.
 //!
 //! # BEPs
 //!
-//! 3, 9 (the info dictionary by itself), 12 (tiers), 19 (web seeds), 27 (private), 47 (pad files,
+//! 3, 5 (nodes), 9 (the info dictionary by itself, writing magnet links), 12 (tiers), 19 (web seeds), 27 (private), 47 (pad files,
 //! attributes, links), 52 (v2, hybrids). Not covered: 17, 35, 39.
 
 mod builder;
 mod error;
 mod file;
 mod info;
+mod magnet;
 mod metainfo;
 mod name;
 mod node;

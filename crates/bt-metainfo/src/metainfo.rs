@@ -17,6 +17,7 @@ pub struct Metainfo {
     info: Arc<Info>,
     tiers: Vec<Vec<String>>,
     web_seeds: Vec<String>,
+    nodes: Vec<(String, u16)>,
     comment: Option<String>,
     created_by: Option<String>,
     encoding: Option<String>,
@@ -44,6 +45,7 @@ impl Metainfo {
             info: Arc::new(info),
             tiers: read_tiers(&root),
             web_seeds: read_web_seeds(&root),
+            nodes: read_nodes(&root),
             comment: text(&root, "comment.utf-8").or_else(|| text(&root, "comment")),
             created_by: text(&root, "created by"),
             encoding: text(&root, "encoding"),
@@ -72,6 +74,13 @@ impl Metainfo {
     #[must_use]
     pub fn web_seeds(&self) -> &[String] {
         &self.web_seeds
+    }
+
+    /// DHT nodes near this torrent (BEP 5, "torrent file extensions"): host name or address, not in
+    /// brackets, and port; at most 100.
+    #[must_use]
+    pub fn nodes(&self) -> &[(String, u16)] {
+        &self.nodes
     }
 
     /// What the creator has to say.
@@ -134,6 +143,22 @@ fn read_web_seeds(root: &Node<'_, '_, '_>) -> Vec<String> {
     }
 }
 
+fn read_nodes(root: &Node<'_, '_, '_>) -> Vec<(String, u16)> {
+    let nodes = root.value.get("nodes").and_then(Value::as_list);
+    let nodes = nodes.into_iter().flatten().filter_map(read_node);
+    nodes.take(MAX_NODES).collect()
+}
+
+/// A list of host and port.
+fn read_node(node: Value<'_, '_>) -> Option<(String, u16)> {
+    let mut parts = node.as_list()?;
+    let host = parts.next()?.as_str()?;
+    let port = u16::try_from(parts.next()?.as_int()?).ok()?;
+    let is_plain = !host.contains(|letter: char| letter.is_control() || letter.is_whitespace());
+    let is_host = is_plain && (1..=MAX_HOST_LENGTH).contains(&host.len());
+    (is_host && port != 0).then(|| (host.to_owned(), port))
+}
+
 /// Sorts out URLs that cannot be used, or are there already, or too many.
 struct Urls {
     schemes: &'static [&'static str],
@@ -187,6 +212,10 @@ pub(crate) fn text(node: &Node<'_, '_, '_>, key: &'static str) -> Option<String>
 const MAX_TRACKERS: usize = 100;
 /// More are spam, or an attack on a third party.
 const MAX_WEB_SEEDS: usize = 50;
+/// More help nobody to join: one that answers is enough.
+const MAX_NODES: usize = 100;
+/// RFC 1035, section 2.3.4: 255 octets with what DNS adds.
+const MAX_HOST_LENGTH: usize = 253;
 /// The longest that servers and browsers commonly take.
 const MAX_URL_LENGTH: usize = 2048;
 

@@ -237,3 +237,38 @@ fn errors_can_be_matched() {
         ("info", MetainfoErrorKind::Missing)
     );
 }
+
+#[test]
+fn nodes_that_can_be_asked_are_kept() {
+    let node = |host: &str, port: &str| list([string(host), port.to_owned()]);
+    let bad = [
+        string("no list"),
+        list([string("no-port.example")]),
+        list(["i80e".to_owned(), "i80e".to_owned()]),
+        node("", "i80e"),
+        node("a b.example", "i80e"),
+        node("esc\u{1b}.example", "i80e"),
+        node(&"x".repeat(254), "i80e"),
+        node("port-0.example", "i0e"),
+        node("port-65536.example", "i65536e"),
+        node("port-negative.example", "i-1e"),
+        node("port-text.example", "2:80"),
+    ];
+    let good = [
+        node("dht.example", "i6881e"),
+        node("192.0.2.1", "i1e"),
+        node("2001:db8::1", "i65535e"),
+    ];
+    let nodes = string("nodes") + &list(bad.into_iter().chain(good));
+    let expected = [
+        ("dht.example".to_owned(), 6881),
+        ("192.0.2.1".to_owned(), 1),
+        ("2001:db8::1".to_owned(), 65535),
+    ];
+    assert_eq!(torrent("", &nodes).nodes(), expected);
+
+    let many = (0..1000).map(|n| node(&format!("{n}.example"), "i80e"));
+    let nodes = string("nodes") + &list(many);
+    assert_eq!(torrent("", &nodes).nodes().len(), MAX_NODES);
+    assert!(torrent("", "5:nodesi1e").nodes().is_empty());
+}
