@@ -1,3 +1,5 @@
+use std::{io, net::SocketAddr};
+
 use bt_storage::StorageError;
 
 pub use crate::net::ListenError;
@@ -9,7 +11,7 @@ pub enum SessionError {
     /// No port could be opened.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The address for a tracker cannot be had.
+    /// No socket for a tracker, or to ask one from, can be had.
     #[error("cannot open a socket for the tracker")]
     Tracker(#[source] std::io::Error),
     /// The system gives no random numbers.
@@ -27,6 +29,57 @@ pub enum AddError {
     /// The session has it already.
     #[error("the torrent has been added before")]
     AlreadyAdded,
+}
+
+/// Why an announce brought no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnnounceError {
+    /// It is the URL of another kind of tracker.
+    #[error("only udp:// trackers are supported yet")]
+    UnsupportedScheme,
+    /// The URL cannot be asked, whatever its scheme.
+    #[error("the URL names no host and port")]
+    NoHostAndPort,
+    /// The host has no address that we know of.
+    #[error("cannot look up {host}")]
+    LookUp {
+        /// The host in the URL. Untrusted text.
+        host: String,
+        /// Why not, in the system's words.
+        source: io::Error,
+    },
+    /// The host has addresses of a family only that this machine does not have.
+    #[error("no address of it can be reached from here")]
+    NoReachableAddress,
+    /// The tracker does not want us.
+    #[error("{tracker}: {reason}")]
+    Refused {
+        /// Its address.
+        tracker: SocketAddr,
+        /// Why not, in its own words. Untrusted text of bounded length.
+        reason: String,
+    },
+    /// Nothing came back that was an answer.
+    #[error("{tracker}: no answer")]
+    NoAnswer {
+        /// Its address.
+        tracker: SocketAddr,
+    },
+    /// The system does not send there.
+    #[error("{tracker}: cannot be sent to")]
+    Unreachable {
+        /// Its address.
+        tracker: SocketAddr,
+        /// Why not, in the system's words.
+        source: io::Error,
+    },
+    /// So many announces wait for this address that it gets no more.
+    #[error("{tracker}: too many announces wait for this tracker")]
+    Busy {
+        /// Its address.
+        tracker: SocketAddr,
+    },
 }
 
 /// Why a torrent could not go on.

@@ -83,6 +83,7 @@ mod shared;
 mod snapshot;
 mod tasks;
 mod torrent;
+mod tracker_client;
 mod trackers;
 
 pub use bt_swarm::Stats;
@@ -90,9 +91,10 @@ pub use bt_swarm::Stats;
 pub use connection::fuzzing;
 
 pub use self::{
-    error::{AddError, ListenError, SessionError, TorrentError},
+    error::{AddError, AnnounceError, ListenError, SessionError, TorrentError},
     local_tracker::LocalTracker,
     session::{Session, SessionConfig},
     snapshot::{Snapshot, State},
     torrent::{AddTorrent, Event, Events, Mode, TorrentHandle},
+    tracker_client::TrackerClient,
 };

@@ -112,7 +112,7 @@ impl Session {
             _listening: listeners.into_iter().map(listen).collect(),
             shared,
             port,
-            peer_id: PeerId::azureus(CLIENT, VERSION, seeds.draw()),
+            peer_id: new_peer_id(&mut seeds),
             min_announce_interval: config.min_announce_interval,
             files: Arc::new(FilePool::new(config.max_open_files)),
             udp: UdpTrackers::start(udp, seeds.fork()),
@@ -181,6 +181,11 @@ impl Session {
         let schedule = Schedule::new(torrent.trackers.clone(), config, seeds.draw());
         Trackers::new(schedule, self.udp.clone(), mailbox)
     }
+}
+
+/// What we call ourselves, until we are started again.
+pub(crate) fn new_peer_id(seeds: &mut Seeds) -> PeerId {
+    PeerId::azureus(CLIENT, VERSION, seeds.draw())
 }
 
 fn cores() -> usize {

@@ -47,10 +47,7 @@ impl Listener {
 /// Listens on `port`, or on the next free one; 0 lets the system choose. On all addresses of both
 /// families, or on `bind` alone.
 pub(crate) fn listen(bind: Option<IpAddr>, port: u16) -> Result<Sockets, ListenError> {
-    let addresses = match bind {
-        Some(address) => vec![address],
-        None => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
-    };
+    let addresses = local_addresses(bind);
     let last = match port {
         0 => 0,
         _ => port.saturating_add(PORTS_TRIED),
@@ -94,6 +91,32 @@ fn open_all(addresses: &[IpAddr], port: u16) -> io::Result<Sockets> {
     }
 }
 
+impl UdpSockets {
+    /// One for each family, or one on `bind` alone, on ports that the system chooses; a family
+    /// that the machine does not have is left out.
+    pub(crate) fn on_any_port(bind: Option<IpAddr>) -> io::Result<Self> {
+        let mut sockets = Self::default();
+        let mut unavailable = None;
+        for ip in local_addresses(bind) {
+            match udp_socket(SocketAddr::new(ip, 0)) {
+                Ok(socket) => sockets.add(socket, ip.is_ipv6()),
+                Err(error) => unavailable = Some(error),
+            }
+        }
+        match unavailable {
+            Some(error) if sockets.is_empty() => Err(error),
+            _ => Ok(sockets),
+        }
+    }
+}
+
+fn local_addresses(bind: Option<IpAddr>) -> Vec<IpAddr> {
+    match bind {
+        Some(address) => vec![address],
+        None => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+    }
+}
+
 fn open(address: SocketAddr) -> io::Result<(Listener, UdpSocket)> {
     let tcp = socket(address, Type::STREAM, Protocol::TCP)?;
     // A port whose connections linger from an earlier run is free; one with a listener is not.
@@ -102,9 +125,14 @@ fn open(address: SocketAddr) -> io::Result<(Listener, UdpSocket)> {
     tcp.bind(&address.into())?;
     tcp.listen(BACKLOG)?;
     let listener = TcpListener::from_std(tcp.into())?;
-    let udp = socket(listener.local_addr()?, Type::DGRAM, Protocol::UDP)?;
-    udp.bind(&listener.local_addr()?.into())?;
-    Ok((Listener(listener), UdpSocket::from_std(udp.into())?))
+    let udp = udp_socket(listener.local_addr()?)?;
+    Ok((Listener(listener), udp))
+}
+
+fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
+    let udp = socket(address, Type::DGRAM, Protocol::UDP)?;
+    udp.bind(&address.into())?;
+    UdpSocket::from_std(udp.into())
 }
 
 fn socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {

@@ -30,6 +30,10 @@ impl UdpSockets {
         *slot = Some(socket);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.v4.is_none() && self.v6.is_none()
+    }
+
     /// Whether datagrams can be sent to such an address at all.
     pub(crate) fn reaches(&self, peer: SocketAddr) -> bool {
         self.for_peer(peer).is_some()

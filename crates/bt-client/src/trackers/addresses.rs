@@ -7,7 +7,7 @@ use std::{
 /// Where the last announce to each tracker of a torrent ended, so that of many addresses each has
 /// its turn, however little time one announce has. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Memory(Arc<Mutex<LastTried>>);
+pub(crate) struct Memory(Arc<Mutex<LastTried>>);
 
 /// By URL.
 type LastTried = HashMap<Arc<str>, (SocketAddr, Fate)>;

@@ -6,20 +6,21 @@ mod url;
 
 use std::{
     collections::HashMap,
+    error::Error,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bt_tracker::{Announce, AnnounceFailure, AnnounceId, Event, Progress, Retry, Schedule};
 use bt_tracker_udp::BEP_15_ATTEMPTS;
+use bt_types::{AnnounceRequest, AnnounceResponse};
 use tracing::debug;
 
-pub(crate) use self::udp::UdpTrackers;
-use self::{
-    addresses::{Fate, Memory},
-    url::UdpUrl,
-};
+use self::{addresses::Fate, url::UdpUrl};
+pub(crate) use self::{addresses::Memory, udp::UdpTrackers};
 use crate::{
+    AnnounceError,
     mail::{Mail, Mailbox, Outcome},
     net,
     tasks::AbortOnDrop,
@@ -131,7 +132,8 @@ impl Trackers {
         let mailbox = self.mailbox.clone();
         let addresses = self.addresses.clone();
         let task = AbortOnDrop::spawn(async move {
-            let outcome = perform(&udp, &addresses, &announce).await;
+            let answer = announce_to(&udp, &addresses, &announce.url, announce.request).await;
+            let outcome = answer.map_err(|error| failure(&error));
             // A torrent that has gone needs no answer.
             let _ = mailbox.send(Mail::Announced(id, outcome));
         });
@@ -150,43 +152,58 @@ pub(crate) fn announce_timeout(tiers: &[Vec<String>]) -> Duration {
 }
 
 /// Announces to the addresses of a tracker, one after the other, until one answers. It takes as
-/// long as it takes: the schedule abandons what is too slow, and the next announce begins where
-/// this one was.
-async fn perform(udp: &UdpTrackers, memory: &Memory, announce: &Announce) -> Outcome {
-    let url = UdpUrl::parse(&announce.url).map_err(|error| AnnounceFailure {
-        message: error.to_string(),
-        retry: Retry::Never,
-    })?;
+/// long as it takes: the caller gives up what is too slow, and the next announce begins where this
+/// one was.
+pub(crate) async fn announce_to(
+    udp: &UdpTrackers,
+    memory: &Memory,
+    tracker: &Arc<str>,
+    request: AnnounceRequest,
+) -> Result<AnnounceResponse, AnnounceError> {
+    let url = UdpUrl::parse(tracker)?;
     let found = net::resolve(url.host, url.port).await;
-    let found = found.map_err(|error| failure(format!("cannot look up {}: {error}", url.host)))?;
+    let found = found.map_err(|source| AnnounceError::LookUp {
+        host: url.host.to_owned(),
+        source,
+    })?;
     let mut addresses: Vec<_> = found.into_iter().filter(|&a| udp.reaches(a)).collect();
     // Few UDP trackers listen on IPv6, whatever their name says, and silence costs 15 seconds.
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    memory.put_in_turn(&announce.url, &mut addresses);
-    let mut last = failure("no address of it can be reached from here".to_owned());
+    memory.put_in_turn(tracker, &mut addresses);
+    let mut last = AnnounceError::NoReachableAddress;
     for (position, &address) in addresses.iter().enumerate() {
-        debug!(url = %announce.url, %address, event = ?announce.request.event, "announcing");
-        memory.note(&announce.url, address, Fate::Unanswered);
+        debug!(url = %tracker, %address, event = ?request.event, "announcing");
+        memory.note(tracker, address, Fate::Unanswered);
         let is_last = position + 1 == addresses.len();
         let attempts = if is_last { BEP_15_ATTEMPTS } else { 1 };
-        match udp
-            .announce(address, url.data, announce.request, attempts)
-            .await
-        {
+        match udp.announce(address, url.data, request, attempts).await {
             Ok(response) => {
-                memory.note(&announce.url, address, Fate::Answered);
+                memory.note(tracker, address, Fate::Answered);
                 return Ok(response);
             }
-            Err(error) => last = failure(format!("{address}: {error}")),
+            Err(error) => last = error,
         }
     }
     Err(last)
 }
 
-fn failure(message: String) -> AnnounceFailure {
+/// What the schedule hears of it.
+fn failure(error: &AnnounceError) -> AnnounceFailure {
+    let is_hopeless = matches!(
+        error,
+        AnnounceError::UnsupportedScheme | AnnounceError::NoHostAndPort
+    );
+    let message = match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
     AnnounceFailure {
         message,
-        retry: Retry::Unspecified,
+        retry: if is_hopeless {
+            Retry::Never
+        } else {
+            Retry::Unspecified
+        },
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tracing::{debug, trace};
 
-use crate::{net::UdpSockets, random::Seeds, tasks::AbortOnDrop};
+use crate::{AnnounceError, net::UdpSockets, random::Seeds, tasks::AbortOnDrop};
 
 /// The session's UDP trackers: one machine for each address, whatever torrents talk to it, all
 /// behind the session's UDP sockets. Cheap to clone; the last one ends its task.
@@ -25,20 +25,7 @@ pub(crate) struct UdpTrackers {
     _task: Arc<AbortOnDrop>,
 }
 
-/// Why an announce to one address brought nothing.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UdpAnnounceError {
-    #[error("{0}")]
-    Refused(String),
-    #[error("no answer")]
-    TimedOut,
-    #[error("cannot be sent to: {0}")]
-    Unreachable(std::io::Error),
-    #[error("too many announces wait for this tracker")]
-    Busy,
-}
-
-type Answer = Result<AnnounceResponse, UdpAnnounceError>;
+type Answer = Result<AnnounceResponse, AnnounceError>;
 
 struct Ask {
     tracker: SocketAddr,
@@ -92,11 +79,10 @@ impl UdpTrackers {
             attempts,
             reply,
         };
-        let gone = UdpAnnounceError::Busy;
-        if self.asks.send(ask).await.is_err() {
-            return Err(gone);
-        }
-        answer.await.unwrap_or(Err(gone))
+        // The driver lives as long as we do; were it gone, there would be no answer either.
+        let _ = self.asks.send(ask).await;
+        let answer = answer.await;
+        answer.unwrap_or(Err(AnnounceError::NoAnswer { tracker }))
     }
 }
 
@@ -172,7 +158,8 @@ impl Driver {
                 machine.replies.insert(id, ask.reply);
             }
             Err(_) => {
-                let _ = ask.reply.send(Err(UdpAnnounceError::Busy));
+                let tracker = ask.tracker;
+                let _ = ask.reply.send(Err(AnnounceError::Busy { tracker }));
             }
         }
     }
@@ -197,11 +184,12 @@ impl Machine {
                 self.give_up(&error);
             }
         }
+        let tracker = self.udp.tracker();
         while let Some(event) = self.udp.poll_event() {
             let answer = match event.outcome {
                 Outcome::Announced(response) => Ok(response),
-                Outcome::Refused(reason) => Err(UdpAnnounceError::Refused(reason)),
-                _ => Err(UdpAnnounceError::TimedOut),
+                Outcome::Refused(reason) => Err(AnnounceError::Refused { tracker, reason }),
+                _ => Err(AnnounceError::NoAnswer { tracker }),
             };
             if let Some(reply) = self.replies.remove(&event.id) {
                 // Nobody waiting any more is fine.
@@ -214,7 +202,10 @@ impl Machine {
     fn give_up(&mut self, error: &std::io::Error) {
         for (id, reply) in self.replies.drain() {
             self.udp.cancel(id);
-            let _ = reply.send(Err(UdpAnnounceError::Unreachable(error.kind().into())));
+            let _ = reply.send(Err(AnnounceError::Unreachable {
+                tracker: self.udp.tracker(),
+                source: error.kind().into(),
+            }));
         }
     }
 

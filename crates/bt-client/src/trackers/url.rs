@@ -1,3 +1,5 @@
+use crate::AnnounceError;
+
 /// The parts of a `udp://` tracker URL.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct UdpUrl<'a> {
@@ -8,31 +10,26 @@ pub(super) struct UdpUrl<'a> {
     pub(super) data: &'a str,
 }
 
-/// Why nothing can be announced to a URL.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum UrlError {
-    #[error("only udp:// trackers are supported yet")]
-    Scheme,
-    #[error("the URL names no host and port")]
-    HostAndPort,
-}
-
 impl<'a> UdpUrl<'a> {
-    pub(super) fn parse(url: &'a str) -> Result<Self, UrlError> {
-        let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
+    pub(super) fn parse(url: &'a str) -> Result<Self, AnnounceError> {
+        let (scheme, rest) = url
+            .split_once("://")
+            .ok_or(AnnounceError::UnsupportedScheme)?;
         if !scheme.eq_ignore_ascii_case("udp") {
-            return Err(UrlError::Scheme);
+            return Err(AnnounceError::UnsupportedScheme);
         }
         let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, data) = rest.split_at(authority_end);
         let data = data.split('#').next().unwrap_or_default();
-        let (host, port) = authority.rsplit_once(':').ok_or(UrlError::HostAndPort)?;
+        let (host, port) = authority
+            .rsplit_once(':')
+            .ok_or(AnnounceError::NoHostAndPort)?;
         let is_bare_v6 = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
         match port.parse() {
             Ok(port) if port != 0 && !host.is_empty() && !is_bare_v6 => {
                 Ok(Self { host, port, data })
             }
-            _ => Err(UrlError::HostAndPort),
+            _ => Err(AnnounceError::NoHostAndPort),
         }
     }
 }
@@ -59,14 +56,19 @@ mod tests {
             ),
             ("udp://t:1?passkey=1", "t", 1, "?passkey=1"),
         ] {
-            assert_eq!(UdpUrl::parse(url), Ok(UdpUrl { host, port, data }), "{url}");
+            let parsed = UdpUrl::parse(url).unwrap();
+            assert_eq!(parsed, UdpUrl { host, port, data }, "{url}");
         }
     }
 
     #[test]
     fn what_cannot_be_announced_to() {
         for url in ["http://t:80/announce", "wss://t", "udp", ""] {
-            assert_eq!(UdpUrl::parse(url), Err(UrlError::Scheme), "{url}");
+            let refused = UdpUrl::parse(url);
+            assert!(
+                matches!(refused, Err(AnnounceError::UnsupportedScheme)),
+                "{url}"
+            );
         }
         for url in [
             "udp://t",
@@ -76,7 +78,11 @@ mod tests {
             "udp://::1:80",
             "udp://t:65536",
         ] {
-            assert_eq!(UdpUrl::parse(url), Err(UrlError::HostAndPort), "{url}");
+            let refused = UdpUrl::parse(url);
+            assert!(
+                matches!(refused, Err(AnnounceError::NoHostAndPort)),
+                "{url}"
+            );
         }
     }
 }
