@@ -19,6 +19,7 @@ pub(crate) enum Exit {
 #[error("{message}")]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
+    /// Empty if the user has been told.
     message: String,
 }
 
@@ -28,6 +29,15 @@ impl Failure {
             exit,
             message: message.into(),
         }
+    }
+
+    /// For commands that fail in parts, and tell of each part when it fails.
+    pub(crate) fn told(exit: Exit) -> Self {
+        Self::new(exit, "")
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        self.message.is_empty()
     }
 
     pub(crate) fn other(message: impl Into<String>) -> Self {

@@ -1,9 +1,21 @@
 //! Bytes, rates, durations and strangers' texts, for people.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use bt_cli::format::{bytes, duration, parse_size, printable};
+//!
+//! assert_eq!(bytes(1536), "1.5 KiB");
+//! assert_eq!(parse_size("32M"), Ok(32 << 20));
+//! assert_eq!(duration(Duration::from_secs(200)), "3m20s");
+//! assert_eq!(printable("clear\u{1b}[2J"), "clear\\u{1b}[2J");
+//! ```
 
 use std::{error::Error, fmt::Write, time::Duration};
 
 /// `123 B`, `1.5 KiB`, `4.0 GiB`.
-pub(crate) fn bytes(count: u64) -> String {
+#[must_use]
+pub fn bytes(count: u64) -> String {
     if count < 1024 {
         return format!("{count} B");
     }
@@ -18,13 +30,15 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
-/// Bytes per second.
-pub(crate) fn rate(bytes_per_sec: u64) -> String {
+/// Bytes per second: `1.5 KiB/s`.
+#[must_use]
+pub fn rate(bytes_per_sec: u64) -> String {
     format!("{}/s", bytes(bytes_per_sec))
 }
 
 /// `7s`, `3m20s`, `2h05m`, `3d04h`: the two units that matter.
-pub(crate) fn duration(duration: Duration) -> String {
+#[must_use]
+pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match (days, hours, minutes) {
@@ -36,7 +50,8 @@ pub(crate) fn duration(duration: Duration) -> String {
 }
 
 /// Whole percent, and 100 only when all is done.
-pub(crate) fn percent(done: u64, total: u64) -> u64 {
+#[must_use]
+pub fn percent(done: u64, total: u64) -> u64 {
     match total {
         0 => 100,
         total => (u128::from(done.min(total)) * 100 / u128::from(total)) as u64,
@@ -45,7 +60,8 @@ pub(crate) fn percent(done: u64, total: u64) -> u64 {
 
 /// A text from a torrent, a peer or a tracker, with everything escaped that would make a terminal
 /// do something other than show a letter, or show letters in another order than they are.
-pub(crate) fn printable(text: &str) -> String {
+#[must_use]
+pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_control() || is_invisible(letter) {
@@ -56,6 +72,11 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Line separators, and what turns or hides text.
@@ -113,7 +134,10 @@ fn lower_first(text: &str) -> String {
 }
 
 /// Reads a size: `1000`, `512K`, `2M`, `1G`, in powers of 1024; `KiB` and the like are the same.
-pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+/// If it is none, or more than 64 bits hold; the text says what a size is.
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
     let unit = text[digits.len()..].to_ascii_lowercase();
     let unit = unit.trim_end_matches("ib").trim_end_matches('b');

@@ -32,8 +32,11 @@ pub(crate) fn start(arguments: &Arguments) {
     let _ = subscriber.try_init();
 }
 
-/// Says in one line why the command failed.
+/// Says in one line why the command failed, or a part of it.
 pub(crate) fn complain(failure: &Failure) {
+    if failure.is_told() {
+        return;
+    }
     let line = failure.to_string().replace('\n', " ");
     BARS.suspend(|| {
         // If stderr is closed, the exit code still tells.

@@ -51,7 +51,8 @@ pub(crate) fn read_to_transfer(path: &Path) -> Result<Metainfo, Failure> {
     Ok(metainfo)
 }
 
-fn shown(path: &Path) -> String {
+/// What to call it when talking to people.
+pub(crate) fn shown(path: &Path) -> String {
     if path == Path::new("-") {
         "stdin".to_owned()
     } else {

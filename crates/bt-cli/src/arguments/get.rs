@@ -29,8 +29,10 @@ pub(crate) struct Get {
 }
 
 const EXAMPLES: &str = "\
-With --json, each line on stdout is one object, and what it is is its \"event\". Sizes are in bytes.
-This form is stable: keys and events may be added, none goes or changes its meaning.
+Output with --json, one object a line:
+  Which kind of line it is, is its \"event\". Sizes are in bytes. This form is stable: keys and
+  events may be added, none goes or changes its meaning.
+
   listening  port: the TCP port on which peers reach us
   checking   bytes_done, bytes_total: how much of the data on disk has been checked
   progress   a few times a second:

@@ -1,7 +1,10 @@
 //! The command line: a file for each verb, with its examples.
 
+mod announce;
+mod completions;
 mod demo;
 mod get;
+mod man;
 mod network;
 mod seed;
 mod show;
@@ -11,7 +14,16 @@ mod verify;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
-    demo::Demo, get::Get, network::Network, seed::Seed, show::Show, values::is_udp, verify::Verify,
+    announce::{Announce, Swarm},
+    completions::Completions,
+    demo::Demo,
+    get::Get,
+    man::Man,
+    network::Network,
+    seed::Seed,
+    show::Show,
+    values::is_udp,
+    verify::Verify,
 };
 
 /// A BitTorrent client.
@@ -38,7 +50,10 @@ pub(crate) enum Verb {
     Seed(Seed),
     Show(Show),
     Verify(Verify),
+    Announce(Announce),
     Demo(Demo),
+    Completions(Completions),
+    Man(Man),
 }
 
 impl Verb {
@@ -48,7 +63,11 @@ impl Verb {
             Self::Get(get) => get.network.json,
             Self::Seed(seed) => seed.network.json,
             Self::Demo(demo) => demo.json,
-            Self::Show(_) | Self::Verify(_) => false,
+            Self::Show(_)
+            | Self::Verify(_)
+            | Self::Announce(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
         }
     }
 }

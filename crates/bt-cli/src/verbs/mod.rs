@@ -1,7 +1,10 @@
 //! One file a command.
 
+pub(crate) mod announce;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod get;
+pub(crate) mod man;
 pub(crate) mod seed;
 pub(crate) mod show;
 pub(crate) mod verify;

@@ -25,7 +25,7 @@ use crate::{
     interrupt::Interrupt,
     json,
     progress::Progress,
-    torrent_file, transfer,
+    stdout, torrent_file, transfer,
 };
 
 pub(crate) fn run(verify: &Verify, quiet: bool) -> Result<(), Failure> {
@@ -44,12 +44,10 @@ pub(crate) fn run(verify: &Verify, quiet: bool) -> Result<(), Failure> {
     }
 
     let found = Found::of(&storage, checked.bytes_have, &checked.bad);
-    if verify.json {
-        json::print(&found);
-    } else {
-        // If nobody reads any more, the exit code still tells.
-        let _ = found.write(&mut io::stdout().lock());
-    }
+    stdout::print(|out| match verify.json {
+        true => json::write(out, &found),
+        false => found.write(out),
+    })?;
     if found.ok {
         return Ok(());
     }
@@ -137,7 +135,7 @@ impl Found {
     }
 
     /// For people: one line for each run of pieces with the same trouble.
-    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let is_same = |a: &Bad, b: &Bad| {
             a.piece + 1 == b.piece && (a.problem, &a.files) == (b.problem, &b.files)
         };

@@ -1,0 +1,119 @@
+use std::io::{self, Write};
+
+use super::shown::{ShownFile, ShownLink};
+use crate::format::{bytes, printable};
+
+/// Writes files, then links, in their order in the torrent; each folder is named when files of it
+/// begin.
+pub(super) fn write(
+    files: &[ShownFile<'_>],
+    links: &[ShownLink<'_>],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut tree = Tree {
+        out,
+        folders: Vec::new(),
+    };
+    for file in files {
+        let mark = match (file.executable, file.hidden) {
+            (false, false) => "",
+            (true, false) => " (executable)",
+            (false, true) => " (hidden)",
+            (true, true) => " (executable, hidden)",
+        };
+        tree.write(&bytes(file.length), file.path, mark)?;
+    }
+    for link in links {
+        tree.write("", link.path, &format!(" -> {}", printable(link.target)))?;
+    }
+    Ok(())
+}
+
+struct Tree<'a, W: ?Sized> {
+    out: &'a mut W,
+    /// Those around the file that was written last, from the outermost.
+    folders: Vec<&'a str>,
+}
+
+impl<'a, W: Write + ?Sized> Tree<'a, W> {
+    fn write(&mut self, size: &str, path: &'a str, mark: &str) -> io::Result<()> {
+        let (around, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let around = around.split('/').filter(|folder| !folder.is_empty());
+        let mut depth = 0;
+        for folder in around {
+            if self.folders.get(depth) != Some(&folder) {
+                self.folders.truncate(depth);
+                self.folders.push(folder);
+                self.line("", depth, &format!("{}/", printable(folder)))?;
+            }
+            depth += 1;
+        }
+        self.folders.truncate(depth);
+        self.line(size, depth, &format!("{}{mark}", printable(name)))
+    }
+
+    fn line(&mut self, size: &str, depth: usize, text: &str) -> io::Result<()> {
+        writeln!(
+            self.out,
+            "{size:>10}    {:indent$}{text}",
+            "",
+            indent = 2 * depth
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(files: &[ShownFile<'_>], links: &[ShownLink<'_>], expected: &str) {
+        let mut out = Vec::new();
+        write(files, links, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn folders_are_named_when_they_begin() {
+        let paths = ["t/a", "t/x/y/b", "t/x/c", "t/x/y/d", "t/e", "f"];
+        check(
+            &paths.map(|path| ShownFile::plain(path, 1)),
+            &[],
+            "              t/
+       1 B      a
+                x/
+                  y/
+       1 B          b
+       1 B        c
+                  y/
+       1 B          d
+       1 B      e
+       1 B    f
+",
+        );
+    }
+
+    #[test]
+    fn what_is_special_is_said() {
+        let executable = ShownFile {
+            executable: true,
+            ..ShownFile::plain("t/run", 2048)
+        };
+        let hidden = ShownFile {
+            hidden: true,
+            ..ShownFile::plain("t/.rc", 0)
+        };
+        let link = ShownLink {
+            path: "t/link",
+            target: "t/run",
+        };
+        check(
+            &[executable, hidden],
+            &[link],
+            "              t/
+   2.0 KiB      run (executable)
+       0 B      .rc (hidden)
+                link -> t/run
+",
+        );
+    }
+}
