@@ -28,6 +28,7 @@ mod exit;
 pub mod format;
 mod interrupt;
 mod json;
+mod log_format;
 mod logging;
 mod manual;
 mod progress;

@@ -14,18 +14,28 @@ pub(crate) struct Page {
 
 /// The page of a command, and then one for each of its verbs.
 pub(crate) fn pages(command: Command) -> Vec<Page> {
-    let mut command = command.disable_help_subcommand(true);
+    let source = format!("bt {}", command.get_version().unwrap_or_default());
+    let mut command = command
+        .disable_help_subcommand(true)
+        .subcommand_value_name("verb")
+        .subcommand_help_heading("VERBS");
     command.build();
     let verbs: Vec<_> = command.get_subcommands().cloned().collect();
     let titles = verbs.iter().map(title);
-    let mut pages = vec![page(&command, titles.collect())];
+    let mut pages = vec![page(&command, &source, titles.collect())];
     let main = title(&command);
-    pages.extend(verbs.iter().map(|verb| page(verb, vec![main.clone()])));
+    pages.extend(
+        verbs
+            .iter()
+            .map(|verb| page(verb, &source, vec![main.clone()])),
+    );
     pages
 }
 
-fn page(command: &Command, see_also: Vec<String>) -> Page {
-    let man = Man::new(command.clone()).manual("User Commands");
+fn page(command: &Command, source: &str, see_also: Vec<String>) -> Page {
+    // Options that `-h` leaves out belong here.
+    let whole = command.clone().mut_args(|arg| arg.hide_short_help(false));
+    let man = Man::new(whole).source(source).manual("User Commands");
     let mut text = Vec::new();
     let written = write(&man, command, &see_also, &mut text);
     debug_assert!(written.is_ok(), "writing to memory does not fail");
@@ -122,6 +132,19 @@ mod tests {
             let name = format!("bt-{}.1", verb.get_name());
             assert!(names.contains(&name.as_str()), "{name}");
         }
+    }
+
+    #[test]
+    fn every_option_is_explained() {
+        let pages = pages(crate::command());
+        let get = pages.iter().find(|page| page.file_name == "bt-get.1");
+        let get = String::from_utf8_lossy(&get.unwrap().text);
+        let lines: Vec<_> = get.lines().collect();
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| **line == ".TP") {
+            let (option, help) = (lines[at + 1], lines[at + 2]);
+            assert!(help.starts_with(char::is_uppercase), "{option}: {help}");
+        }
+        assert!(get.contains("announce\\-interval"));
     }
 
     #[test]

@@ -151,7 +151,8 @@ impl Session {
             mailbox,
             mail,
         };
-        let span = info_span!("torrent", info_hash = %ids.primary_swarm_id());
+        let name = parts.torrent.info.name();
+        let span = info_span!("torrent", name, info_hash = %ids.primary_swarm_id());
         let mut torrents = lock(&self.torrents);
         while torrents.try_join_next().is_some() {}
         torrents.spawn(torrent::run(parts).instrument(span));

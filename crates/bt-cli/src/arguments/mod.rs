@@ -26,16 +26,17 @@ pub(crate) use self::{
     verify::Verify,
 };
 
-/// A BitTorrent client.
+/// A BitTorrent client
+///
+/// Downloads and serves torrents, shows what is in them, checks data against them and asks
+/// trackers. Results go to stdout, progress and logs to stderr; `-` as a file is stdin.
 #[derive(Debug, Parser)]
-#[command(name = "bt", version, after_help = EXIT_CODES, propagate_version = true)]
+#[command(name = "bt", version, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) verb: Verb,
 
-    /// Tell more on stderr; twice for still more
-    ///
-    /// BT_LOG says the same by crate, in the form of RUST_LOG: BT_LOG=bt_client=debug,info.
+    /// Tell more on stderr: what trackers answer, which peers come and go; twice for still more
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
 
@@ -72,7 +73,7 @@ impl Verb {
     }
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
 Exit codes:
   0  done
   1  failed for another reason
@@ -82,7 +83,14 @@ Exit codes:
   5  the disk failed (full, permission)
   6  data failed verification
 
-See it work: bt demo";
+Environment:
+  BT_LOG    what to log, in the form of RUST_LOG: debug, bt_client::trackers=debug,info;
+            goes before -v and -q
+  NO_COLOR  if set, no colours
+
+Begin with:
+  bt demo          a tracker, a seeder and a download on this machine
+  bt get --help    each verb has examples";
 
 #[cfg(test)]
 mod tests {

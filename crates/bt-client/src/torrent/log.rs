@@ -13,27 +13,33 @@ pub(super) fn swarm(event: &Event) {
             peer,
             direction,
             peer_id,
-        } => debug!(%conn, %peer, ?direction, %peer_id, "peer connected"),
+        } => info!(target: PEERS, %peer, ?direction, %peer_id, %conn, "peer connected"),
         Event::PeerDisconnected {
             conn,
             peer,
             reason: Some(reason),
-        } => info!(%conn, %peer, %reason, "peer dropped"),
+        } => info!(target: PEERS, %peer, %reason, %conn, "peer dropped"),
         Event::PeerDisconnected {
             conn,
             peer,
             reason: None,
-        } => debug!(%conn, %peer, "peer gone"),
-        Event::DialFailed { peer, failures } => debug!(%peer, failures, "peer not reached"),
-        Event::PieceVerified(piece) => debug!(%piece, "piece verified"),
+        } => info!(target: PEERS, %peer, %conn, "peer gone"),
+        Event::DialFailed { peer, failures } => {
+            debug!(target: PEERS, %peer, failures, "peer not reached");
+        }
+        Event::PieceVerified(piece) => debug!(target: PIECES, %piece, "piece verified"),
         Event::PieceFailed {
             piece,
             contributors,
-        } => warn!(%piece, ?contributors, "piece failed its hash"),
-        Event::PeerBanned { peer, piece } => warn!(%peer, %piece, "peer banned for bad data"),
-        Event::Completed => info!("complete"),
-        Event::DiskFailed(job) => error!(?job, "disk failed"),
-        Event::ExternalAddress(address) => debug!(%address, "address seen by a peer"),
+        } => warn!(target: PIECES, %piece, ?contributors, "piece failed its hash"),
+        Event::PeerBanned { peer, piece } => {
+            warn!(target: PEERS, %peer, %piece, "peer banned for bad data");
+        }
+        Event::Completed => info!(target: PIECES, "complete"),
+        Event::DiskFailed(job) => error!(target: PIECES, ?job, "disk failed"),
+        Event::ExternalAddress(address) => {
+            debug!(target: PEERS, %address, "address seen by a peer");
+        }
         other => debug!(event = ?other),
     }
 }
@@ -45,22 +51,32 @@ pub(super) fn tracker(event: &TrackerEvent) {
             event,
             response,
         } => {
-            let (peers, interval) = (response.peers.len(), response.interval);
-            info!(%url, ?event, peers, ?interval, "tracker answered");
+            info!(
+                target: TRACKERS,
+                %url,
+                ?event,
+                peers = response.peers.len(),
+                seeders = response.seeders,
+                leechers = response.leechers,
+                interval = ?response.interval,
+                "tracker answered"
+            );
             if let Some(warning) = &response.warning {
-                warn!(%url, warning = %printable(warning), "tracker warns");
+                warn!(target: TRACKERS, %url, warning = %printable(warning), "tracker warns");
             }
         }
         TrackerEvent::Failed { url, message, .. } => {
-            warn!(%url, reason = %printable(message), "tracker failed");
+            warn!(target: TRACKERS, %url, reason = %printable(message), "tracker failed");
         }
         TrackerEvent::Unsupported { url } => {
-            info!(%url, "tracker not supported: only udp:// is");
+            info!(target: TRACKERS, %url, "tracker not supported: only udp:// is");
         }
-        TrackerEvent::Switched { url } => {
-            info!(%url, "another tracker serves this private torrent: its peers only (BEP 27)");
-        }
-        other => debug!(event = ?other),
+        TrackerEvent::Switched { url } => info!(
+            target: TRACKERS,
+            %url,
+            "another tracker serves this private torrent: its peers only (BEP 27)"
+        ),
+        other => debug!(target: TRACKERS, event = ?other),
     }
 }
 
@@ -68,3 +84,8 @@ pub(super) fn tracker(event: &TrackerEvent) {
 fn printable(text: &str) -> impl fmt::Display + '_ {
     text.escape_debug()
 }
+
+// What users filter by stays what it is, wherever the code goes.
+const PEERS: &str = "bt_client::peers";
+const PIECES: &str = "bt_client::pieces";
+const TRACKERS: &str = "bt_client::trackers";
