@@ -2,7 +2,8 @@ use bt_types::BLOCK_LENGTH;
 
 /// What one torrent may use: the share that it is granted of what all torrents have together.
 ///
-/// A swarm spends it by itself; who divides hands out new ones when demand changes.
+/// A swarm spends it by itself; an [`Arbiter`](crate::Arbiter) hands out new ones when demand
+/// changes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Grant {
     /// Connections to peers, those being made included.
@@ -23,7 +24,7 @@ impl Grant {
     }
 }
 
-/// What a single torrent gets when it need not share.
+/// What a session has, and so what a single torrent gets when it need not share.
 impl Default for Grant {
     fn default() -> Self {
         Self {

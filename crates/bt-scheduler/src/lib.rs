@@ -75,8 +75,9 @@
 //!
 //! # The rest
 //!
-//! [`FixedSlots`] decides whom we unchoke, [`dial_priority`] whom to dial first, a [`Grant`] says
-//! what a torrent may use, and a [`RateMeter`] measures.
+//! [`FixedSlots`] decides whom we unchoke, [`dial_priority`] whom to dial first, an [`Arbiter`]
+//! divides what torrents have in common and [grants](Grant) each what it may use, and a
+//! [`RateMeter`] measures.
 //!
 //! # What is deliberately outside
 //!
@@ -90,6 +91,7 @@
 //! pieces), 10 (`reqq`), 47 (padding is never requested), 54 (`lt_donthave`). Not covered: 16
 //! (super-seeding), 21 (partial seeds), 40 (canonical peer priority).
 
+mod arbiter;
 mod availability;
 mod choker;
 mod config;
@@ -101,6 +103,7 @@ mod picker;
 mod pipeline;
 mod rate;
 
+pub use arbiter::{Arbiter, Demand, Need};
 pub use choker::{ChokeCandidate, FixedSlots, Rechoke};
 pub use config::PickerConfig;
 pub use dial::{DialCandidate, DialPriority, dial_priority};

@@ -1,0 +1,232 @@
+//! What torrents have in common, divided among them.
+
+mod fill;
+
+use std::collections::BTreeMap;
+
+use bt_types::BLOCK_LENGTH;
+
+use crate::{
+    Grant,
+    arbiter::fill::{Claim, divide},
+};
+
+/// Divides what a session has among its torrents, by what each could use.
+///
+/// Every kind of thing is divided for itself, and max-min fairly: whoever wants little gets all of
+/// it, the rest is shared evenly by those who want more. What nobody wants is handed out evenly,
+/// too, so that a torrent that wakes up finds room at once; a torrent that is alone always has
+/// everything.
+///
+/// What a torrent holds beyond its new share it needs time to give back. Until it
+/// [demands](Self::set_demand) less, the others grow only into what is free: grants and holdings
+/// together stay within the capacity, except that each torrent may always have a little
+/// ([`Floor`](Self#floors)), since with nothing at all it could not even find out what it needs.
+///
+/// ```
+/// use bt_scheduler::{Arbiter, Demand, Grant, Need};
+///
+/// let session = Grant { max_peers: 100, ..Grant::default() };
+/// let mut arbiter = Arbiter::new(session);
+/// arbiter.add("busy");
+/// arbiter.add("idle");
+///
+/// // 80 connections and a hundred addresses more; a single connection, and nobody else.
+/// let peers = |used, wanted| Demand { peers: Need { used, wanted }, ..Demand::default() };
+/// arbiter.set_demand(&"busy", peers(80, 180));
+/// arbiter.set_demand(&"idle", peers(1, 1));
+///
+/// let grants: Vec<_> = arbiter.divide().map(|(key, grant)| (*key, grant.max_peers)).collect();
+/// assert_eq!(grants, [("busy", 99), ("idle", 1)]);
+/// assert_eq!(arbiter.divide().count(), 0, "only what has changed is told");
+/// ```
+///
+/// # Floors
+///
+/// Four connections, of which one is being made, one upload slot, and 256 KiB; but if there are so
+/// many torrents that this is more than there is, an equal part of it, and one of each at least.
+#[derive(Clone, Debug)]
+pub struct Arbiter<K> {
+    capacity: Grant,
+    torrents: BTreeMap<K, Share>,
+}
+
+/// What one torrent has of everything, and what it could use.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Demand {
+    /// Connections to peers, those being made included.
+    pub peers: Need,
+    /// Connections being made.
+    pub half_open: Need,
+    /// Peers that want something from us.
+    pub upload_slots: Need,
+    /// Payload in memory, and blocks for which memory is reserved, in bytes.
+    pub memory_bytes: Need,
+}
+
+/// How much of one thing is in use, and how much would be if there were enough.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Need {
+    /// Held now.
+    pub used: usize,
+    /// Held, if it were granted; may be less than [`used`](Self::used).
+    pub wanted: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Share {
+    demand: Demand,
+    /// What was told last.
+    granted: Option<Grant>,
+}
+
+impl<K: Clone + Ord> Arbiter<K> {
+    /// Divides so much.
+    #[must_use]
+    pub fn new(capacity: Grant) -> Self {
+        Self {
+            capacity,
+            torrents: BTreeMap::new(),
+        }
+    }
+
+    /// There is one torrent more, which has nothing and wants nothing yet.
+    pub fn add(&mut self, key: K) {
+        self.torrents.entry(key).or_default();
+    }
+
+    /// A torrent is gone, with all that it held.
+    pub fn remove(&mut self, key: &K) {
+        self.torrents.remove(key);
+    }
+
+    /// Learns what a torrent uses and wants; returns whether that is news. Of a torrent that is
+    /// not here nothing is learnt.
+    pub fn set_demand(&mut self, key: &K, demand: Demand) -> bool {
+        let Some(share) = self.torrents.get_mut(key) else {
+            return false;
+        };
+        let is_news = share.demand != demand;
+        share.demand = demand;
+        is_news
+    }
+
+    /// Divides anew; yields what has changed.
+    pub fn divide(&mut self) -> impl Iterator<Item = (&K, Grant)> {
+        let demands: Vec<_> = self.torrents.values().map(|share| share.demand).collect();
+        let claims = |capacity: usize, floor: usize, need: fn(&Demand) -> Need| {
+            let claim = |demand| Claim::new(need(demand), floor, capacity, demands.len());
+            divide(capacity, &demands.iter().map(claim).collect::<Vec<_>>())
+        };
+        let Grant {
+            max_peers,
+            max_half_open,
+            upload_slots,
+            memory_bytes,
+        } = self.capacity;
+        let max_peers = claims(max_peers, MIN_PEERS, |demand| demand.peers);
+        let max_half_open = claims(max_half_open, MIN_HALF_OPEN, |demand| demand.half_open);
+        let upload_slots = claims(upload_slots, MIN_SLOTS, |demand| demand.upload_slots);
+        let memory_bytes = claims(memory_bytes, MIN_MEMORY, |demand| demand.memory_bytes);
+        let torrents = self.torrents.iter_mut().enumerate();
+        torrents.filter_map(move |(n, (key, share))| {
+            let grant = Grant {
+                max_peers: max_peers[n],
+                max_half_open: max_half_open[n],
+                upload_slots: upload_slots[n],
+                memory_bytes: memory_bytes[n],
+            };
+            (share.granted.replace(grant) != Some(grant)).then_some((key, grant))
+        })
+    }
+}
+
+/// Enough to learn who has what, and to be found.
+const MIN_PEERS: usize = 4;
+const MIN_HALF_OPEN: usize = 1;
+const MIN_SLOTS: usize = 1;
+/// A first pipeline with each of four peers.
+const MIN_MEMORY: usize = 16 * BLOCK_LENGTH as usize;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capacity() -> Grant {
+        Grant {
+            max_peers: 100,
+            max_half_open: 10,
+            upload_slots: 8,
+            memory_bytes: 32 << 20,
+        }
+    }
+
+    fn memory(used: usize, wanted: usize) -> Demand {
+        Demand {
+            memory_bytes: Need { used, wanted },
+            ..Demand::default()
+        }
+    }
+
+    fn granted(arbiter: &mut Arbiter<u8>) -> Vec<(u8, usize)> {
+        let changed = arbiter.divide();
+        changed
+            .map(|(&key, grant)| (key, grant.memory_bytes))
+            .collect()
+    }
+
+    #[test]
+    fn who_is_alone_has_everything() {
+        let mut arbiter = Arbiter::new(capacity());
+        arbiter.add(1);
+        let grants: Vec<_> = arbiter.divide().map(|(&key, grant)| (key, grant)).collect();
+        assert_eq!(grants, [(1, capacity())]);
+        for used in [0, 1 << 20, 32 << 20, 40 << 20] {
+            arbiter.set_demand(&1, memory(used, 2 * used));
+            assert_eq!(granted(&mut arbiter), [], "nothing changes for it");
+        }
+    }
+
+    #[test]
+    fn others_grow_into_what_is_given_back() {
+        let mut arbiter = Arbiter::new(capacity());
+        arbiter.add(1);
+        arbiter.set_demand(&1, memory(32 << 20, 64 << 20));
+        granted(&mut arbiter);
+
+        arbiter.add(2);
+        arbiter.set_demand(&2, memory(0, 64 << 20));
+        let floor = 256 << 10;
+        assert_eq!(granted(&mut arbiter), [(1, 16 << 20), (2, floor)]);
+
+        arbiter.set_demand(&1, memory(20 << 20, 64 << 20));
+        assert_eq!(granted(&mut arbiter), [(2, 12 << 20)]);
+        arbiter.set_demand(&1, memory(16 << 20, 64 << 20));
+        assert_eq!(granted(&mut arbiter), [(2, 16 << 20)]);
+        arbiter.remove(&2);
+        assert_eq!(granted(&mut arbiter), [(1, 32 << 20)]);
+    }
+
+    #[test]
+    fn a_thousand_torrents_get_a_little_each_and_no_more_than_there_is() {
+        let mut arbiter = Arbiter::new(capacity());
+        (0..1000_u32).for_each(|key| arbiter.add(key));
+        let grants: Vec<_> = arbiter.divide().map(|(_, grant)| grant).collect();
+        assert_eq!(grants.len(), 1000);
+        assert!(
+            grants
+                .iter()
+                .all(|grant| grant.upload_slots == 1 && grant.max_peers == 1)
+        );
+        let memory: usize = grants.iter().map(|grant| grant.memory_bytes).sum();
+        assert!(memory <= 32 << 20, "{memory}");
+        assert!(grants.iter().all(|grant| grant.memory_blocks() >= 2));
+    }
+
+    #[test]
+    fn a_torrent_that_is_not_here_demands_nothing() {
+        let mut arbiter: Arbiter<u8> = Arbiter::new(capacity());
+        assert!(!arbiter.set_demand(&7, memory(1, 1)));
+        assert_eq!(arbiter.divide().count(), 0);
+    }
+}
