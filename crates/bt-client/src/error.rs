@@ -1,4 +1,4 @@
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use bt_storage::StorageError;
 
@@ -20,7 +20,7 @@ pub enum SessionError {
 }
 
 /// Why a torrent was not added: something about the torrent, or about the caller.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddError {
     /// The torrent can only be joined as a v2 swarm (BEP 52).
@@ -29,6 +29,9 @@ pub enum AddError {
     /// The session has it already.
     #[error("the torrent has been added before")]
     AlreadyAdded,
+    /// Another torrent of the session keeps its data at the same place.
+    #[error("another torrent is using {}", .0.display())]
+    PathTaken(PathBuf),
 }
 
 /// Why an announce brought no answer.

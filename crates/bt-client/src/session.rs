@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bt_scheduler::Grant;
 use bt_storage::{FilePool, Storage};
 use bt_swarm::Swarm;
 use bt_tracker::{Identity, Schedule};
@@ -22,7 +23,7 @@ use crate::{
     mail::Mailbox,
     net::{self, Sockets},
     random::Seeds,
-    shared::{Shared, lock},
+    shared::{Shared, keep_dividing, lock},
     tasks::AbortOnDrop,
     torrent::{self, AddTorrent, Parts, TorrentHandle, publisher},
     trackers::{Trackers, UdpTrackers, announce_timeout},
@@ -41,7 +42,7 @@ pub struct Session {
     udp: UdpTrackers,
     seeds: Mutex<Seeds>,
     torrents: Mutex<JoinSet<()>>,
-    _listening: Vec<AbortOnDrop>,
+    _background: Vec<AbortOnDrop>,
 }
 
 /// How a [`Session`] is set up.
@@ -51,8 +52,10 @@ pub struct SessionConfig {
     pub listen_port: u16,
     /// The local address of every socket; all addresses of both families if `None`.
     pub bind: Option<IpAddr>,
-    /// Payload in memory, of all torrents together, in bytes; but a MiB of each at least.
+    /// Payload in memory, of all torrents together, in bytes.
     pub memory: usize,
+    /// Connections to peers, of all torrents together.
+    pub max_peers: usize,
     /// Files kept open at once.
     pub max_open_files: usize,
     /// Threads that hash, write and read.
@@ -67,6 +70,7 @@ impl Default for SessionConfig {
             listen_port: DEFAULT_PORT,
             bind: None,
             memory: DEFAULT_MEMORY,
+            max_peers: Grant::default().max_peers,
             max_open_files: DEFAULT_OPEN_FILES,
             disk_threads: cores(),
             min_announce_interval: MIN_ANNOUNCE_INTERVAL,
@@ -98,7 +102,11 @@ impl Session {
         let shared = Arc::new(Shared::new(
             config.bind,
             listens_on.collect(),
-            config.memory,
+            Grant {
+                max_peers: config.max_peers,
+                memory_bytes: config.memory,
+                ..Grant::default()
+            },
             buffers,
             disk,
             cores(),
@@ -108,8 +116,10 @@ impl Session {
             let accepting = inbound::accept(listener, Arc::clone(&shared), half_open.clone());
             AbortOnDrop::spawn(accepting)
         };
+        let mut background: Vec<_> = listeners.into_iter().map(listen).collect();
+        background.push(AbortOnDrop::spawn(keep_dividing(Arc::clone(&shared))));
         Ok(Self {
-            _listening: listeners.into_iter().map(listen).collect(),
+            _background: background,
             shared,
             port,
             peer_id: new_peer_id(&mut seeds),
@@ -137,7 +147,8 @@ impl Session {
             return Err(AddError::V2Only);
         }
         let (mailbox, mail) = mpsc::unbounded_channel();
-        self.shared.reserve(ids, &mailbox)?;
+        let path = torrent.root.join(torrent.info.name());
+        self.shared.reserve(ids, path, &mailbox)?;
         let (publisher, handle) = publisher(mailbox.clone(), Snapshot::before_check(&torrent));
         let info = Arc::clone(&torrent.info);
         let storage = Storage::new(torrent.root.clone(), info, Arc::clone(&self.files));
@@ -156,8 +167,6 @@ impl Session {
         let mut torrents = lock(&self.torrents);
         while torrents.try_join_next().is_some() {}
         torrents.spawn(torrent::run(parts).instrument(span));
-        drop(torrents);
-        self.shared.divide();
         Ok(handle)
     }
 

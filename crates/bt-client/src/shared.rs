@@ -1,14 +1,20 @@
 //! What the torrents and the listeners of a session have in common.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Mutex, MutexGuard, PoisonError},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use bt_scheduler::Grant;
-use bt_types::{BLOCK_LENGTH, SwarmId, TorrentIds};
+use bt_scheduler::{Arbiter, Demand, Grant};
+use bt_types::{SwarmId, TorrentIds};
 use bt_wire::Handshake;
+use tokio::{
+    sync::{Notify, Semaphore, SemaphorePermit},
+    time::sleep,
+};
 
 use crate::{
     AddError,
@@ -23,17 +29,26 @@ pub(crate) struct Shared {
     pub(crate) buffers: BufferPool,
     pub(crate) disk: Disk,
     pub(crate) check_threads: usize,
-    memory: usize,
     listens_on: Vec<SocketAddr>,
+    torrents: Mutex<Torrents>,
+    demand_changed: Notify,
+    /// Data is checked one torrent after the other: each alone keeps disk and cores busy.
+    checks: Semaphore,
+}
+
+struct Torrents {
     /// By the primary id. Peers that want a hybrid torrent by its v2 id are not answered, as we
     /// do not speak v2 yet.
-    routes: Mutex<HashMap<SwarmId, Route>>,
+    routes: HashMap<SwarmId, Route>,
+    arbiter: Arbiter<SwarmId>,
 }
 
 /// The way to one torrent. Reserved when it is added.
 #[derive(Clone)]
 struct Route {
     mailbox: Mailbox,
+    /// Its file or top folder, which is nobody else's.
+    path: PathBuf,
     /// What to say to peers; `None` until its data has been checked.
     handshake: Option<Handshake>,
 }
@@ -42,7 +57,7 @@ impl Shared {
     pub(crate) fn new(
         bind: Option<IpAddr>,
         listens_on: Vec<SocketAddr>,
-        memory: usize,
+        capacity: Grant,
         buffers: BufferPool,
         disk: Disk,
         check_threads: usize,
@@ -52,30 +67,38 @@ impl Shared {
             buffers,
             disk,
             check_threads,
-            memory,
             listens_on,
-            routes: Mutex::default(),
+            torrents: Mutex::new(Torrents {
+                routes: HashMap::new(),
+                arbiter: Arbiter::new(capacity),
+            }),
+            demand_changed: Notify::new(),
+            checks: Semaphore::new(1),
         }
     }
 
     /// Makes a torrent known to peers.
     pub(crate) fn open_to_peers(&self, ids: TorrentIds, handshake: Handshake) {
-        if let Some(route) = lock(&self.routes).get_mut(&ids.primary_swarm_id()) {
+        let torrents = &mut lock(&self.torrents);
+        if let Some(route) = torrents.routes.get_mut(&ids.primary_swarm_id()) {
             route.handshake = Some(handshake);
         }
     }
 
     /// Where to bring a connection for `id`, and what to say on it.
     pub(crate) fn route(&self, id: SwarmId) -> Option<(Mailbox, Handshake)> {
-        let routes = lock(&self.routes);
-        let route = routes.get(&id)?;
+        let torrents = lock(&self.torrents);
+        let route = torrents.routes.get(&id)?;
         Some((route.mailbox.clone(), route.handshake?))
     }
 
     /// The torrent has ended, and can be added again.
     pub(crate) fn forget(&self, ids: TorrentIds) {
-        lock(&self.routes).remove(&ids.primary_swarm_id());
-        self.divide();
+        let id = ids.primary_swarm_id();
+        let torrents = &mut *lock(&self.torrents);
+        torrents.routes.remove(&id);
+        torrents.arbiter.remove(&id);
+        torrents.divide();
     }
 
     /// Addresses under which we could dial ourselves.
@@ -87,31 +110,63 @@ impl Shared {
         })
     }
 
-    /// A torrent has been added.
-    pub(crate) fn reserve(&self, ids: TorrentIds, mailbox: &Mailbox) -> Result<(), AddError> {
-        match lock(&self.routes).entry(ids.primary_swarm_id()) {
-            Entry::Occupied(_) => Err(AddError::AlreadyAdded),
-            Entry::Vacant(vacant) => {
-                vacant.insert(Route {
-                    mailbox: mailbox.clone(),
-                    handshake: None,
-                });
-                Ok(())
-            }
+    /// A torrent is being added, whose file or top folder is at `path`.
+    pub(crate) fn reserve(
+        &self,
+        ids: TorrentIds,
+        path: PathBuf,
+        mailbox: &Mailbox,
+    ) -> Result<(), AddError> {
+        let id = ids.primary_swarm_id();
+        let torrents = &mut *lock(&self.torrents);
+        if torrents.routes.contains_key(&id) {
+            return Err(AddError::AlreadyAdded);
+        }
+        if torrents.routes.values().any(|other| other.path == path) {
+            return Err(AddError::PathTaken(path));
+        }
+        let route = Route {
+            mailbox: mailbox.clone(),
+            path,
+            handshake: None,
+        };
+        torrents.routes.insert(id, route);
+        torrents.arbiter.add(id);
+        torrents.divide();
+        Ok(())
+    }
+
+    /// A torrent tells what it could use.
+    pub(crate) fn set_demand(&self, ids: TorrentIds, demand: Demand) {
+        let torrents = &mut *lock(&self.torrents);
+        if torrents.arbiter.set_demand(&ids.primary_swarm_id(), demand) {
+            self.demand_changed.notify_one();
         }
     }
 
-    /// Grants each torrent an equal share of the memory.
-    pub(crate) fn divide(&self) {
-        let routes = lock(&self.routes);
-        let memory_bytes = share(self.memory, routes.len());
-        for route in routes.values() {
-            let grant = Grant {
-                memory_bytes,
-                ..Grant::default()
-            };
-            // One that is just ending needs none.
-            let _ = route.mailbox.send(Mail::Grant(grant));
+    /// Waits until no other torrent's data is being checked.
+    pub(crate) async fn turn_to_check(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.checks.acquire().await.ok()
+    }
+}
+
+/// Divides anew whenever demand has changed, but not for every change.
+pub(crate) async fn keep_dividing(shared: Arc<Shared>) {
+    loop {
+        shared.demand_changed.notified().await;
+        lock(&shared.torrents).divide();
+        sleep(DIVISION_INTERVAL).await;
+    }
+}
+
+impl Torrents {
+    fn divide(&mut self) {
+        for (id, grant) in self.arbiter.divide() {
+            if let Some(route) = self.routes.get(id) {
+                // One that is just ending needs none.
+                let _ = route.mailbox.send(Mail::Grant(grant));
+            }
         }
     }
 }
@@ -121,24 +176,5 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What each of so many torrents may use of the memory.
-fn share(memory: usize, torrents: usize) -> usize {
-    (memory / torrents.max(1)).max(MIN_SHARE)
-}
-
-/// 64 blocks: a torrent that cannot have a few requests under way with each of a few peers does
-/// not get ahead at all.
-const MIN_SHARE: usize = 64 * BLOCK_LENGTH as usize;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_divided_but_never_into_nothing() {
-        assert_eq!(share(32 << 20, 0), 32 << 20);
-        assert_eq!(share(32 << 20, 4), 8 << 20);
-        assert_eq!(share(32 << 20, 1000), 1 << 20);
-        assert_eq!(share(1, 1), 1 << 20);
-    }
-}
+/// As often as torrents tell their demand.
+const DIVISION_INTERVAL: Duration = Duration::from_millis(250);

@@ -100,15 +100,17 @@ impl<K: Clone + Ord> Arbiter<K> {
         self.torrents.remove(key);
     }
 
-    /// Learns what a torrent uses and wants; returns whether that is news. Of a torrent that is
-    /// not here nothing is learnt.
+    /// Learns what a torrent uses and wants; returns whether to [divide](Self::divide) anew. Of a
+    /// torrent that is not here nothing is learnt.
     pub fn set_demand(&mut self, key: &K, demand: Demand) -> bool {
         let Some(share) = self.torrents.get_mut(key) else {
             return false;
         };
-        let is_news = share.demand != demand;
+        let wanted = Demand::wanted;
+        let was_overdrawn = share.is_overdrawn();
+        let is_news = wanted(&share.demand) != wanted(&demand);
         share.demand = demand;
-        is_news
+        is_news || was_overdrawn || share.is_overdrawn()
     }
 
     /// Divides anew; yields what has changed.
@@ -137,6 +139,30 @@ impl<K: Clone + Ord> Arbiter<K> {
                 memory_bytes: memory_bytes[n],
             };
             (share.granted.replace(grant) != Some(grant)).then_some((key, grant))
+        })
+    }
+}
+
+impl Demand {
+    fn wanted(&self) -> [usize; 4] {
+        [
+            self.peers.wanted,
+            self.half_open.wanted,
+            self.upload_slots.wanted,
+            self.memory_bytes.wanted,
+        ]
+    }
+}
+
+impl Share {
+    /// Whether it holds more than it may, so that others wait.
+    fn is_overdrawn(&self) -> bool {
+        let used = &self.demand;
+        self.granted.is_some_and(|grant| {
+            used.peers.used > grant.max_peers
+                || used.half_open.used > grant.max_half_open
+                || used.upload_slots.used > grant.upload_slots
+                || used.memory_bytes.used > grant.memory_bytes
         })
     }
 }

@@ -134,6 +134,9 @@ pub enum DisconnectReason {
     /// Not a byte of payload has gone either way for long, and others wait.
     #[error("no payload either way for long, and others wait")]
     Useless,
+    /// The torrent may have fewer connections than before, and others carry more.
+    #[error("other torrents need the room")]
+    NoRoom,
     /// The torrent goes over to another tracker, and may take nobody along (BEP 27).
     #[error("the private torrent's tracker has changed")]
     TrackerSwitched,

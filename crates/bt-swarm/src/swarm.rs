@@ -5,6 +5,7 @@ mod disk;
 mod messages;
 mod requests;
 mod serving;
+mod sharing;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -153,20 +154,6 @@ impl<P: Payload> Swarm<P> {
             self.join_picker(now, conn);
             self.send_haves(conn);
             self.resolve_early_pieces(conn);
-        }
-        self.schedule_dialling();
-    }
-
-    /// Changes what this torrent may use.
-    pub fn set_grant(&mut self, now: Instant, grant: Grant) {
-        self.advance(now);
-        self.grant = grant;
-        self.choker.set_slots(grant.upload_slots);
-        self.needs_rechoke = true;
-        self.spill_excess();
-        self.starved_at = None;
-        if let Some(torrent) = &mut self.torrent {
-            torrent.picker.wake();
         }
         self.schedule_dialling();
     }

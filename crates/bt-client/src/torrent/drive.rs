@@ -168,6 +168,10 @@ impl Drive {
             if self.parts.swarm.wants_peers() {
                 self.parts.trackers.want_peers(now);
             }
+            let demand = self.parts.swarm.demand();
+            self.parts
+                .shared
+                .set_demand(self.parts.torrent.info.ids(), demand);
         }
         // What trackers tell gives the swarm more to do, and the other way round.
         loop {

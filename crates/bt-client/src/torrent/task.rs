@@ -29,16 +29,17 @@ impl Parts {
     /// Finds out which pieces are on disk; `None` if the torrent has been stopped meanwhile.
     async fn check(&mut self) -> Result<Option<Bitfield>, TorrentError> {
         let is_download = self.torrent.mode == Mode::Get;
+        let shared = Arc::clone(&self.shared);
+        let _turn = tokio::select! {
+            turn = shared.turn_to_check() => turn,
+            () = self.stop_requested() => return Ok(None),
+        };
         let storage = Arc::clone(&self.storage);
-        let mut checking = Checking::start(storage, self.shared.check_threads, is_download);
+        let mut checking = Checking::start(storage, shared.check_threads, is_download);
         let checked = loop {
             tokio::select! {
                 checked = checking.finish() => break checked?,
-                mail = self.mail.recv() => match mail {
-                    Some(Mail::Stop) | None => return Ok(None),
-                    Some(Mail::Grant(grant)) => self.swarm.set_grant(Instant::now(), grant),
-                    Some(_) => {}
-                },
+                () = self.stop_requested() => return Ok(None),
                 () = sleep(PROGRESS_INTERVAL) => self.show_progress(checking.bytes_done()),
             }
         };
@@ -51,6 +52,17 @@ impl Parts {
                 pieces_good,
                 piece_count,
             })
+        }
+    }
+
+    /// Handles mail until its owner wishes the torrent to end.
+    async fn stop_requested(&mut self) {
+        loop {
+            match self.mail.recv().await {
+                Some(Mail::Stop) | None => return,
+                Some(Mail::Grant(grant)) => self.swarm.set_grant(Instant::now(), grant),
+                Some(_) => {}
+            }
         }
     }
 

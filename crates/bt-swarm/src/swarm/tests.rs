@@ -1,5 +1,7 @@
 //! Whole swarms, joined by wires without length, on virtual time.
 
+mod sharing;
+
 use std::{net::SocketAddr, time::Duration};
 
 use bt_scheduler::Grant;
