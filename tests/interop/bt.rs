@@ -19,6 +19,7 @@ use crate::{
 /// The exit codes that users script against.
 pub(crate) mod exit {
     pub(crate) const DONE: i32 = 0;
+    pub(crate) const OTHER: i32 = 1;
     pub(crate) const USAGE: i32 = 2;
     pub(crate) const STOPPED: i32 = 3;
     pub(crate) const BAD_TORRENT: i32 = 4;
@@ -231,6 +232,12 @@ impl Bt {
             "bt ended with {exit}, expected exit code {code}"
         );
         Ok(())
+    }
+
+    /// The last event of a kind.
+    pub(crate) fn latest(&self, kind: &str) -> Outcome<Value> {
+        let event = self.process.latest_event(kind);
+        event.context(format_args!("bt reported no `{kind}`"))
     }
 
     /// The last `error` as text, whatever its fields.

@@ -10,6 +10,7 @@ mod long;
 mod resume;
 mod seed;
 mod selftest;
+mod several;
 mod trackers;
 
 use crate::harness::{Case, Outcome};
@@ -26,6 +27,7 @@ pub(crate) struct Entry {
 pub(crate) fn select(wanted: &[String], long: bool) -> Result<Vec<&'static Entry>, String> {
     let short = [
         get::CASES,
+        several::CASES,
         seed::CASES,
         resume::CASES,
         broken_peers::CASES,

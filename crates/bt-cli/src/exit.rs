@@ -40,6 +40,14 @@ impl Failure {
         self.message.is_empty()
     }
 
+    /// The failure of one thing among several.
+    pub(crate) fn of(self, name: &str) -> Self {
+        Self {
+            message: format!("{name}: {}", self.message),
+            ..self
+        }
+    }
+
     pub(crate) fn other(message: impl Into<String>) -> Self {
         Self::new(Exit::Other, message)
     }

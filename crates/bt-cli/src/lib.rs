@@ -23,6 +23,7 @@
 )]
 
 mod arguments;
+mod batch;
 mod data_path;
 mod exit;
 pub mod format;

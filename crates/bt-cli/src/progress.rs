@@ -1,22 +1,30 @@
+mod bars;
+mod words;
+
 use std::{
     io::{self, IsTerminal},
     time::{Duration, Instant},
 };
 
-use bt_client::{Snapshot, State, report::Report};
-use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::{
-    format::{bytes, duration, percent, rate},
-    json,
-    logging::{self, BARS},
+use bt_client::{
+    Snapshot,
+    report::{Report, Total},
 };
 
-/// Shows how a torrent is doing: to machines on stdout, to people on stderr.
+use self::{
+    bars::Bars,
+    words::{Amount, describe, describe_check, transfer},
+};
+use crate::{batch::Batch, exit::Failure, format::percent, json, logging};
+
+/// Shows how torrents are doing: to machines on stdout, to people on stderr.
 pub(crate) enum Progress {
-    Json,
-    /// A bar that is drawn over itself.
-    Bar(ProgressBar),
+    Json {
+        /// When the next line of all together is due.
+        next_total: Instant,
+    },
+    /// Bars that are drawn over themselves.
+    Bars(Bars),
     /// Lines now and then, where nothing can be drawn over.
     Lines {
         next: Instant,
@@ -27,9 +35,11 @@ pub(crate) enum Progress {
 impl Progress {
     pub(crate) fn new(json: bool, quiet: bool) -> Self {
         match (json, quiet, io::stderr().is_terminal()) {
-            (true, _, _) => Self::Json,
+            (true, _, _) => Self::Json {
+                next_total: Instant::now(),
+            },
             (false, true, _) => Self::Silent,
-            (false, false, true) => Self::Bar(new_bar()),
+            (false, false, true) => Self::Bars(Bars::new()),
             (false, false, false) => Self::Lines {
                 next: Instant::now() + FIRST_LINE,
             },
@@ -38,61 +48,110 @@ impl Progress {
 
     /// Peers can connect to us.
     pub(crate) fn listening(&self, port: u16) {
-        if let Self::Json = self {
+        if let Self::Json { .. } = self {
             json::print(&Report::Listening { port });
         }
     }
 
+    /// One torrent, which is all there is.
     pub(crate) fn show(&mut self, snapshot: &Snapshot) {
         match self {
-            Self::Json => json::print(&Report::of(snapshot)),
-            Self::Bar(bar) => {
-                let (done, total) = done_of(snapshot);
-                bar.set_length(total);
-                bar.set_position(done);
-                bar.set_message(describe(snapshot));
-            }
+            Self::Json { .. } => json::print(&Report::of(snapshot)),
+            Self::Bars(bars) => bars.set_total(Amount::of(snapshot), describe(snapshot)),
             Self::Lines { next } => {
-                let now = Instant::now();
-                if *next <= now {
-                    *next = now + LINE_INTERVAL;
-                    let (done, total) = done_of(snapshot);
-                    let percent = percent(done, total);
-                    logging::tell(&format!("{percent:>3}% {}", describe(snapshot)));
-                }
+                tell_if_due(next, Amount::of(snapshot), || describe(snapshot));
             }
             Self::Silent => {}
         }
+    }
+
+    /// One of several, and all of them together.
+    pub(crate) fn show_one_of(&mut self, batch: &Batch, place: usize) {
+        let snapshot = batch.snapshot(place);
+        if batch.snapshots().len() == 1 {
+            return self.show(&snapshot);
+        }
+        let total = Total::of(batch.snapshots());
+        match self {
+            Self::Json { next_total } => {
+                json::print(&Report::of(&snapshot));
+                let now = Instant::now();
+                if *next_total <= now {
+                    *next_total = now + TOTAL_INTERVAL;
+                    json::print(&Report::Total(total));
+                }
+            }
+            Self::Bars(bars) => {
+                bars.set_one(place, &snapshot);
+                bars.set_total(amount(&total), describe_all(&total));
+            }
+            Self::Lines { next } => tell_if_due(next, amount(&total), || describe_all(&total)),
+            Self::Silent => {}
+        }
+    }
+
+    /// One of them is complete, or has failed.
+    pub(crate) fn settled(&mut self, batch: &Batch, place: usize) {
+        if let Self::Bars(bars) = self {
+            bars.remove_one(place);
+            if batch.snapshots().len() > 1 {
+                let total = Total::of(batch.snapshots());
+                bars.set_total(amount(&total), describe_all(&total));
+            }
+        }
+    }
+
+    /// One of several has failed, and the others go on.
+    pub(crate) fn failed(&self, source: &str, snapshot: Option<&Snapshot>, failure: &Failure) {
+        if let Self::Json { .. } = self {
+            json::print(&Report::Failed {
+                source: source.to_owned(),
+                info_hash: snapshot.map(Snapshot::info_hash),
+                message: failure.to_string(),
+                code: failure.exit as u8,
+            });
+        }
+        logging::complain(failure);
     }
 
     /// How a check of data is doing.
     pub(crate) fn show_check(&mut self, done: u64, total: u64) {
-        if let Self::Bar(bar) = self {
-            bar.set_length(total);
-            bar.set_position(done);
-            bar.set_message(describe_check(done, total));
+        if let Self::Bars(bars) = self {
+            let amount = Amount { done, total };
+            bars.set_total(amount, describe_check(amount));
         }
     }
 
-    /// The torrent is complete; `words` tell people so.
+    /// A torrent is complete; `words` tell people so.
     pub(crate) fn complete(&mut self, snapshot: &Snapshot, words: &str) {
-        match self {
-            Self::Json => {
-                json::print(&Report::of(snapshot));
-                json::print(&Report::complete(snapshot));
-            }
-            Self::Silent => {}
-            Self::Bar(_) | Self::Lines { .. } => {
-                self.clear();
-                logging::tell(words);
-            }
+        if let Self::Json { .. } = self {
+            json::print(&Report::of(snapshot));
+            json::print(&Report::complete(snapshot));
+        } else {
+            self.tell(words);
         }
     }
 
-    /// Takes the bar away.
+    /// Nothing of several is left to do; `words` tell people what has been done.
+    pub(crate) fn all_done(&mut self, total: &Total, words: &str) {
+        if let Self::Json { .. } = self {
+            json::print(&Report::Total(total.clone()));
+        } else {
+            self.tell(words);
+        }
+    }
+
+    /// Says something for people that is worth a line of its own.
+    pub(crate) fn tell(&self, words: &str) {
+        if matches!(self, Self::Bars(_) | Self::Lines { .. }) {
+            logging::tell(words);
+        }
+    }
+
+    /// Takes the bars away.
     pub(crate) fn clear(&mut self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
+        if let Self::Bars(bars) = self {
+            bars.clear();
         }
     }
 }
@@ -104,49 +163,36 @@ impl Drop for Progress {
     }
 }
 
-fn new_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{percent:>3}% {wide_bar} {msg}");
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    BARS.add(ProgressBar::new(0).with_style(style.progress_chars("━╸·")))
-}
-
-fn done_of(snapshot: &Snapshot) -> (u64, u64) {
-    match snapshot.state {
-        State::Checking {
-            bytes_done,
-            bytes_total,
-        } => (bytes_done, bytes_total),
-        _ => (snapshot.stats.bytes_verified, snapshot.stats.bytes_total),
+fn tell_if_due(next: &mut Instant, amount: Amount, words: impl FnOnce() -> String) {
+    let now = Instant::now();
+    if *next <= now {
+        *next = now + LINE_INTERVAL;
+        let percent = percent(amount.done, amount.total);
+        logging::tell(&format!("{percent:>3}% {}", words()));
     }
 }
 
-/// Everything but the percentage, in less than 75 columns: a bar must fit beside it.
-fn describe(snapshot: &Snapshot) -> String {
-    let stats = &snapshot.stats;
-    let (done, total) = done_of(snapshot);
-    if let State::Checking { .. } = snapshot.state {
-        return describe_check(done, total);
+fn amount(total: &Total) -> Amount {
+    Amount {
+        done: total.bytes_done,
+        total: total.bytes_total,
     }
-    let mut line = format!(
-        "{} of {}  ↓ {}  ↑ {}  {}/{} peers",
-        bytes(done),
-        bytes(total),
-        rate(stats.download_rate_bytes_per_sec),
-        rate(stats.upload_rate_bytes_per_sec),
-        stats.peers_connected,
-        stats.peers_known.max(stats.peers_connected),
+}
+
+fn describe_all(total: &Total) -> String {
+    let line = transfer(
+        amount(total),
+        total.down_bytes_per_sec,
+        total.up_bytes_per_sec,
+        (total.peers_connected, total.peers_known),
+        total.eta_secs.map(Duration::from_secs),
     );
-    if let Some(left) = snapshot.time_left() {
-        line.push_str(&format!("  {} left", duration(left)));
-    }
-    line
-}
-
-fn describe_check(done: u64, total: u64) -> String {
-    format!("checking, {} of {}", bytes(done), bytes(total))
+    format!("{}/{} complete, {line}", total.complete, total.torrents)
 }
 
 /// What is over sooner needs no progress.
 const FIRST_LINE: Duration = Duration::from_secs(1);
 /// Often enough to see that it moves, seldom enough for a log file.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// As often as a torrent has something new to tell.
+const TOTAL_INTERVAL: Duration = Duration::from_millis(250);

@@ -3,7 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use bt_client::{
-    AddTorrent, Mode, Session, SessionConfig, Snapshot, State, TorrentError, TorrentHandle,
+    AddError, AddTorrent, Mode, Session, SessionConfig, Snapshot, State, TorrentError,
+    TorrentHandle, report::Total,
 };
 use bt_metainfo::Metainfo;
 use bt_storage::{ErrorKind, StorageError};
@@ -38,6 +39,21 @@ pub(crate) fn start(
     progress: &Progress,
     quiet: bool,
 ) -> Result<(Session, TorrentHandle), Failure> {
+    let session = open(network, progress, quiet)?;
+    if !quiet {
+        warn_if_lonely(network, metainfo);
+    }
+    let added = add(&session, network, metainfo, root, mode);
+    let handle = added.map_err(|error| not_added(metainfo, &error))?;
+    Ok((session, handle))
+}
+
+/// Starts a session, and tells the port.
+pub(crate) fn open(
+    network: &Network,
+    progress: &Progress,
+    quiet: bool,
+) -> Result<Session, Failure> {
     let config = SessionConfig {
         listen_port: network.port,
         memory: usize::try_from(network.memory).unwrap_or(usize::MAX),
@@ -47,23 +63,48 @@ pub(crate) fn start(
     let session = Session::start(config).map_err(|error| Failure::other(in_full(&error)))?;
     let port = session.listen_port();
     progress.listening(port);
-    if !quiet {
-        if port != network.port && network.port != 0 {
-            let wanted = network.port;
-            logging::tell(&format!("port {wanted} is taken; listening on {port}"));
-        }
-        if let Some(warning) = lonely(network, metainfo) {
-            logging::tell(warning);
-        }
+    if !quiet && port != network.port && network.port != 0 {
+        let wanted = network.port;
+        logging::tell(&format!("port {wanted} is taken; listening on {port}"));
     }
+    Ok(session)
+}
+
+/// Starts a torrent in a session.
+pub(crate) fn add(
+    session: &Session,
+    network: &Network,
+    metainfo: &Metainfo,
+    root: PathBuf,
+    mode: Mode,
+) -> Result<TorrentHandle, AddError> {
     let mut torrent = AddTorrent::new(metainfo, root, mode);
     // What the user names is asked first, each for itself.
     let named = network.tracker.iter().map(|url| vec![url.clone()]);
     torrent.trackers.splice(0..0, named);
     torrent.peers.clone_from(&network.peer);
-    let added = session.add(torrent);
-    let handle = added.map_err(|error| Failure::new(Exit::BadTorrent, in_full(&error)))?;
-    Ok((session, handle))
+    session.add(torrent)
+}
+
+pub(crate) fn not_added(metainfo: &Metainfo, error: &AddError) -> Failure {
+    let name = printable(metainfo.info().name());
+    match error {
+        AddError::PathTaken(_) => Failure::new(
+            Exit::Other,
+            format!("{name}: {}; fetch it into another folder", in_full(error)),
+        ),
+        _ => Failure::new(Exit::BadTorrent, format!("{name}: {}", in_full(error))),
+    }
+}
+
+/// Says so if there is no way to find anybody.
+pub(crate) fn warn_if_lonely(network: &Network, metainfo: &Metainfo) {
+    if let Some(warning) = lonely(network, metainfo) {
+        logging::tell(&format!(
+            "warning: {}: {warning}",
+            printable(metainfo.info().name())
+        ));
+    }
 }
 
 /// What to say if there is no way to find anybody.
@@ -72,10 +113,10 @@ fn lonely(network: &Network, metainfo: &Metainfo) -> Option<&'static str> {
     if !network.tracker.is_empty() || !network.peer.is_empty() {
         None
     } else if metainfo.tiers().iter().all(Vec::is_empty) {
-        Some("warning: this torrent names no tracker; use --tracker or --peer")
+        Some("no tracker is named; use --tracker or --peer")
     } else if !urls.any(|url| is_udp(url)) {
         Some(
-            "warning: no UDP tracker in this torrent; HTTP trackers are not supported yet; \
+            "no UDP tracker is named, and HTTP trackers are not supported yet; \
              use --tracker or --peer",
         )
     } else {
@@ -114,12 +155,11 @@ pub(crate) async fn timed_out(seconds: Option<u64>) {
 }
 
 /// Why a download was not finished, and how to go on.
-pub(crate) fn stopped(why: &str, snapshot: &Snapshot) -> Failure {
-    let stats = &snapshot.stats;
+pub(crate) fn stopped(why: &str, total: &Total) -> Failure {
     let message = format!(
         "{why} with {} of {} done; run the same command again to go on",
-        bytes(stats.bytes_verified),
-        bytes(stats.bytes_total)
+        bytes(total.bytes_done),
+        bytes(total.bytes_total)
     );
     Failure::new(Exit::Stopped, message)
 }
@@ -178,9 +218,13 @@ mod tests {
     fn who_can_find_nobody_is_told() {
         let http = "http://a/announce";
         for (trackers, words, says) in [
-            (&[][..], "", "no tracker;"),
+            (&[][..], "", "no tracker is named;"),
             (&[http], "", "no UDP tracker"),
-            (&[http, "wss://b"], "", "HTTP trackers are not supported"),
+            (
+                &[http, "wss://b"],
+                "",
+                "HTTP trackers are not supported yet",
+            ),
         ] {
             let said = lonely(&network(words), &torrent(trackers));
             assert!(said.is_some_and(|line| line.contains(says)), "{said:?}");

@@ -5,9 +5,11 @@
 //!
 //! ```json
 //! {"event":"listening","port":6881}
-//! {"event":"checking","bytes_done":1048576,"bytes_total":4194304}
-//! {"event":"progress","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
+//! {"event":"checking","info_hash":"…","bytes_done":1048576,"bytes_total":4194304}
+//! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
 //! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304}
+//! {"event":"total","torrents":2,"complete":1,"failed":0,"bytes_done":1048576,"bytes_total":4194304,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
+//! {"event":"failed","source":"b.torrent","info_hash":null,"message":"b.torrent is no valid torrent: …","code":4}
 //! {"event":"error","message":"cannot write a/b: no space left on device","code":5}
 //! ```
 
@@ -27,6 +29,8 @@ pub enum Report {
     },
     /// The data on disk is being checked.
     Checking {
+        /// Of this torrent: its v1 hash in hex, or the v2 hash of one that has no other.
+        info_hash: String,
         /// Bytes checked.
         bytes_done: u64,
         /// Bytes to check.
@@ -34,6 +38,19 @@ pub enum Report {
     },
     /// How a torrent is doing.
     Progress(Progress),
+    /// How all torrents of a command are doing together, if there are several.
+    Total(Total),
+    /// One of several torrents has failed; the others go on.
+    Failed {
+        /// What the user called it.
+        source: String,
+        /// Its hash, as in [`Progress`], if it is known.
+        info_hash: Option<String>,
+        /// What is wrong, and what to do.
+        message: String,
+        /// The exit code that the command would have for it alone.
+        code: u8,
+    },
     /// Every piece is verified and written.
     Complete {
         /// The torrent's name. Untrusted text, sanitised for a file system, not for a terminal.
@@ -56,6 +73,8 @@ pub enum Report {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Progress {
+    /// The v1 hash in hex, or the v2 hash of a torrent that has no other.
+    pub info_hash: String,
     /// `downloading`, `seeding`, `stopped` or `failed`.
     pub state: &'static str,
     /// Bytes of files in verified pieces.
@@ -84,6 +103,69 @@ pub struct Progress {
     pub eta_secs: Option<u64>,
 }
 
+/// The figures of several torrents at one moment, added up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Total {
+    /// How many there are.
+    pub torrents: usize,
+    /// Those that have everything.
+    pub complete: usize,
+    /// Those that could not go on.
+    pub failed: usize,
+    /// Bytes of files in verified pieces.
+    pub bytes_done: u64,
+    /// Bytes of all files.
+    pub bytes_total: u64,
+    /// Payload bytes received per second, smoothed.
+    pub down_bytes_per_sec: u64,
+    /// Payload bytes sent per second, smoothed.
+    pub up_bytes_per_sec: u64,
+    /// Peers with whom handshakes have been exchanged.
+    pub peers_connected: usize,
+    /// Addresses of peers that are known, connected ones included.
+    pub peers_known: usize,
+    /// Payload bytes received in this run.
+    pub downloaded: u64,
+    /// Payload bytes sent in this run.
+    pub uploaded: u64,
+    /// Payload bytes received in vain in this run.
+    pub wasted: u64,
+    /// Seconds until those that are downloading are complete, at the present rate; null if nobody
+    /// knows.
+    pub eta_secs: Option<u64>,
+}
+
+impl Total {
+    /// Adds up.
+    pub fn of<'a>(snapshots: impl IntoIterator<Item = &'a Snapshot>) -> Self {
+        let mut total = Self::default();
+        let mut left = 0;
+        for Snapshot { state, stats, .. } in snapshots {
+            total.torrents += 1;
+            match state {
+                State::Seeding => total.complete += 1,
+                State::Failed(_) => total.failed += 1,
+                State::Checking { .. } | State::Downloading | State::Stopped => {
+                    left += stats.bytes_total - stats.bytes_verified;
+                }
+            }
+            total.bytes_done += stats.bytes_verified;
+            total.bytes_total += stats.bytes_total;
+            total.down_bytes_per_sec += stats.download_rate_bytes_per_sec;
+            total.up_bytes_per_sec += stats.upload_rate_bytes_per_sec;
+            total.peers_connected += stats.peers_connected;
+            total.peers_known += stats.peers_known.max(stats.peers_connected);
+            total.downloaded += stats.downloaded;
+            total.uploaded += stats.uploaded;
+            total.wasted += stats.wasted;
+        }
+        let rate = total.down_bytes_per_sec;
+        total.eta_secs = (rate > 0 && left > 0).then(|| left.div_ceil(rate));
+        total
+    }
+}
+
 impl Report {
     /// What there is to tell about a torrent's present state.
     #[must_use]
@@ -93,6 +175,7 @@ impl Report {
                 bytes_done,
                 bytes_total,
             } => Self::Checking {
+                info_hash: snapshot.info_hash(),
                 bytes_done: *bytes_done,
                 bytes_total: *bytes_total,
             },
@@ -118,6 +201,7 @@ impl Progress {
     fn of(snapshot: &Snapshot, state: &'static str) -> Self {
         let stats = &snapshot.stats;
         Self {
+            info_hash: snapshot.info_hash(),
             state,
             bytes_done: stats.bytes_verified,
             bytes_total: stats.bytes_total,
@@ -165,7 +249,8 @@ mod tests {
         check(
             &Report::of(&snapshot),
             concat!(
-                r#"{"event":"progress","state":"downloading","bytes_done":1000,"bytes_total":4000,"#,
+                r#"{"event":"progress","info_hash":"0707070707070707070707070707070707070707","#,
+                r#""state":"downloading","bytes_done":1000,"bytes_total":4000,"#,
                 r#""pieces_done":1,"piece_count":4,"down_bytes_per_sec":100,"up_bytes_per_sec":20,"#,
                 r#""peers_connected":2,"peers_known":5,"downloaded":1100,"uploaded":30,"wasted":100,"#,
                 r#""eta_secs":30}"#
@@ -180,7 +265,26 @@ mod tests {
         };
         check(
             &Report::of(&snapshot),
-            r#"{"event":"checking","bytes_done":3,"bytes_total":4000}"#,
+            r#"{"event":"checking","info_hash":"0707070707070707070707070707070707070707","bytes_done":3,"bytes_total":4000}"#,
         );
+    }
+
+    #[test]
+    fn several_torrents_are_added_up() {
+        let (one, mut complete) = (snapshot(), snapshot());
+        complete.state = State::Seeding;
+        complete.stats.bytes_verified = 4000;
+        let total = Total::of([&one, &complete, &one]);
+        check(
+            &Report::Total(total),
+            concat!(
+                r#"{"event":"total","torrents":3,"complete":1,"failed":0,"bytes_done":6000,"#,
+                r#""bytes_total":12000,"down_bytes_per_sec":300,"up_bytes_per_sec":60,"#,
+                r#""peers_connected":6,"peers_known":15,"downloaded":3300,"uploaded":90,"#,
+                r#""wasted":300,"eta_secs":20}"#
+            ),
+        );
+        assert_eq!(Total::of([&complete]).eta_secs, None);
+        assert_eq!(Total::of([]), Total::default());
     }
 }

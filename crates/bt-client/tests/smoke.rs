@@ -202,3 +202,25 @@ async fn idle_strangers_do_not_keep_peers_out() {
     peer.read_exact(&mut [0; Handshake::LENGTH]).unwrap();
     drop(idle);
 }
+
+#[tokio::test]
+async fn two_torrents_never_write_to_one_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let tracker =
+        LocalTracker::start((Ipv4Addr::LOCALHOST, 0).into(), ServerConfig::default()).unwrap();
+    let session = session();
+    let named = |name: &str, hash: u8| {
+        let builder = InfoBuilder::new(name, 16_384).single_file(1);
+        Arc::new(builder.pieces([[hash; 20]]).build().unwrap())
+    };
+    let add = |info: &Arc<Info>| session.add(torrent(info, folder.path(), Mode::Get, &tracker));
+    let first = add(&named("a", 1)).unwrap();
+    assert_eq!(
+        add(&named("a", 2)).unwrap_err(),
+        AddError::PathTaken(folder.path().join("a"))
+    );
+    add(&named("b", 2)).unwrap();
+    in_time(first.stop()).await;
+    add(&named("a", 2)).unwrap_err();
+    add(&named("a", 3)).unwrap();
+}

@@ -4,17 +4,19 @@ use clap::Args;
 
 use super::{Network, values::parse_seconds};
 
-/// Download a torrent
+/// Download torrents
 ///
-/// Finds peers through the torrent's UDP trackers, and exits when everything is verified and
+/// Finds peers through the torrents' UDP trackers, and exits when everything is verified and
 /// written. What is in the folder already is checked first and not fetched again, so that running
-/// the same command again resumes.
+/// the same command again resumes. Several torrents share one port, one limit of memory and one of
+/// connections; if one of them fails the others go on, and the exit code is that of the first
+/// SOURCE that failed.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Get {
-    /// The .torrent file; `-` reads it from stdin
-    #[arg(value_name = "FILE.torrent")]
-    pub(crate) torrent: PathBuf,
+    /// .torrent files; `-` reads one from stdin
+    #[arg(value_name = "SOURCE", required = true)]
+    pub(crate) sources: Vec<PathBuf>,
 
     /// The folder to download into
     #[arg(short, long, value_name = "DIR", default_value = ".")]
@@ -34,8 +36,10 @@ Output with --json, one object a line:
   events may be added, none goes or changes its meaning.
 
   listening  port: the TCP port on which peers reach us
-  checking   bytes_done, bytes_total: how much of the data on disk has been checked
-  progress   a few times a second:
+  checking   info_hash (hex)
+             bytes_done, bytes_total: how much of the data on disk has been checked
+  progress   a few times a second, for each torrent:
+             info_hash (hex)
              state: \"downloading\", \"seeding\", \"stopped\" or \"failed\"
              bytes_done, bytes_total: of the files, in verified pieces, and in all
              pieces_done, piece_count: verified pieces, and all
@@ -44,11 +48,17 @@ Output with --json, one object a line:
              downloaded, uploaded, wasted: payload of this run, in bytes
              eta_secs: seconds until it is complete, at the present rate; null if unknown
   complete   name, info_hash (hex), bytes_total: everything is verified and written
+  total      a few times a second, if there are several torrents, all of them together:
+             torrents, complete, failed: how many there are, have everything, had to give up
+             and bytes_done to eta_secs as in progress, without pieces
+  failed     one of several torrents has failed, the others go on:
+             source (as given), info_hash (null if unknown), message, code
   error      message, code: what is wrong, and the exit code; the last line
 
 Examples:
   bt get debian.torrent -o ~/downloads
   bt get debian.torrent --tracker udp://tracker.example.org:6969
+  bt get *.torrent -o ~/downloads
   bt get debian.torrent --peer 192.0.2.7:6881 --timeout 600
   curl -L https://example.org/debian.torrent | bt get - --json";
 
@@ -66,7 +76,10 @@ mod tests {
         let Verb::Get(get) = arguments.verb else {
             panic!()
         };
-        assert_eq!((get.torrent, get.output), ("a.torrent".into(), "d".into()));
+        assert_eq!(
+            (get.sources, get.output),
+            (vec!["a.torrent".into()], "d".into())
+        );
         assert_eq!(get.timeout, Some(7));
         assert_eq!(get.network.tracker, ["udp://a:1", "udp://b:2"]);
         assert_eq!(get.network.peer, ["[::1]:5".parse().unwrap()]);
@@ -78,7 +91,7 @@ mod tests {
         let Verb::Get(get) = parse("bt get -").unwrap().verb else {
             panic!()
         };
-        assert_eq!((get.torrent, get.output), ("-".into(), ".".into()));
+        assert_eq!((get.sources, get.output), (vec!["-".into()], ".".into()));
         assert_eq!((get.network.port, get.network.memory), (6881, 32 << 20));
         assert_eq!(get.network.min_announce_interval, 60);
     }

@@ -1,11 +1,15 @@
-use std::time::Instant;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use bt_client::{Mode, Snapshot, State};
+use bt_client::{AddError, Mode, Session, Snapshot, State, TorrentHandle, report::Total};
 use bt_metainfo::Metainfo;
 
 use crate::{
     arguments::Get,
-    exit::Failure,
+    batch::Batch,
+    exit::{Exit, Failure},
     format::{bytes, duration, printable, rate},
     interrupt::Interrupt,
     progress::Progress,
@@ -14,52 +18,228 @@ use crate::{
 };
 
 pub(crate) fn run(get: &Get, quiet: bool) -> Result<(), Failure> {
-    let metainfo = torrent_file::read_to_transfer(&get.torrent)?;
-    transfer::block_on(download(get, &metainfo, quiet))
+    let mut sources: Vec<_> = get
+        .sources
+        .iter()
+        .map(|source| torrent_file::read_to_transfer(source))
+        .collect();
+    if sources.len() == 1 {
+        // Nothing is begun for it alone if it is bad.
+        sources = vec![Ok(sources.remove(0)?)];
+    }
+    transfer::block_on(download(get, sources, quiet))
 }
 
-async fn download(get: &Get, metainfo: &Metainfo, quiet: bool) -> Result<(), Failure> {
-    let started = Instant::now();
+async fn download(
+    get: &Get,
+    sources: Vec<Result<Metainfo, Failure>>,
+    quiet: bool,
+) -> Result<(), Failure> {
     let mut interrupt = Interrupt::listen()?;
-    let mut progress = Progress::new(get.network.json, quiet);
-    let root = get.output.clone();
-    let (_session, mut handle) =
-        transfer::start(&get.network, metainfo, root, Mode::Get, &progress, quiet)?;
-    let is_complete = |snapshot: &Snapshot| matches!(snapshot.state, State::Seeding);
+    let mut download = Download::start(get, sources, quiet)?;
     let given_up = tokio::select! {
         biased;
         () = interrupt.requested() => Some("interrupted"),
-        result = transfer::watch(&mut handle, &mut progress, is_complete) => {
+        result = download.finish() => {
             result?;
             None
         }
         () = timed_out(get.timeout) => Some("timed out"),
     };
     interrupt.end_at_next(|| {});
-    if let Some(why) = given_up {
-        progress.clear();
-        let last = handle.stop().await;
-        return Err(transfer::stopped(why, &last));
-    }
-    let snapshot = handle.snapshot();
-    progress.complete(&snapshot, &summary(&snapshot, started));
-    handle.stop().await;
-    Ok(())
+    download.end(given_up).await
 }
 
-fn summary(snapshot: &Snapshot, started: Instant) -> String {
-    let elapsed = started.elapsed();
-    let stats = &snapshot.stats;
-    let name = printable(&snapshot.name);
-    if stats.downloaded == 0 {
-        return format!("{name}: {} were here already", bytes(stats.bytes_total));
+/// One torrent, or several: what goes wrong with one of several does not stop the others.
+struct Download<'a> {
+    get: &'a Get,
+    started: Instant,
+    progress: Progress,
+    session: Session,
+    batch: Batch,
+    /// As many as in the batch.
+    torrents: Vec<Torrent>,
+    /// Which source failed, and how.
+    failures: Vec<(usize, Exit)>,
+}
+
+struct Torrent {
+    /// The place of its source.
+    source: usize,
+    /// That it is complete, or has failed.
+    is_told: bool,
+}
+
+impl<'a> Download<'a> {
+    fn start(
+        get: &'a Get,
+        sources: Vec<Result<Metainfo, Failure>>,
+        quiet: bool,
+    ) -> Result<Self, Failure> {
+        let started = Instant::now();
+        let progress = Progress::new(get.network.json, quiet);
+        let session = transfer::open(&get.network, &progress, quiet)?;
+        let mut download = Self {
+            get,
+            started,
+            progress,
+            session,
+            batch: Batch::new(),
+            torrents: Vec::new(),
+            failures: Vec::new(),
+        };
+        for (source, metainfo) in sources.into_iter().enumerate() {
+            let added = metainfo.and_then(|metainfo| download.add(source, &metainfo, quiet));
+            match added {
+                Ok(Some(handle)) => {
+                    download.batch.add(handle);
+                    download.torrents.push(Torrent {
+                        source,
+                        is_told: false,
+                    });
+                }
+                Ok(None) => {}
+                Err(failure) => download.failed(source, None, failure)?,
+            }
+        }
+        Ok(download)
     }
-    let average = stats.downloaded as f64 / elapsed.as_secs_f64();
+
+    /// `None` if another source has named the same torrent.
+    fn add(
+        &self,
+        source: usize,
+        metainfo: &Metainfo,
+        quiet: bool,
+    ) -> Result<Option<TorrentHandle>, Failure> {
+        let (network, root) = (&self.get.network, self.get.output.clone());
+        match transfer::add(&self.session, network, metainfo, root, Mode::Get) {
+            Ok(handle) => {
+                if !quiet {
+                    transfer::warn_if_lonely(network, metainfo);
+                }
+                Ok(Some(handle))
+            }
+            Err(AddError::AlreadyAdded) => {
+                let source = shown(&self.get.sources[source]);
+                self.progress
+                    .tell(&format!("{source} is the same torrent as one before it"));
+                Ok(None)
+            }
+            Err(error) => Err(transfer::not_added(metainfo, &error)),
+        }
+    }
+
+    /// Until each torrent is complete, or has failed.
+    async fn finish(&mut self) -> Result<(), Failure> {
+        while self.torrents.iter().any(|torrent| !torrent.is_told) {
+            let place = self.batch.changed().await?;
+            self.show(place)?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, place: usize) -> Result<(), Failure> {
+        let snapshot = self.batch.snapshot(place);
+        let torrent = &mut self.torrents[place];
+        match &snapshot.state {
+            State::Seeding | State::Failed(_) if torrent.is_told => {}
+            State::Seeding => {
+                torrent.is_told = true;
+                self.progress.settled(&self.batch, place);
+                let words = summary(&snapshot, self.started.elapsed());
+                self.progress.complete(&snapshot, &words);
+            }
+            State::Failed(error) => {
+                torrent.is_told = true;
+                let source = torrent.source;
+                self.progress.settled(&self.batch, place);
+                let failure = transfer::failure(error);
+                self.failed(source, Some(&snapshot), failure)?;
+            }
+            _ => self.progress.show_one_of(&self.batch, place),
+        }
+        Ok(())
+    }
+
+    /// The end of it, if there is only one.
+    fn failed(
+        &mut self,
+        source: usize,
+        snapshot: Option<&Snapshot>,
+        failure: Failure,
+    ) -> Result<(), Failure> {
+        if !self.has_several() {
+            return Err(failure);
+        }
+        let exit = failure.exit;
+        let failure = match snapshot {
+            Some(snapshot) => failure.of(&printable(&snapshot.name)),
+            None => failure,
+        };
+        let source_shown = self.get.sources[source].to_string_lossy();
+        self.progress.failed(&source_shown, snapshot, &failure);
+        self.failures.push((source, exit));
+        Ok(())
+    }
+
+    /// Stops everything; `given_up` if that was before the end, and why.
+    async fn end(mut self, given_up: Option<&str>) -> Result<(), Failure> {
+        self.progress.clear();
+        if given_up.is_none() && self.has_several() {
+            let total = Total::of(self.batch.snapshots());
+            let words = summary_of_all(&total, self.started.elapsed());
+            self.progress.all_done(&total, &words);
+        }
+        self.batch.stop().await;
+        if let Some(why) = given_up {
+            return Err(transfer::stopped(why, &Total::of(self.batch.snapshots())));
+        }
+        let of = self.get.sources.len();
+        match self.failures.iter().min_by_key(|(source, _)| *source) {
+            Some(&(_, exit)) => {
+                let count = self.failures.len();
+                let message = format!("{count} of {of} torrents failed");
+                Err(Failure::new(exit, message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn has_several(&self) -> bool {
+        self.get.sources.len() > 1
+    }
+}
+
+fn summary(snapshot: &Snapshot, elapsed: Duration) -> String {
+    let stats = &snapshot.stats;
+    let what = printable(&snapshot.name);
+    let fetched = fetched(stats.downloaded, elapsed);
+    match stats.downloaded {
+        0 => format!("{what}: {} were here already", bytes(stats.bytes_total)),
+        _ => format!("{what}: {} complete, {fetched}", bytes(stats.bytes_total)),
+    }
+}
+
+fn summary_of_all(total: &Total, elapsed: Duration) -> String {
+    let Total {
+        torrents, complete, ..
+    } = total;
+    let done = bytes(total.bytes_done);
+    let fetched = fetched(total.downloaded, elapsed);
+    format!("{complete} of {torrents} torrents complete: {done}, {fetched}")
+}
+
+fn fetched(downloaded: u64, elapsed: Duration) -> String {
+    let average = downloaded as f64 / elapsed.as_secs_f64();
     format!(
-        "{name}: {} complete, {} fetched in {} ({})",
-        bytes(stats.bytes_total),
-        bytes(stats.downloaded),
+        "{} fetched in {} ({})",
+        bytes(downloaded),
         duration(elapsed),
-        rate(average as u64),
+        rate(average as u64)
     )
+}
+
+fn shown(source: &Path) -> String {
+    printable(&source.to_string_lossy())
 }

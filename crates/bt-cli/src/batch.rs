@@ -1,0 +1,106 @@
+use std::sync::Arc;
+
+use bt_client::{Snapshot, TorrentHandle};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::exit::Failure;
+
+/// The torrents of one command, watched together.
+pub(crate) struct Batch {
+    members: Vec<Member>,
+    updates: mpsc::Receiver<Update>,
+    sender: mpsc::Sender<Update>,
+    /// One for each torrent: brings its snapshots.
+    watchers: JoinSet<()>,
+}
+
+struct Member {
+    handle: TorrentHandle,
+    snapshot: Arc<Snapshot>,
+}
+
+/// A newer snapshot of the torrent at this place; `None` if there will be no more.
+type Update = (usize, Option<Arc<Snapshot>>);
+
+impl Batch {
+    pub(crate) fn new() -> Self {
+        let (sender, updates) = mpsc::channel(MAX_UNREAD);
+        Self {
+            members: Vec::new(),
+            updates,
+            sender,
+            watchers: JoinSet::new(),
+        }
+    }
+
+    /// Within a runtime.
+    pub(crate) fn add(&mut self, handle: TorrentHandle) {
+        let place = self.members.len();
+        self.watchers
+            .spawn(watch(place, handle.clone(), self.sender.clone()));
+        self.members.push(Member {
+            snapshot: handle.snapshot(),
+            handle,
+        });
+    }
+
+    /// Waits until one of them has changed; returns which. May be interrupted.
+    ///
+    /// # Errors
+    /// If a torrent is over without having failed or been stopped: a fault of ours.
+    pub(crate) async fn changed(&mut self) -> Result<usize, Failure> {
+        // We hold a sender ourselves.
+        let Some((place, snapshot)) = self.updates.recv().await else {
+            return Err(ended());
+        };
+        match snapshot {
+            Some(snapshot) => self.members[place].snapshot = snapshot,
+            None if self.members[place].snapshot.state.is_over() => {}
+            None => return Err(ended()),
+        }
+        Ok(place)
+    }
+
+    /// How each was doing when it was last heard of.
+    pub(crate) fn snapshots(&self) -> impl ExactSizeIterator<Item = &Snapshot> + Clone {
+        self.members.iter().map(|member| &*member.snapshot)
+    }
+
+    pub(crate) fn snapshot(&self, place: usize) -> Arc<Snapshot> {
+        Arc::clone(&self.members[place].snapshot)
+    }
+
+    /// Stops all of them, and waits for it.
+    pub(crate) async fn stop(&mut self) {
+        self.watchers.abort_all();
+        let mut stopping = JoinSet::new();
+        for (place, member) in self.members.iter().enumerate() {
+            let handle = member.handle.clone();
+            stopping.spawn(async move { (place, handle.stop().await) });
+        }
+        while let Some(stopped) = stopping.join_next().await {
+            if let Ok((place, last)) = stopped {
+                self.members[place].snapshot = last;
+            }
+        }
+    }
+}
+
+/// The first snapshot is the one that was there before.
+async fn watch(place: usize, mut handle: TorrentHandle, updates: mpsc::Sender<Update>) {
+    let mut snapshot = Some(handle.snapshot());
+    loop {
+        let is_last = snapshot.is_none();
+        if updates.send((place, snapshot)).await.is_err() || is_last {
+            return;
+        }
+        snapshot = handle.next_snapshot().await;
+    }
+}
+
+fn ended() -> Failure {
+    Failure::other("the torrent ended unexpectedly")
+}
+
+/// Whoever brings more waits, and brings a newer one then.
+const MAX_UNREAD: usize = 8;

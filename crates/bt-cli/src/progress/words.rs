@@ -1,0 +1,73 @@
+//! What is told to people, in less than 75 columns.
+
+use std::time::Duration;
+
+use bt_client::{Snapshot, State};
+
+use crate::format::{bytes, duration, rate};
+
+/// How much is done, of how much: bytes verified, or bytes checked.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Amount {
+    pub(super) done: u64,
+    pub(super) total: u64,
+}
+
+impl Amount {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        match snapshot.state {
+            State::Checking {
+                bytes_done,
+                bytes_total,
+            } => Self {
+                done: bytes_done,
+                total: bytes_total,
+            },
+            _ => Self {
+                done: snapshot.stats.bytes_verified,
+                total: snapshot.stats.bytes_total,
+            },
+        }
+    }
+}
+
+/// Everything but the percentage.
+pub(super) fn describe(snapshot: &Snapshot) -> String {
+    let amount = Amount::of(snapshot);
+    if let State::Checking { .. } = snapshot.state {
+        return describe_check(amount);
+    }
+    let stats = &snapshot.stats;
+    transfer(
+        amount,
+        stats.download_rate_bytes_per_sec,
+        stats.upload_rate_bytes_per_sec,
+        (stats.peers_connected, stats.peers_known),
+        snapshot.time_left(),
+    )
+}
+
+pub(super) fn describe_check(Amount { done, total }: Amount) -> String {
+    format!("checking, {} of {}", bytes(done), bytes(total))
+}
+
+pub(super) fn transfer(
+    Amount { done, total }: Amount,
+    down_bytes_per_sec: u64,
+    up_bytes_per_sec: u64,
+    (connected, known): (usize, usize),
+    time_left: Option<Duration>,
+) -> String {
+    let mut line = format!(
+        "{} of {}  ↓ {}  ↑ {}  {connected}/{} peers",
+        bytes(done),
+        bytes(total),
+        rate(down_bytes_per_sec),
+        rate(up_bytes_per_sec),
+        known.max(connected),
+    );
+    if let Some(left) = time_left {
+        line.push_str(&format!("  {} left", duration(left)));
+    }
+    line
+}
