@@ -34,8 +34,8 @@ struct Seeded {
 }
 
 impl Seeded {
-    fn start(case: &Case<'_>, name: &str, mut payload: Payload) -> Outcome<Self> {
-        payload.name = name.to_owned();
+    fn start(case: &Case<'_>, name: &str, payload: Payload) -> Outcome<Self> {
+        let payload = payload.named(name);
         let folder = case.folder(&format!("seed-{name}"))?;
         payload.write_to(&folder)?;
         let content = folder.join(name);

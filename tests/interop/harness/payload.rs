@@ -85,6 +85,18 @@ impl Payload {
         self
     }
 
+    /// The same under another name, and with other bytes.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        for file in &mut self.files {
+            file.path.replace_range(..self.name.len(), name);
+        }
+        self.seed = name
+            .bytes()
+            .fold(self.seed, |seed, byte| mix(seed ^ u64::from(byte)));
+        self.name = name.to_owned();
+        self
+    }
+
     pub(crate) fn length(&self) -> u64 {
         self.files.iter().map(|file| file.length).sum()
     }
