@@ -14,7 +14,7 @@ use super::{Network, values::parse_seconds};
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Get {
-    /// .torrent files; `-` reads one from stdin
+    /// The .torrent files; `-` reads one from stdin
     #[arg(value_name = "SOURCE", required = true)]
     pub(crate) sources: Vec<PathBuf>,
 
