@@ -169,9 +169,6 @@ pub enum ProtocolBreach {
     /// Its bitfield is not one of this torrent.
     #[error(transparent)]
     Bitfield(#[from] bt_types::BitfieldError),
-    /// It told twice which pieces it has.
-    #[error("a second {0}")]
-    SecondBitfield(&'static str),
     /// It used a message of an extension that was not agreed on.
     #[error("{0} without the fast extension")]
     FastNotAgreed(&'static str),

@@ -13,7 +13,6 @@ pub(crate) struct EarlyPieces {
 enum Whole {
     Raw(Box<[u8]>),
     All,
-    None,
 }
 
 /// Why the early messages turn out to be no description of this torrent.
@@ -30,10 +29,6 @@ impl EarlyPieces {
 
     pub(crate) fn set_all(&mut self) {
         self.whole = Some(Whole::All);
-    }
-
-    pub(crate) fn set_none(&mut self) {
-        self.whole = Some(Whole::None);
     }
 
     /// Returns `false`, and keeps nothing, once a peer has said more than a sane torrent allows.
@@ -57,7 +52,7 @@ impl EarlyPieces {
                 Bitfield::from_wire(&bytes, count).map_err(EarlyError::Bitfield)?
             }
             Some(Whole::All) => Bitfield::full(count),
-            Some(Whole::None) | None => Bitfield::new(count),
+            None => Bitfield::new(count),
         };
         for have in self.haves {
             pieces.insert(layout.piece_index(have).map_err(EarlyError::Have)?);

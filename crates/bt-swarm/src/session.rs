@@ -32,8 +32,6 @@ pub(crate) struct Session {
     /// Since when we answer its requests; `None` while we choke it.
     pub(crate) unchoked_at: Option<Instant>,
 
-    /// It has sent one of bitfield, have-all, have-none.
-    pub(crate) has_told_pieces: bool,
     /// What it has said of its pieces while the metadata was unknown.
     pub(crate) early: EarlyPieces,
     pub(crate) uploads: Uploads,
@@ -102,7 +100,6 @@ impl Session {
             peer_interested: false,
             interest_seen_at: None,
             unchoked_at: None,
-            has_told_pieces: false,
             early: EarlyPieces::default(),
             uploads: Uploads::default(),
             offences: Offences::default(),

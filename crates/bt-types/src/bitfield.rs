@@ -154,12 +154,23 @@ impl Bitfield {
 
     /// The pieces in the set, in order.
     pub fn iter_ones(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        self.iter_where(|byte| byte)
+        bits_of(self.bytes.iter().copied())
     }
 
     /// The pieces not in the set, in order.
     pub fn iter_zeros(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        self.iter_where(|byte| !byte)
+        let len = self.len;
+        bits_of(self.bytes.iter().map(|byte| !byte)).take_while(move |piece| piece.get() < len)
+    }
+
+    /// The pieces that `self` holds and `other` lacks, in order.
+    ///
+    /// # Panics
+    /// If the two speak about different numbers of pieces.
+    pub fn iter_not_in<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = PieceIndex> + 'a {
+        assert_eq!(self.len, other.len, "bitfields of different torrents");
+        let bytes = self.bytes.iter().zip(&other.bytes);
+        bits_of(bytes.map(|(ours, theirs)| ours & !theirs))
     }
 
     /// Whether `self` holds a piece that `other` lacks. Stops at the first.
@@ -173,18 +184,6 @@ impl Bitfield {
             .iter()
             .zip(&other.bytes)
             .any(|(ours, theirs)| ours & !theirs != 0)
-    }
-
-    fn iter_where(&self, select: impl Fn(u8) -> u8) -> impl Iterator<Item = PieceIndex> {
-        let len = self.len;
-        self.bytes
-            .iter()
-            .enumerate()
-            .flat_map(move |(index, &byte)| BitsOf {
-                byte: select(byte),
-                base: index as u32 * 8,
-            })
-            .take_while(move |piece| piece.get() < len)
     }
 
     fn assert_contains(&self, piece: PieceIndex) {
@@ -201,6 +200,14 @@ impl fmt::Debug for Bitfield {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Bitfield({} of {})", self.ones, self.len)
     }
+}
+
+/// The set bits of the bytes of a bitfield, spare ones too.
+fn bits_of(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = PieceIndex> {
+    bytes.enumerate().flat_map(|(index, byte)| BitsOf {
+        byte,
+        base: index as u32 * 8,
+    })
 }
 
 /// The set bits of one byte, highest first.
@@ -291,9 +298,11 @@ mod tests {
         }
 
         #[test]
-        fn has_any_not_in_agrees_with_the_definition(a: [u8; 3], b: [u8; 3]) {
+        fn the_difference_agrees_with_the_definition(a: [u8; 3], b: [u8; 3]) {
             let (a, b) = (Bitfield::from_wire(&a, 24).unwrap(), Bitfield::from_wire(&b, 24).unwrap());
-            prop_assert_eq!(a.has_any_not_in(&b), a.iter_ones().any(|piece| !b.get(piece)));
+            let difference: Vec<_> = a.iter_ones().filter(|&piece| !b.get(piece)).collect();
+            prop_assert_eq!(a.has_any_not_in(&b), !difference.is_empty());
+            prop_assert_eq!(a.iter_not_in(&b).collect::<Vec<_>>(), difference);
         }
     }
 }

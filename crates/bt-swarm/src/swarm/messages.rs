@@ -7,7 +7,7 @@ use bt_types::{Bitfield, ConnId, Payload, PieceIndex};
 use bt_wire::{ExtendedHandshake, Message, RawBlock};
 
 use super::{Swarm, connections::EXTENDED_HANDSHAKE};
-use crate::{Event, ProtocolBreach, early::EarlyPieces};
+use crate::{Event, ProtocolBreach};
 
 impl<P: Payload> Swarm<P> {
     /// Takes a message of any content, except `piece` ([`handle_block`](Self::handle_block)).
@@ -33,24 +33,9 @@ impl<P: Payload> Swarm<P> {
             Message::NotInterested => self.handle_interest(now, conn, false),
             Message::Have(piece) => self.handle_have(now, conn, piece),
             Message::Bitfield(bytes) => self.handle_bitfield(now, conn, bytes),
-            Message::HaveAll => {
-                self.handle_all_or_none(
-                    now,
-                    conn,
-                    "have-all",
-                    Bitfield::full,
-                    EarlyPieces::set_all,
-                );
-            }
-            Message::HaveNone => {
-                self.handle_all_or_none(
-                    now,
-                    conn,
-                    "have-none",
-                    Bitfield::new,
-                    EarlyPieces::set_none,
-                );
-            }
+            Message::HaveAll => self.handle_have_all(now, conn),
+            // So we think of everybody until told otherwise.
+            Message::HaveNone => {}
             Message::Request(block) => self.handle_request(now, conn, block),
             Message::Cancel(block) => self.handle_cancel(conn, block),
             Message::Reject(block) => self.handle_reject(now, conn, block),
@@ -125,69 +110,42 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
+    /// BEP 3 wants it first and once. Some send others before it, and aria2 sends it again and
+    /// again, in place of a `have` for each piece that it has got meanwhile.
     fn handle_bitfield(&mut self, now: Instant, conn: ConnId, bytes: Box<[u8]>) {
-        if !self.first_told(now, conn, "bitfield") {
+        let Some(torrent) = &self.torrent else {
+            if let Some(session) = self.sessions.get_mut(&conn) {
+                session.early.set_raw(bytes);
+            }
             return;
-        }
-        match &self.torrent {
-            Some(torrent) => match Bitfield::from_wire(&bytes, torrent.layout.piece_count()) {
-                Ok(pieces) => self.told_pieces(now, conn, pieces),
-                Err(error) => self.breach(now, conn, error.into()),
-            },
-            None => {
-                if let Some(session) = self.sessions.get_mut(&conn) {
-                    session.early.set_raw(bytes);
-                }
-            }
-        }
-    }
-
-    fn handle_all_or_none(
-        &mut self,
-        now: Instant,
-        conn: ConnId,
-        name: &'static str,
-        pieces: fn(u32) -> Bitfield,
-        early: fn(&mut EarlyPieces),
-    ) {
-        if !self.first_told(now, conn, name) {
-            return;
-        }
-        match &self.torrent {
-            Some(torrent) => {
-                let pieces = pieces(torrent.layout.piece_count());
-                self.told_pieces(now, conn, pieces);
-            }
-            None => {
-                if let Some(session) = self.sessions.get_mut(&conn) {
-                    early(&mut session.early);
-                }
-            }
-        }
-    }
-
-    fn told_pieces(&mut self, now: Instant, conn: ConnId, mut pieces: Bitfield) {
-        // Some clients send a `have` before the bitfield that lacks it.
-        if let Some(torrent) = &self.torrent {
-            let before: Vec<_> = torrent.picker.peer_pieces(conn).iter_ones().collect();
-            for piece in before {
-                pieces.insert(piece);
-            }
-        }
-        self.set_peer_pieces(now, conn, pieces);
-    }
-
-    /// BEP 3 and 6: bitfield, have-all or have-none, once. It should be the first message, but
-    /// clients send others before it, so its place is not held against anyone.
-    fn first_told(&mut self, now: Instant, conn: ConnId, name: &'static str) -> bool {
-        let Some(session) = self.sessions.get_mut(&conn) else {
-            return false;
         };
-        let is_second = std::mem::replace(&mut session.has_told_pieces, true);
-        if is_second {
-            self.breach(now, conn, ProtocolBreach::SecondBitfield(name));
+        let told = match Bitfield::from_wire(&bytes, torrent.layout.piece_count()) {
+            Ok(told) => told,
+            Err(error) => return self.breach(now, conn, error.into()),
+        };
+        let known = torrent.picker.peer_pieces(conn);
+        if known.count_ones() == 0 {
+            self.set_peer_pieces(now, conn, told);
+        } else {
+            // Only the news cost more than a look; and what it once had it still has.
+            let news: Vec<_> = told.iter_not_in(known).collect();
+            for piece in news {
+                self.add_peer_piece(now, conn, piece);
+            }
         }
-        !is_second
+    }
+
+    fn handle_have_all(&mut self, now: Instant, conn: ConnId) {
+        let Some(torrent) = &self.torrent else {
+            if let Some(session) = self.sessions.get_mut(&conn) {
+                session.early.set_all();
+            }
+            return;
+        };
+        if !torrent.picker.peer_pieces(conn).is_full() {
+            let all = Bitfield::full(torrent.layout.piece_count());
+            self.set_peer_pieces(now, conn, all);
+        }
     }
 
     fn handle_reject(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {

@@ -335,16 +335,6 @@ fn who_breaks_the_protocol_is_dropped_with_the_reason() {
         "bitfield of 3 bytes, 2 expected for 16 pieces",
     );
     check(
-        true,
-        vec![Message::HaveNone, Message::HaveAll],
-        "a second have-all",
-    );
-    check(
-        true,
-        vec![Message::HaveAll, Message::Bitfield([0; 2].into())],
-        "a second bitfield",
-    );
-    check(
         false,
         vec![Message::HaveAll],
         "have-all without the fast extension",
@@ -364,6 +354,32 @@ fn who_breaks_the_protocol_is_dropped_with_the_reason() {
         vec![Message::Unknown { id: 99, length: 5 }; 101],
         "101 unknown messages",
     );
+}
+
+/// aria2 does so: a bitfield in place of many a `have`. What was told once stays told.
+#[test]
+fn a_peer_may_tell_again_which_pieces_it_has() {
+    let info = torrent(64 * 1024, MIB);
+    let mut swarm = lone(&info);
+    let now = epoch();
+    let conn = swarm.handle_connected(now, incoming(1)).unwrap();
+    let mut pieces_after = |message| {
+        swarm.handle_message(now, conn, message);
+        swarm.check_invariants();
+        let torrent = swarm.torrent.as_ref().unwrap();
+        torrent.picker.peer_pieces(conn).as_bytes().to_vec()
+    };
+    let bitfield = |bytes: [u8; 2]| Message::Bitfield(bytes.into());
+    assert_eq!(pieces_after(Message::HaveNone), [0, 0]);
+    assert_eq!(pieces_after(Message::Have(15)), [0, 1]);
+    assert_eq!(pieces_after(bitfield([0x80, 0])), [0x80, 1]);
+    assert_eq!(pieces_after(bitfield([0xc0, 1])), [0xc0, 1]);
+    assert_eq!(pieces_after(bitfield([0, 0])), [0xc0, 1]);
+    assert_eq!(pieces_after(Message::HaveNone), [0xc0, 1]);
+    assert_eq!(pieces_after(Message::HaveAll), [0xff, 0xff]);
+    assert_eq!(pieces_after(Message::HaveAll), [0xff, 0xff]);
+    assert_eq!(pieces_after(bitfield([0x80, 0])), [0xff, 0xff]);
+    assert_eq!(swarm.stats(now).peers_connected, 1);
 }
 
 #[test]
