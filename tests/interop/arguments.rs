@@ -3,16 +3,17 @@ use std::{env, path::PathBuf};
 use crate::harness::Settings;
 
 pub(crate) const USAGE: &str = "\
-usage: interop [--list] [--long] [--bt PATH] [--keep-on-failure] [CASE…]
+usage: interop [--list] [--long] [--jobs N] [--bt PATH] [--keep-on-failure] [CASE…]
 
   CASE               a case, or the first parts of the names of several: get, get/libtorrent
                      (selftest: the harness with foreign clients alone)
   --list             print the names of the selected cases and end
   --long             the long tier too: 256 MiB and 5,000 files
+  --jobs N           how many cases run at a time (default: 4: most of them mostly wait)
   --bt PATH          the binary to test (default: $BT_BIN, then target/release/bt)
   --keep-on-failure  leave the folder and the logs of a failed case
 
-Python with libtorrent: $BT_PYTHON, then target/tools/venv/bin/python, then /usr/bin/python3.
+Python with the newest libtorrent: $BT_PYTHON, or target/tools/venv/bin/python.
 ";
 
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl Arguments {
             settings: Settings {
                 bt: default_bt(),
                 keep_on_failure: false,
+                jobs: 4,
             },
         };
         while let Some(word) = words.next() {
@@ -46,6 +48,12 @@ impl Arguments {
                     let path = words.next().ok_or("--bt wants a path")?;
                     arguments.settings.bt = std::path::absolute(&path)
                         .map_err(|error| format!("--bt {path}: {error}"))?;
+                }
+                "--jobs" => {
+                    let jobs = words.next().and_then(|word| word.parse().ok());
+                    arguments.settings.jobs = jobs
+                        .filter(|jobs| *jobs > 0)
+                        .ok_or("--jobs wants a number of at least 1")?;
                 }
                 option if option.starts_with('-') => {
                     return Err(format!("unknown option {option}"));

@@ -250,10 +250,7 @@ impl Bt {
 
     /// Still there? A `seed` never ends by itself.
     pub(crate) fn ensure_running(&mut self) -> Outcome {
-        match self.process.poll_exit()? {
-            None => Ok(()),
-            Some(exit) => None.context(format_args!("bt ended with {exit}")),
-        }
+        self.process.ensure_running()
     }
 
     /// As Ctrl-C does.

@@ -6,29 +6,75 @@ mod exit_codes;
 mod get;
 mod hostile;
 mod inspect;
-mod long;
+mod matrix;
 mod resume;
-mod seed;
 mod selftest;
 mod several;
 mod trackers;
 
 use crate::harness::{Case, Outcome};
 
-/// One case: a name in parts, and the function that runs it.
+/// A line of a table of cases: a name in parts, and the function that runs it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) run: fn(&Case<'_>) -> Outcome,
 }
 
+/// A case as the runner takes it: from a table, or made for a client of the matrix.
+pub(crate) struct Planned {
+    pub(crate) name: String,
+    pub(crate) run: Box<dyn Fn(&Case<'_>) -> Outcome + Sync>,
+    /// Why it cannot be run on this machine.
+    pub(crate) missing: Option<String>,
+}
+
+impl Planned {
+    fn new(name: impl Into<String>, run: impl Fn(&Case<'_>) -> Outcome + Sync + 'static) -> Self {
+        Self {
+            name: name.into(),
+            run: Box::new(run),
+            missing: None,
+        }
+    }
+
+    /// Whether `wanted` is its name or whole first parts of it.
+    fn is_named(&self, wanted: &str) -> bool {
+        let rest = self.name.strip_prefix(wanted.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
 /// The cases that `wanted` names, or all but the selftests; those of the long tier only if `long`
 /// or if they are named.
-pub(crate) fn select(wanted: &[String], long: bool) -> Result<Vec<&'static Entry>, String> {
-    let short = [
+pub(crate) fn select(wanted: &[String], long: bool) -> Result<Vec<Planned>, String> {
+    if wanted.is_empty() {
+        let mut cases = short();
+        if long {
+            cases.extend(self::long());
+        }
+        return Ok(cases);
+    }
+    let selftests = planned(selftest::CASES).chain(selftest::of_clients());
+    let all: Vec<_> = short()
+        .into_iter()
+        .chain(self::long())
+        .chain(selftests)
+        .collect();
+    for wanted in wanted {
+        if !all.iter().any(|case| case.is_named(wanted)) {
+            return Err(format!("no case is called {wanted}; --list shows them"));
+        }
+    }
+    let is_wanted = |case: &Planned| wanted.iter().any(|wanted| case.is_named(wanted));
+    Ok(all.into_iter().filter(is_wanted).collect())
+}
+
+/// What CI runs.
+fn short() -> Vec<Planned> {
+    let tables = [
         get::CASES,
         several::CASES,
-        seed::CASES,
         resume::CASES,
         broken_peers::CASES,
         hostile::CASES,
@@ -37,30 +83,22 @@ pub(crate) fn select(wanted: &[String], long: bool) -> Result<Vec<&'static Entry
         exit_codes::CASES,
         inspect::CASES,
     ];
-    if wanted.is_empty() {
-        let long = long.then_some(long::CASES);
-        return Ok(short.into_iter().chain(long).flatten().collect());
-    }
-    let all: Vec<_> = short
-        .into_iter()
-        .chain([long::CASES, selftest::CASES])
-        .flatten()
-        .collect();
-    for wanted in wanted {
-        if !all.iter().any(|entry| is_named(entry, wanted)) {
-            return Err(format!("no case is called {wanted}; --list shows them"));
-        }
-    }
-    Ok(all
-        .into_iter()
-        .filter(|entry| wanted.iter().any(|w| is_named(entry, w)))
-        .collect())
+    let tables = tables.into_iter().flat_map(planned);
+    matrix::short().into_iter().chain(tables).collect()
 }
 
-/// Whether `wanted` is the entry's name or whole first parts of it.
-fn is_named(entry: &Entry, wanted: &str) -> bool {
-    let rest = entry.name.strip_prefix(wanted.trim_end_matches('/'));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// What takes minutes.
+fn long() -> Vec<Planned> {
+    matrix::long()
+        .into_iter()
+        .chain(planned(resume::LONG_CASES))
+        .collect()
+}
+
+fn planned(table: &'static [Entry]) -> impl Iterator<Item = Planned> {
+    table
+        .iter()
+        .map(|entry| Planned::new(entry.name, entry.run))
 }
 
 const MIB: u64 = 1024 * 1024;

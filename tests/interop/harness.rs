@@ -2,9 +2,10 @@
 
 mod case;
 mod failure;
+pub(crate) mod http;
 pub(crate) mod interrupt;
 pub(crate) mod payload;
-mod ports;
+pub(crate) mod ports;
 mod process;
 mod programs;
 pub(crate) mod runner;
@@ -16,5 +17,5 @@ pub(crate) use self::{
     failure::{Context, Failure, Outcome, ensure},
     payload::Payload,
     process::{Exit, Process},
-    programs::{PYTHON, Program},
+    programs::Program,
 };

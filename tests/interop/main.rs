@@ -4,12 +4,14 @@
 //!
 //! ```text
 //! cargo build --release -p bt-cli
-//! cargo run -p bt-tests --bin interop -- [--list] [--long] [--bt PATH] [--keep-on-failure] [CASE…]
+//! cargo run -p bt-tests --bin interop -- [--list] [--long] [--jobs N] [--bt PATH] [--keep-on-failure] [CASE…]
 //! ```
 //!
 //! A case is a function over a [`harness::Case`]: its own folder, its own loopback addresses, its
-//! processes ended whatever happens. Cases wait on conditions with a deadline and assert results,
-//! never speed. Adding one means writing the function in `cases/` and a line in that file's table.
+//! processes ended whatever happens; so several run at a time. Cases wait on conditions with a
+//! deadline and assert results, never speed. Adding one means writing the function in `cases/` and a
+//! line in that file's table; adding a client to the matrix, a file in `foreign/` and a line in
+//! [`foreign::CLIENTS`].
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -54,8 +56,8 @@ fn main() -> ExitCode {
         }
     };
     if arguments.list {
-        for entry in selected {
-            println!("{}", entry.name);
+        for planned in selected {
+            println!("{}", planned.name);
         }
         return ExitCode::SUCCESS;
     }

@@ -102,10 +102,13 @@ const TOOLCHAIN: &[(&[&str], &str)] = &[
 
 /// The C++ compiler builds libFuzzer; the rest are the clients and the tracker of tests/interop.
 const DEBIAN: &[&str] = &[
+    "aria2",
     "g++",
     "opentracker",
     "python3-libtorrent",
     "python3-venv",
+    "qbittorrent-nox",
+    "rtorrent",
     "transmission-cli",
     "transmission-daemon",
 ];

@@ -26,9 +26,21 @@ pub(super) const CASES: &[Entry] = &[
     },
 ];
 
+/// Of the long tier.
+pub(super) const LONG_CASES: &[Entry] = &[
+    Entry {
+        name: "long/resume/256-mib",
+        run: |case| after_kill(case, &Payload::single(256 * MIB)),
+    },
+    Entry {
+        name: "long/resume/5000-files",
+        run: |case| after_kill(case, &Payload::five_thousand_files()),
+    },
+];
+
 /// `kill -9` in the middle; the second run fetches what is missing and no more; a third needs
 /// nobody.
-pub(super) fn after_kill(case: &Case<'_>, payload: &Payload) -> Outcome {
+fn after_kill(case: &Case<'_>, payload: &Payload) -> Outcome {
     let torrent = made_by_libtorrent(case, payload, Format::V1, None)?;
     let mut seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?
         .upload_limit(payload.length() / 20)

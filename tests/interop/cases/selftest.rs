@@ -1,31 +1,17 @@
 //! The harness itself, with foreign clients only: what fails here is not the product's fault.
 
-use super::{Entry, MIB, PIECE_LENGTH, get::made_by_libtorrent};
+use super::{Entry, MIB, Planned, get::made_by_libtorrent};
 use crate::{
     foreign::{
-        Torrent,
+        CLIENTS, Client, Torrent,
         libtorrent::{Format, Libtorrent},
         opentracker::Opentracker,
-        transmission::{self, Transmission},
     },
     harness::{Case, Outcome, Payload, ensure, wait},
     own_tracker::OwnTracker,
-    tracker_client,
 };
 
 pub(super) const CASES: &[Entry] = &[
-    Entry {
-        name: "selftest/libtorrent",
-        run: from_libtorrent,
-    },
-    Entry {
-        name: "selftest/transmission",
-        run: from_transmission,
-    },
-    Entry {
-        name: "selftest/transmission-leech",
-        run: to_transmission,
-    },
     Entry {
         name: "selftest/corrupt",
         run: corrupt,
@@ -40,46 +26,35 @@ pub(super) const CASES: &[Entry] = &[
     },
 ];
 
-fn from_libtorrent(case: &Case<'_>) -> Outcome {
-    let payload = Payload::multi(8 * MIB);
-    let tracker_address = case.address()?;
-    let torrent = made_by_libtorrent(case, &payload, Format::Hybrid, Some(tracker_address))?;
-    let tracker = Opentracker::start(case, tracker_address, &torrent)?;
-    let mut seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?.seed()?;
-    tracker.wait_seeders(&torrent, 1)?;
-    leech(case, &payload, &torrent)?;
-    ensure!(
-        seeder.uploaded_when_alone()? >= payload.length(),
-        "the seeder did not count"
-    );
-    let scrape = tracker.scrape(&torrent)?;
-    ensure!(
-        scrape.completed == 1,
-        "the tracker saw {} completions",
-        scrape.completed
-    );
-    Ok(())
+/// Each client as a seeder and as a leecher, without us.
+pub(super) fn of_clients() -> Vec<Planned> {
+    let cases = CLIENTS.iter().flat_map(|client| {
+        let named = |role: &str| format!("selftest/{}/{role}", client.name());
+        let seeder = Planned::new(named("seeder"), |case| from(case, *client));
+        let leecher = Planned::new(named("leecher"), |case| to(case, *client));
+        [seeder, leecher].map(|planned| Planned {
+            missing: client.missing(),
+            ..planned
+        })
+    });
+    cases.collect()
 }
 
-fn from_transmission(case: &Case<'_>) -> Outcome {
-    let payload = Payload::multi(8 * MIB).without_empty_files();
-    let folder = case.folder("seed")?;
-    payload.write_to(&folder)?;
+fn from(case: &Case<'_>, client: &'static dyn Client) -> Outcome {
+    let payload = Payload::multi(8 * MIB);
     let tracker_address = case.address()?;
-    let url = tracker_client::url(tracker_address);
-    let content = folder.join(&payload.name);
-    let torrent = transmission::create(case, "payload", &content, PIECE_LENGTH, &url)?;
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, Some(tracker_address))?;
     let tracker = Opentracker::start(case, tracker_address, &torrent)?;
-    let seeder = Transmission::start(case, "transmission", &folder)?;
-    seeder.add(&torrent)?;
-    seeder.wait_complete(wait::TRANSFER)?;
+    let mut seeder = client.seed(case, &torrent, &case.folder("seed")?, None)?;
     ensure!(
         !seeder.has_uploaded()?,
         "uploads are counted before there are any"
     );
     tracker.wait_seeders(&torrent, 1)?;
     leech(case, &payload, &torrent)?;
-    ensure!(seeder.has_uploaded()?, "uploads are not counted");
+    wait::until("uploads are counted", wait::SOON, || {
+        Ok(seeder.has_uploaded()?.then_some(()))
+    })?;
     let scrape = tracker.scrape(&torrent)?;
     ensure!(
         scrape.completed == 1,
@@ -89,18 +64,15 @@ fn from_transmission(case: &Case<'_>) -> Outcome {
     Ok(())
 }
 
-/// As with `bt seed`, transmission is dialled.
-fn to_transmission(case: &Case<'_>) -> Outcome {
+/// As with `bt seed`, the client is dialled.
+fn to(case: &Case<'_>, client: &'static dyn Client) -> Outcome {
     let payload = Payload::multi(8 * MIB);
     let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
-    let folder = case.folder("got")?;
-    let leecher = Transmission::start(case, "transmission", &folder)?;
-    leecher.add(&torrent)?;
+    let leecher = client.leech(case, &torrent)?;
     let _seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?
         .connect(leecher.address())
         .seed()?;
-    leecher.wait_complete(wait::TRANSFER)?;
-    payload.compare_but_empty_files(&folder)
+    leecher.finish(&payload)
 }
 
 /// The corrupt seeder really serves what is bad, and its bytes are told from good ones.

@@ -1,15 +1,90 @@
 use std::{
-    fs,
+    collections::BTreeSet,
+    env, fs,
     net::SocketAddrV4,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use serde_json::Value;
 
-use super::Torrent;
-use crate::harness::{Case, Context, Exit, Outcome, PYTHON, Process, ensure, wait};
+use super::{Client, Peer, Torrent};
+use crate::{
+    arguments::workspace_target,
+    harness::{Case, Context, Exit, Outcome, Process, ensure, wait},
+};
+
+/// Which libtorrent: they are two clients, some years apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Build {
+    /// The newest, from PyPI.
+    Newest,
+    /// The one that Debian's stable release has, and so half of the seedboxes.
+    Debian,
+}
+
+impl Client for Build {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Newest => "libtorrent",
+            Self::Debian => "libtorrent-debian",
+        }
+    }
+
+    fn takes_hybrids(&self) -> bool {
+        true
+    }
+
+    fn start(
+        &self,
+        case: &Case<'_>,
+        torrent: &Torrent,
+        folder: &Path,
+        upload_limit: Option<u64>,
+    ) -> Outcome<Box<dyn Peer>> {
+        let mut peer = Libtorrent::peer(case, self.name(), torrent, folder)?;
+        peer.build = *self;
+        if let Some(limit) = upload_limit {
+            peer = peer.upload_limit(limit);
+        }
+        Ok(Box::new(peer.leech()?))
+    }
+}
+
+impl Build {
+    /// The Python that has it.
+    fn python(self) -> Outcome<PathBuf> {
+        let python = match self {
+            Self::Newest => env::var_os("BT_PYTHON").map_or_else(
+                || workspace_target().join("tools/venv/bin/python"),
+                PathBuf::from,
+            ),
+            Self::Debian => "/usr/bin/python3".into(),
+        };
+        let mut probe = Command::new(&python);
+        probe
+            .args(["-c", "import libtorrent"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        static PROBED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+        let mut probed = PROBED.lock().unwrap_or_else(PoisonError::into_inner);
+        if !probed.contains(&python) {
+            let install = match self {
+                Self::Newest => "cargo xtask install-tools",
+                Self::Debian => "apt-get install python3-libtorrent",
+            };
+            ensure!(
+                probe.status().is_ok_and(|status| status.success()),
+                "{} has no libtorrent: {install}",
+                python.display()
+            );
+            probed.insert(python.clone());
+        }
+        Ok(python)
+    }
+}
 
 /// What a torrent is made for.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +105,7 @@ pub(crate) fn create(
     trackers: &[&str],
 ) -> Outcome<Torrent> {
     let path = case.path().join(format!("{name}.torrent"));
-    let mut command = script(case)?;
+    let mut command = script(case, Build::Newest)?;
     command.arg("create").arg(content).arg(&path);
     command.args(["--piece-length", &piece_length.to_string()]);
     command.args([
@@ -65,6 +140,7 @@ pub(crate) fn create(
 #[derive(Debug)]
 pub(crate) struct Builder<'a> {
     case: &'a Case<'a>,
+    build: Build,
     name: String,
     torrent: PathBuf,
     save: PathBuf,
@@ -89,6 +165,7 @@ impl Libtorrent {
     ) -> Outcome<Builder<'a>> {
         Ok(Builder {
             case,
+            build: Build::Newest,
             name: name.to_owned(),
             torrent: torrent.path.clone(),
             save: save.to_owned(),
@@ -151,6 +228,28 @@ impl Libtorrent {
     }
 }
 
+impl Peer for Libtorrent {
+    fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
+    fn wait_complete(&mut self, patience: Duration) -> Outcome {
+        self.process
+            .wait_event("has everything", patience, |event| {
+                (event["event"] == "seeding" || event["event"] == "finished").then_some(())
+            })
+    }
+
+    fn has_uploaded(&mut self) -> Outcome<bool> {
+        self.process.ensure_running()?;
+        Ok(self.uploaded() > 0)
+    }
+
+    fn stop(mut self: Box<Self>) -> Outcome {
+        Self::stop(&mut self)
+    }
+}
+
 impl Builder<'_> {
     /// Listens there instead of on an address of its own.
     pub(crate) fn listen(mut self, address: SocketAddrV4) -> Self {
@@ -187,7 +286,7 @@ impl Builder<'_> {
     }
 
     fn start(self, ready: &str) -> Outcome<Libtorrent> {
-        let mut command = script(self.case)?;
+        let mut command = script(self.case, self.build)?;
         command
             .arg("run")
             .arg(&self.torrent)
@@ -211,12 +310,12 @@ impl Builder<'_> {
 }
 
 /// The script lies in the case's folder, so that this binary can be run from anywhere.
-fn script(case: &Case<'_>) -> Outcome<Command> {
+fn script(case: &Case<'_>, build: Build) -> Outcome<Command> {
     let path = case.path().join("libtorrent_peer.py");
     if !path.exists() {
         fs::write(&path, include_str!("../libtorrent_peer.py")).context("writing the script")?;
     }
-    let mut command = PYTHON.command()?;
+    let mut command = Command::new(build.python()?);
     command.arg(path);
     Ok(command)
 }

@@ -90,7 +90,7 @@ impl Opentracker {
 
 const OPENTRACKER: Program = Program {
     name: "opentracker",
-    package: "opentracker",
+    install: "apt-get install opentracker",
 };
 
 /// The discard service: nobody will be found there, and it is taken back at once.

@@ -1,15 +1,9 @@
-use std::{
-    fs,
-    net::SocketAddrV4,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, net::SocketAddrV4, path::Path, process::Command, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Torrent;
-use crate::harness::{Case, Context, Outcome, Process, Program, ensure, wait};
+use super::{Client, Peer, Torrent};
+use crate::harness::{Case, Context, Exit, Outcome, Process, Program, ensure, wait};
 
 /// Has transmission-create make `name.torrent` of `content`.
 pub(crate) fn create(
@@ -41,68 +35,95 @@ pub(crate) fn create(
     })
 }
 
-/// A transmission-daemon with one torrent.
+/// transmission-daemon, driven by transmission-remote.
 #[derive(Debug)]
-pub(crate) struct Transmission {
-    process: Process,
-    address: SocketAddrV4,
-    rpc: String,
-    download_dir: PathBuf,
-}
+pub(crate) struct Transmission;
 
-impl Transmission {
-    /// Starts a daemon that keeps its downloads below `download_dir`, and waits until it answers.
-    pub(crate) fn start(case: &Case<'_>, name: &str, download_dir: &Path) -> Outcome<Self> {
-        let address = case.address()?;
-        let rpc = case.address()?;
-        let config = case.folder(&format!("{name}-config"))?;
-        let settings = json!({
-            "bind-address-ipv4": address.ip(),
-            "bind-address-ipv6": "::1",
-            "peer-port": address.port(),
-            "peer-port-random-on-start": false,
-            "rpc-bind-address": rpc.ip(),
-            "rpc-port": rpc.port(),
-            "rpc-authentication-required": false,
-            "rpc-whitelist-enabled": false,
-            "rpc-host-whitelist-enabled": false,
-            "download-dir": download_dir,
-            "incomplete-dir-enabled": false,
-            "rename-partial-files": false,
-            // Only what the case says: no discovery, TCP, plain or encrypted as the other likes.
-            "dht-enabled": false,
-            "lpd-enabled": false,
-            "pex-enabled": false,
-            "utp-enabled": false,
-            "port-forwarding-enabled": false,
-            "blocklist-enabled": false,
-            "encryption": 0,
-            "message-level": 3,
-        });
+impl Client for Transmission {
+    fn name(&self) -> &'static str {
+        "transmission"
+    }
+
+    fn makes_empty_files(&self) -> bool {
+        false
+    }
+
+    /// Often it does not for half a minute and more, and it cannot be told of peers by hand.
+    fn dials_from_trackers(&self) -> bool {
+        false
+    }
+
+    fn start(
+        &self,
+        case: &Case<'_>,
+        torrent: &Torrent,
+        folder: &Path,
+        upload_limit: Option<u64>,
+    ) -> Outcome<Box<dyn Peer>> {
+        let (address, rpc) = (case.address()?, case.address()?);
+        let config = case.folder(&format!("transmission-{}", address.port()))?;
+        let settings = settings(address, rpc, folder, upload_limit);
         fs::write(config.join("settings.json"), settings.to_string())
             .context("writing transmission's settings")?;
         let mut command = DAEMON.command()?;
         command.args(["--foreground", "--config-dir"]).arg(&config);
-        let mut transmission = Self {
-            process: case.spawn(name, command)?,
+        let mut transmission = Running {
+            process: case.spawn(self.name(), command)?,
             address,
             rpc: rpc.to_string(),
-            download_dir: download_dir.to_owned(),
         };
         wait::until("transmission answers", wait::SOON, || {
-            let exit = transmission.process.poll_exit()?;
-            ensure!(exit.is_none(), "transmission-daemon ended at once");
+            transmission.process.ensure_running()?;
             Ok(transmission.remote(&["-si"]).ok())
         })?;
-        Ok(transmission)
+        transmission.add(torrent)?;
+        Ok(Box::new(transmission))
     }
+}
 
-    pub(crate) fn address(&self) -> SocketAddrV4 {
-        self.address
-    }
+fn settings(
+    address: SocketAddrV4,
+    rpc: SocketAddrV4,
+    folder: &Path,
+    upload_limit: Option<u64>,
+) -> Value {
+    json!({
+        "bind-address-ipv4": address.ip(),
+        "bind-address-ipv6": "::1",
+        "peer-port": address.port(),
+        "peer-port-random-on-start": false,
+        "rpc-bind-address": rpc.ip(),
+        "rpc-port": rpc.port(),
+        "rpc-authentication-required": false,
+        "rpc-whitelist-enabled": false,
+        "rpc-host-whitelist-enabled": false,
+        "download-dir": folder,
+        "incomplete-dir-enabled": false,
+        "rename-partial-files": false,
+        // Its unit is 1000 bytes per second.
+        "speed-limit-up-enabled": upload_limit.is_some(),
+        "speed-limit-up": upload_limit.unwrap_or(0).div_ceil(1000),
+        // Only what the case says: no discovery, TCP, plain or encrypted as the other likes.
+        "dht-enabled": false,
+        "lpd-enabled": false,
+        "pex-enabled": false,
+        "utp-enabled": false,
+        "port-forwarding-enabled": false,
+        "blocklist-enabled": false,
+        "encryption": 0,
+        "message-level": 3,
+    })
+}
 
+struct Running {
+    process: Process,
+    address: SocketAddrV4,
+    rpc: String,
+}
+
+impl Running {
     /// Adds the torrent; what lies in the download folder is checked.
-    pub(crate) fn add(&self, torrent: &Torrent) -> Outcome {
+    fn add(&self, torrent: &Torrent) -> Outcome {
         let path = torrent
             .path
             .to_str()
@@ -118,26 +139,6 @@ impl Transmission {
         })
     }
 
-    /// Waits until everything is there and no check is running.
-    pub(crate) fn wait_complete(&self, patience: Duration) -> Outcome {
-        wait::until("transmission has everything", patience, || {
-            let info = self.info()?;
-            let state = field(&info, "State").unwrap_or_default();
-            let done = field(&info, "Percent Done") == Some("100%");
-            Ok((done && ["Idle", "Seeding"].contains(&state)).then_some(()))
-        })
-        .context(format_args!(
-            "downloading to {}",
-            self.download_dir.display()
-        ))
-    }
-
-    /// Whether it has sent anything at all: it rounds the count.
-    pub(crate) fn has_uploaded(&self) -> Outcome<bool> {
-        let info = self.info()?;
-        Ok(field(&info, "Uploaded").context("no count of uploads")? != "None")
-    }
-
     fn info(&self) -> Outcome<String> {
         self.remote(&["-t", "all", "-i"])
     }
@@ -149,6 +150,33 @@ impl Transmission {
     }
 }
 
+impl Peer for Running {
+    fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
+    fn wait_complete(&mut self, patience: Duration) -> Outcome {
+        wait::until("transmission has everything", patience, || {
+            self.process.ensure_running()?;
+            let info = self.info()?;
+            // Not "Verifying".
+            let state = field(&info, "State").unwrap_or_default();
+            let done = field(&info, "Percent Done") == Some("100%");
+            Ok((done && ["Idle", "Seeding"].contains(&state)).then_some(()))
+        })
+    }
+
+    fn has_uploaded(&mut self) -> Outcome<bool> {
+        let info = self.info()?;
+        // It rounds the count, and nothing is "None".
+        Ok(field(&info, "Uploaded").context("no count of uploads")? != "None")
+    }
+
+    fn stop(mut self: Box<Self>) -> Outcome {
+        self.process.terminate()
+    }
+}
+
 /// The text after `name:` in transmission's listings.
 fn field<'a>(listing: &'a str, name: &str) -> Option<&'a str> {
     listing
@@ -157,33 +185,32 @@ fn field<'a>(listing: &'a str, name: &str) -> Option<&'a str> {
         .map(str::trim)
 }
 
-fn output(mut command: Command) -> Outcome<String> {
-    let output = command
-        .output()
-        .context(format_args!("running {command:?}"))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let complaint = String::from_utf8_lossy(&output.stderr);
+fn output(command: Command) -> Outcome<String> {
+    let doing = format!("{command:?}");
+    let mut process = Process::spawn("transmission's helper", command)?;
+    let exit = process.wait_exit(wait::TRANSFER).context(&doing)?;
+    let said = process.log().stdout().join("\n");
+    let complaint = process.log().stderr().join("\n");
     ensure!(
-        output.status.success(),
-        "{command:?}: {}\n{text}{complaint}",
-        output.status
+        exit == Exit::Code(0),
+        "{doing}: {exit}\n{said}\n{complaint}"
     );
-    Ok(text)
+    Ok(said)
 }
 
 const DAEMON: Program = Program {
     name: "transmission-daemon",
-    package: "transmission-daemon",
+    install: "apt-get install transmission-daemon",
 };
 const REMOTE: Program = Program {
     name: "transmission-remote",
-    package: "transmission-cli",
+    install: "apt-get install transmission-cli",
 };
 const CREATE: Program = Program {
     name: "transmission-create",
-    package: "transmission-cli",
+    install: "apt-get install transmission-cli",
 };
 const SHOW: Program = Program {
     name: "transmission-show",
-    package: "transmission-cli",
+    install: "apt-get install transmission-cli",
 };

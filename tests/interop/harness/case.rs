@@ -1,7 +1,7 @@
 use std::{
     cell::RefCell,
     fs,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::SocketAddrV4,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Context, Outcome, Process, ensure,
-    ports::{Addresses, free_port},
+    ports::{self, Addresses},
     process::Log,
     tempdir::TempDir,
 };
@@ -19,6 +19,8 @@ use super::{
 pub(crate) struct Settings {
     pub(crate) bt: PathBuf,
     pub(crate) keep_on_failure: bool,
+    /// How many cases run at a time.
+    pub(crate) jobs: usize,
 }
 
 /// What a case has to itself: a folder, addresses, and the logs of what it started.
@@ -59,7 +61,7 @@ impl<'a> Case<'a> {
 
     /// A port that is free on every address, for those who listen on all.
     pub(crate) fn wildcard_port(&self) -> Outcome<u16> {
-        free_port(Ipv4Addr::UNSPECIFIED)
+        ports::free_port()
     }
 
     /// The binary under test.

@@ -51,8 +51,13 @@ impl Payload {
         Self::tree(small.into_iter().chain([("large.bin", rest)]))
     }
 
+    /// About 50 MiB: most files lie within a piece.
+    pub(crate) fn five_thousand_files() -> Self {
+        Self::many(5_000, 20_000)
+    }
+
     /// `count` files of up to `max_length` bytes in folders of a hundred.
-    pub(crate) fn many(count: u64, max_length: u64) -> Self {
+    fn many(count: u64, max_length: u64) -> Self {
         let files: Vec<_> = (0..count)
             .map(|n| {
                 (
@@ -79,7 +84,7 @@ impl Payload {
         }
     }
 
-    /// transmission-create leaves empty files out of what it makes.
+    /// The same without files of no bytes.
     pub(crate) fn without_empty_files(mut self) -> Self {
         self.files.retain(|file| file.length > 0);
         self

@@ -1,6 +1,6 @@
 use std::{
     fmt, fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
@@ -39,9 +39,8 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        let mut child = command
-            .spawn()
-            .context(format_args!("starting {name} ({command:?})"))?;
+        let mut child =
+            spawn(&mut command).context(format_args!("starting {name} ({command:?})"))?;
         let log = Arc::new(Log {
             name: name.to_owned(),
             lines: Mutex::default(),
@@ -97,6 +96,13 @@ impl Process {
         }
     }
 
+    /// Asks it to end, as `kill` does, and waits until it has.
+    pub(crate) fn terminate(&mut self) -> Outcome {
+        self.signal(Signal::TERM)?;
+        self.wait_exit(wait::SOON)?;
+        Ok(())
+    }
+
     /// How it ended, once it has. All its output is in the log by then.
     pub(crate) fn poll_exit(&mut self) -> Outcome<Option<Exit>> {
         if self.exit.is_none() {
@@ -116,6 +122,14 @@ impl Process {
     pub(crate) fn wait_exit(&mut self, patience: Duration) -> Outcome<Exit> {
         let name = self.log.name.clone();
         wait::until(&format!("{name} ends"), patience, || self.poll_exit())
+    }
+
+    /// Fails if it has ended.
+    pub(crate) fn ensure_running(&mut self) -> Outcome {
+        match self.poll_exit()? {
+            None => Ok(()),
+            Some(exit) => Err(Failure::new(format!("{} ended with {exit}", self.log.name))),
+        }
     }
 
     /// The first JSON line on stdout of which `pick` makes something, past or future.
@@ -201,6 +215,18 @@ impl Process {
         }
         Ok(())
     }
+}
+
+/// Tries again while the program is still being written: to a process that another case is just
+/// starting, which holds a copy of every open file until it has become what it shall be.
+fn spawn(command: &mut Command) -> Outcome<Child> {
+    wait::until("the program can be run", wait::SOON, || {
+        match command.spawn() {
+            Ok(child) => Ok(Some(child)),
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => Ok(None),
+            Err(error) => Err(Failure::new(error.to_string())),
+        }
+    })
 }
 
 impl Drop for Process {
