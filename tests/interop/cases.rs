@@ -1,5 +1,6 @@
 //! All cases, by what they prove.
 
+mod announce;
 mod broken_peers;
 mod disk;
 mod exit_codes;
@@ -79,6 +80,7 @@ fn short() -> Vec<Planned> {
         broken_peers::CASES,
         hostile::CASES,
         trackers::CASES,
+        announce::CASES,
         disk::CASES,
         exit_codes::CASES,
         inspect::CASES,

@@ -12,7 +12,7 @@ use bt_swarm::Swarm;
 use bt_tracker::{Identity, Schedule};
 use bt_types::{PeerId, TorrentIds};
 use tokio::{sync::mpsc, task::JoinSet};
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, error_span, info};
 
 use crate::{
     AddError, SessionError, Snapshot,
@@ -163,7 +163,8 @@ impl Session {
             mail,
         };
         let name = parts.torrent.info.name();
-        let span = info_span!("torrent", name, info_hash = %ids.primary_swarm_id());
+        // At every level: whatever is logged, it is of this torrent.
+        let span = error_span!("torrent", name, info_hash = %ids.primary_swarm_id());
         let mut torrents = lock(&self.torrents);
         while torrents.try_join_next().is_some() {}
         torrents.spawn(torrent::run(parts).instrument(span));

@@ -301,7 +301,7 @@ fn refuses(case: &Case<'_>, refusal: fn(Asked) -> Vec<u8>, says: &str) -> Outcom
 }
 
 /// Wrong from the transaction id to the length.
-fn junk(asked: &Asked) -> Vec<Vec<u8>> {
+pub(super) fn junk(asked: &Asked) -> Vec<Vec<u8>> {
     let nobody = "127.0.0.1:1".parse().expect("an address");
     let other_id = Asked {
         transaction_id: !asked.transaction_id,

@@ -2,7 +2,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use bt_types::{AnnounceEvent, InfoHashV2, SwarmId};
 use clap::{
-    Args, ValueEnum,
+    Args, ValueEnum, ValueHint,
     builder::{OsStringValueParser, TypedValueParser},
     value_parser,
 };
@@ -27,7 +27,8 @@ pub(crate) struct Announce {
 
     /// The torrent: its info hash, 40 hex digits (64 of a v2 torrent), or a .torrent file; `-`
     /// reads that from stdin
-    #[arg(value_name = "HASH", value_parser = OsStringValueParser::new().try_map(parse_swarm))]
+    #[arg(value_name = "HASH", value_parser = OsStringValueParser::new().try_map(parse_swarm),
+        value_hint = ValueHint::FilePath)]
     pub(crate) swarm: Swarm,
 
     /// The port to say that we listen on

@@ -1,0 +1,201 @@
+//! The program as a shell sees it: streams, exit codes, odd paths.
+
+use std::{
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use bt_metainfo::{InfoBuilder, MetainfoBuilder};
+use tempfile::TempDir;
+
+fn bt(words: &[&str]) -> Command {
+    let mut bt = Command::new(env!("CARGO_BIN_EXE_bt"));
+    bt.args(words).env_remove("BT_LOG").stdin(Stdio::null());
+    bt
+}
+
+fn torrent(name: &str) -> Vec<u8> {
+    let info = InfoBuilder::new(name, 16_384).single_file(1);
+    MetainfoBuilder::new(info.pieces([[0; 20]]).encode()).encode()
+}
+
+/// With torrents `a` and `b`, and `bad`, which is none.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("room for a folder");
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(folder.path().join(name), bytes).expect("room for a file");
+    };
+    write("a.torrent", &torrent("a"));
+    write("b.torrent", &torrent("b"));
+    write("bad.torrent", b"<!DOCTYPE html>");
+    folder
+}
+
+fn run(folder: &Path, words: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = bt(words).current_dir(folder).output().expect("bt is built");
+    let text = |bytes| String::from_utf8(bytes).expect("bt writes UTF-8");
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn each_source_has_a_heading_if_there_are_several() {
+    let folder = folder();
+    let (code, alone, said) = run(folder.path(), &["show", "a.torrent"]);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    assert!(alone.starts_with("name          a\n"), "{alone}");
+    let (code, both, said) = run(folder.path(), &["show", "a.torrent", "b.torrent"]);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let first = format!("==> a.torrent <==\n{alone}\n==> b.torrent <==\nname          b\n");
+    assert!(both.starts_with(&first), "{both}");
+}
+
+#[test]
+fn a_source_that_fails_leaves_the_others_alone() {
+    let folder = folder();
+    let sources = ["bad.torrent", "a.torrent", "missing.torrent", "b.torrent"];
+    let words = [&["show"][..], &sources].concat();
+    let (code, shown, said) = run(folder.path(), &words);
+    assert_eq!(code, Some(4), "of the first that failed");
+    assert!(shown.contains("==> a.torrent <==") && shown.contains("==> b.torrent <=="));
+    let said: Vec<_> = said.lines().collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with("bt: bad.torrent ") && said[1].contains("missing.torrent"));
+
+    let (code, shown, _) = run(folder.path(), &[&words[..], &["--json"]].concat());
+    assert_eq!(code, Some(4));
+    let objects = shown
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let objects: Vec<serde_json::Value> = objects.collect();
+    let of = |key: &str| objects.iter().map(|it| it[key].clone()).collect::<Vec<_>>();
+    assert_eq!(of("torrent"), sources);
+    let (null, a, b) = (serde_json::Value::Null, "a".into(), "b".into());
+    assert_eq!(of("name"), [null.clone(), a, null.clone(), b]);
+    assert_eq!(of("code"), [4.into(), null.clone(), 1.into(), null]);
+}
+
+#[test]
+fn a_dash_is_stdin() {
+    let mut show = bt(&["show", "-", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = show.stdin.take().unwrap();
+    stdin.write_all(&torrent("piped")).unwrap();
+    drop(stdin);
+    let shown = show.wait_with_output().unwrap();
+    assert!(shown.status.success());
+    assert!(String::from_utf8_lossy(&shown.stdout).contains(r#""name":"piped""#));
+}
+
+/// As `head` does.
+#[test]
+fn a_reader_who_leaves_is_no_failure() {
+    let folder = folder();
+    for words in [
+        &["--help"][..],
+        &["get", "--help"],
+        &["--version"],
+        &["show", "a.torrent", "b.torrent"],
+        &["show", "a.torrent", "--json"],
+        &["completions", "zsh"],
+        &["man"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let left = bt(words).current_dir(folder.path()).stdout(writer).output();
+        let left = left.unwrap();
+        assert!(left.status.success(), "{words:?}: {}", left.status);
+        let said = String::from_utf8_lossy(&left.stderr);
+        assert_eq!(said, "", "{words:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_stdout_is_a_failure() {
+    let folder = folder();
+    for words in [
+        &["show", "a.torrent"][..],
+        &["man"],
+        &["completions", "fish"],
+    ] {
+        let full = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let failed = bt(words).current_dir(folder.path()).stdout(full).output();
+        let failed = failed.unwrap();
+        assert_eq!(failed.status.code(), Some(5), "{words:?}");
+        let said = String::from_utf8_lossy(&failed.stderr);
+        assert_eq!(
+            said,
+            "bt: cannot write to stdout: no space left on device\n"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_may_be_any_bytes() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    let folder = folder();
+    let name = OsStr::from_bytes(b"caf\xe9.torrent");
+    if fs::write(folder.path().join(name), torrent("x")).is_err() {
+        return; // some file systems take no such name
+    }
+    let here = |words: &[&str]| {
+        let mut bt = bt(words);
+        bt.current_dir(folder.path());
+        bt
+    };
+    let shown = here(&["show"]).arg(name).output().unwrap();
+    assert!(shown.status.success());
+    let verified = here(&["verify"]).arg(name).arg(".").output().unwrap();
+    assert_eq!(verified.status.code(), Some(6), "its data is not there");
+    let missing = OsStr::from_bytes(b"\xff\n");
+    let missing = here(&["show"]).arg(missing).output().unwrap();
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said:?}");
+}
+
+#[test]
+fn wrong_usage_is_code_2_and_says_what_to_do() {
+    let folder = folder();
+    for words in [
+        &[][..],
+        &["get"],
+        &["no-such-verb"],
+        &["show"],
+        &["completions", "cmd"],
+    ] {
+        let (code, shown, said) = run(folder.path(), words);
+        assert_eq!((code, shown.as_str()), (Some(2), ""), "{words:?}");
+        assert!(said.contains("--help"), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn a_log_variable_that_makes_no_sense_is_said_and_no_failure() {
+    let folder = folder();
+    let mut show = bt(&["show", "a.torrent"]);
+    let shown = show
+        .current_dir(folder.path())
+        .env("BT_LOG", "bt_client=loud")
+        .output();
+    let shown = shown.unwrap();
+    assert!(shown.status.success());
+    let said = String::from_utf8(shown.stderr).unwrap();
+    assert!(
+        said.starts_with("warning: BT_LOG") && said.lines().count() == 1,
+        "{said}"
+    );
+}
