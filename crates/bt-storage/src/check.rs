@@ -70,10 +70,10 @@ pub struct CheckProgress {
 ///
 /// Reads and hashes 8 MiB a thread at a time at most, however long pieces are.
 /// Missing or short files are found out before anything of their pieces is read. `progress` is
-/// called from all threads, not necessarily in order: after each batch of pieces, which are a MiB at
-/// least however short pieces are, and after each MiB of a piece that fills a batch by itself. Once `cancel` is set, the
-/// check ends within a few parts. The torrent's files are closed first, so that what is seen is
-/// what is there now.
+/// called from all threads, not necessarily in order: after each batch of pieces, which are a MiB or
+/// 16,384 at least, and after each MiB of a piece that fills a batch by itself. Once `cancel` is
+/// set, the check ends within a few parts. The torrent's files are closed first, so that what is
+/// seen is what is there now.
 ///
 /// # Errors
 /// If something other than a missing file or wrong bytes keeps a file from being read.

@@ -61,9 +61,10 @@
 //!   first write to them, and grow as they are written: sparse, not reserved in advance.
 //! - Within a torrent no two files share one on disk, also where a file system does not tell case or
 //!   the composition of accents apart: `bt-metainfo` has made their names different, on all systems
-//!   alike. Torrents of one name in one folder do share: files are never renamed for what lies there
-//!   already, so that the same content can be served for several torrents. If the content is not
-//!   the same they spoil each other's pieces, which a check tells; give each a folder of its own.
+//!   alike. Storages of torrents of one name in one folder do share: files are never renamed for
+//!   what lies there already, so that the same content can be found again and served for several
+//!   torrents. Two that write at a time would spoil each other's pieces, which a check tells; a
+//!   session of `bt-client` takes no second torrent for a path.
 //! - A piece is reported as verified only if a read gives back the bytes that were hashed.
 //! - What peers send never makes it panic; what its caller does against the rules may.
 //!

@@ -26,7 +26,7 @@ impl Batches {
         Self {
             next: AtomicU32::new(0),
             piece_count: layout.piece_count(),
-            pieces_per_batch: (batch / piece_length).max(1) as u32,
+            pieces_per_batch: (batch / piece_length).clamp(1, MAX_PIECES) as u32,
         }
     }
 
@@ -59,6 +59,9 @@ pub(crate) const MIN_BATCH: usize = 1 << 20;
 /// Bytes that one thread reads and hashes at once at most. Pieces that would not fit are hashed
 /// in parts of [`MIN_BATCH`], without company.
 const MAX_BATCH: usize = 8 << 20;
+/// Pieces in a batch at most: what is kept of each while it is hashed is some 200 bytes, however
+/// short it is.
+const MAX_PIECES: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -70,8 +73,12 @@ mod tests {
 
     #[test]
     fn every_piece_is_handed_out_once() {
-        for (piece_length, length) in [(64, 64 * 40_000), (1 << 20, 9 << 20), (16 << 20, 17 << 20)]
-        {
+        for (piece_length, length) in [
+            (1, 40_000),
+            (64, 64 * 40_000),
+            (1 << 20, 9 << 20),
+            (16 << 20, 17 << 20),
+        ] {
             let files = [FileExtent::data(length)];
             let layout = PieceLayout::packed(piece_length, files).unwrap();
             let batches = Batches::new(&layout);
