@@ -6,7 +6,8 @@ pub(crate) enum Exit {
     Other = 1,
     /// Stopped before completion, by `--timeout` or an interrupt.
     Stopped = 3,
-    /// The torrent is bad, or of a kind that is not supported.
+    /// The torrent is bad, or of a kind that is not supported. One that cannot be read may be good:
+    /// who removes or reports bad torrents by this code is not led astray by a typing mistake.
     BadTorrent = 4,
     /// The disk failed.
     Disk = 5,

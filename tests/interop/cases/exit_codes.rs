@@ -15,6 +15,10 @@ pub(super) const CASES: &[Entry] = &[
         run: bad_torrent,
     },
     Entry {
+        name: "exit-codes/unreadable-torrent",
+        run: unreadable_torrent,
+    },
+    Entry {
         name: "exit-codes/v2-only",
         run: v2_only,
     },
@@ -67,6 +71,20 @@ fn bad_torrent(case: &Case<'_>) -> Outcome {
         left_behind == 0,
         "{left_behind} things were made for torrents that are none"
     );
+    Ok(())
+}
+
+/// Nobody knows whether they are bad.
+fn unreadable_torrent(case: &Case<'_>) -> Outcome {
+    let folder = case.folder("a-folder")?;
+    for path in [case.path().join("missing.torrent"), folder] {
+        for verb in ["show", "get"] {
+            let finished = bt::run(case, [verb.as_ref(), path.as_os_str()], wait::SOON)?;
+            let finished = finished.ensure_exit(exit::OTHER)?;
+            let line = finished.one_line()?;
+            ensure!(line.contains("cannot read"), "bt {verb} says {line}");
+        }
+    }
     Ok(())
 }
 

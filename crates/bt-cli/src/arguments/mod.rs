@@ -76,10 +76,10 @@ impl Verb {
 const AFTER_HELP: &str = "\
 Exit codes:
   0  done
-  1  failed for another reason
+  1  failed for another reason, as when a .torrent is not there or cannot be read
   2  wrong usage
   3  stopped before completion (--timeout, interrupt)
-  4  the torrent is bad, or of a kind that is not supported yet
+  4  the torrent was read and is bad, or of a kind that is not supported yet
   5  the disk failed (full, permission)
   6  data failed verification
 
