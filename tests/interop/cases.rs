@@ -2,6 +2,7 @@
 
 mod announce;
 mod broken_peers;
+mod corpus;
 mod disk;
 mod exit_codes;
 mod get;
@@ -84,6 +85,7 @@ fn short() -> Vec<Planned> {
         disk::CASES,
         exit_codes::CASES,
         inspect::CASES,
+        corpus::CASES,
     ];
     let tables = tables.into_iter().flat_map(planned);
     matrix::short().into_iter().chain(tables).collect()
@@ -94,6 +96,7 @@ fn long() -> Vec<Planned> {
     matrix::long()
         .into_iter()
         .chain(planned(resume::LONG_CASES))
+        .chain(planned(corpus::LONG_CASES))
         .collect()
 }
 

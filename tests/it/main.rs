@@ -1,3 +1,4 @@
 //! Scenarios on virtual time: no socket, no file, no sleep.
 
+mod corpus;
 mod swarms;

@@ -1,4 +1,4 @@
-//! Worlds of real swarms on virtual time.
+//! Worlds of real swarms on virtual time, and a [`corpus`] of odd torrents.
 //!
 //! A [`World`] joins [`bt_swarm::Swarm`]s by lines, disks and a tracker from `bt-sim`: the code that
 //! decides is the code that users run, only sockets, files and the clock are made up. A block's
@@ -6,6 +6,7 @@
 //! one run, to the last bit.
 
 mod bound;
+pub mod corpus;
 mod node;
 mod report;
 mod tag;

@@ -66,6 +66,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Write docs/corpus.md, the page of odd torrents, and the fuzz seeds that are made of them
+    Corpus,
     /// Record `bt demo` in a terminal for the README (docs/demo.svg)
     Picture,
     /// What each crate brings along when it is used alone
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         Command::Readme { check: false } => readme::write(),
         Command::Interop { args } => run::interop(&args),
         Command::Sim { args } => run::sim(&args),
+        Command::Corpus => run::corpus(),
         Command::Picture => picture::record(),
         Command::Deps => deps::run(),
         Command::Ci => tiers::short(),

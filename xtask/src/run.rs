@@ -23,6 +23,11 @@ pub(crate) fn sim(args: &[String]) -> Result {
     Cmd::new(release_binary("sim")).args(args).run()
 }
 
+/// The page of odd torrents and the fuzz seeds; `cargo test` says when they are not current.
+pub(crate) fn corpus() -> Result {
+    Cmd::cargo(&["run", "-p", "bt-tests", "--bin", "corpus"]).run()
+}
+
 /// Where a release build puts `name`, as a path from the workspace's root.
 pub(crate) fn release_binary(name: &str) -> String {
     workspace::short(&workspace::target_dir().join("release").join(name))
