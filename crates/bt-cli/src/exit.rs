@@ -1,9 +1,11 @@
-/// The exit codes of failures, which scripts rely on. 0 is success; 2, wrong usage, is clap's.
+/// The exit codes of failures, which scripts rely on. 0 is success.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub(crate) enum Exit {
     /// Failed for a reason that has no code of its own.
     Other = 1,
+    /// Wrong usage, as clap says where it notices.
+    Usage = 2,
     /// Stopped before completion, by `--timeout` or an interrupt.
     Stopped = 3,
     /// The torrent is bad, or of a kind that is not supported. One that cannot be read may be good:

@@ -91,6 +91,7 @@ fn obey(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.verb {
         Verb::Get(get) => verbs::get::run(get, arguments.quiet),
         Verb::Seed(seed) => verbs::seed::run(seed, arguments.quiet),
+        Verb::Create(create) => verbs::create::run(create, arguments.quiet),
         Verb::Show(show) => verbs::show::run(show),
         Verb::Verify(verify) => verbs::verify::run(verify, arguments.quiet),
         Verb::Announce(announce) => verbs::announce::run(announce),

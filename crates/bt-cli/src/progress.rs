@@ -116,9 +116,18 @@ impl Progress {
 
     /// How a check of data is doing.
     pub(crate) fn show_check(&mut self, done: u64, total: u64) {
-        if let Self::Bars(bars) = self {
-            let amount = Amount { done, total };
-            bars.set_total(amount, describe_check(amount));
+        if let Self::Bars(_) = self {
+            self.show_work(done, total, || describe_check(Amount { done, total }));
+        }
+    }
+
+    /// How anything is doing that has so many bytes.
+    pub(crate) fn show_work(&mut self, done: u64, total: u64, words: impl FnOnce() -> String) {
+        let amount = Amount { done, total };
+        match self {
+            Self::Bars(bars) => bars.set_total(amount, words()),
+            Self::Lines { next } => tell_if_due(next, amount, words),
+            Self::Json { .. } | Self::Silent => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod announce;
 mod completions;
+mod create;
 mod demo;
 mod get;
 mod man;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use self::{
     announce::{Announce, Swarm},
     completions::Completions,
+    create::{Create, Links},
     demo::Demo,
     get::Get,
     man::Man,
@@ -49,6 +51,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Verb {
     Get(Get),
     Seed(Seed),
+    Create(Box<Create>),
     Show(Show),
     Verify(Verify),
     Announce(Announce),
@@ -63,6 +66,7 @@ impl Verb {
         match self {
             Self::Get(get) => get.network.json,
             Self::Seed(seed) => seed.network.json,
+            Self::Create(create) => create.json,
             Self::Demo(demo) => demo.json,
             Self::Show(_)
             | Self::Verify(_)

@@ -2,6 +2,7 @@
 
 pub(crate) mod announce;
 pub(crate) mod completions;
+pub(crate) mod create;
 pub(crate) mod demo;
 pub(crate) mod get;
 pub(crate) mod man;

@@ -1,0 +1,209 @@
+use std::{
+    num::NonZero,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+use bt_storage::create::{Content, CreateError, HashProgress, hash_pieces};
+use bt_types::PieceLayout;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+mod draft;
+mod output;
+mod pace;
+mod selection;
+mod summary;
+
+use self::{
+    draft::Draft,
+    output::Output,
+    pace::Pace,
+    summary::{Created, Event},
+};
+use crate::{
+    arguments::Create,
+    exit::{Exit, Failure},
+    format::{bytes, in_full, printable, reason},
+    interrupt::Interrupt,
+    json, logging, transfer,
+};
+
+pub(crate) fn run(create: &Create, quiet: bool) -> Result<(), Failure> {
+    let tell = |line: &str| {
+        if !quiet {
+            logging::tell(line);
+        }
+    };
+    let name = name_of(create)?;
+    let output = Output::of(create, &name)?;
+    transfer::block_on(async {
+        let mut interrupt = Interrupt::listen()?;
+        let content = Arc::new(find(create, &output, &mut interrupt).await?);
+        for note in summary::notes(&content) {
+            tell(&note);
+        }
+        let draft = Draft::new(create, &name, &content)?;
+        for warning in draft.warnings() {
+            tell(&warning);
+        }
+        output.probe()?;
+
+        let started = Instant::now();
+        let show = Pace::new(create.json, quiet || output.is_stdout());
+        let hashes = hash(create, &content, draft.layout(), show, interrupt).await?;
+        let (torrent, bytes) = draft.finish(hashes)?;
+        output.write(&bytes)?;
+        let created = Created::new(&torrent, &content, output.path());
+        tell(&created.in_words(started.elapsed()));
+        if create.json {
+            json::print(&Event::Created(created));
+        }
+        Ok(())
+    })
+}
+
+/// What the torrent is called, and those who download it get.
+fn name_of(create: &Create) -> Result<String, Failure> {
+    if let Some(name) = &create.name {
+        return Ok(name.clone());
+    }
+    let shown = shown(&create.path);
+    let name = match create.path.file_name() {
+        Some(name) => Some(name.to_owned()),
+        // `.`, `..`
+        None => create
+            .path
+            .canonicalize()
+            .map_err(|error| Failure::other(format!("cannot read {shown}: {}", reason(&error))))?
+            .file_name()
+            .map(ToOwned::to_owned),
+    };
+    let name = name.ok_or_else(|| {
+        Failure::other(format!(
+            "{shown} has no name that the torrent could have; --name gives it one"
+        ))
+    })?;
+    name.into_string().map_err(|_| {
+        let message = format!("the name of {shown} is not UTF-8; --name gives the torrent another");
+        Failure::other(message)
+    })
+}
+
+/// The files, or the end if the user has had enough.
+async fn find(
+    create: &Create,
+    output: &Output,
+    interrupt: &mut Interrupt,
+) -> Result<Content, Failure> {
+    let (create, own) = (create.clone(), output.below(&create.path));
+    let finding: JoinHandle<_> = spawn_blocking(move || {
+        selection::with(&create, own, |selection| {
+            Content::find(&create.path, selection)
+        })
+    });
+    let found = tokio::select! {
+        biased;
+        () = interrupt.requested() => {
+            let message = "interrupted while looking for files; no torrent was made";
+            return Err(Failure::new(Exit::Stopped, message));
+        }
+        found = finding => found,
+    };
+    match found {
+        Ok(found) => found.map_err(|error| failure(&error)),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// The hashes, or the end if the user has had enough.
+async fn hash(
+    create: &Create,
+    content: &Arc<Content>,
+    layout: &Arc<PieceLayout>,
+    pace: Pace,
+    mut interrupt: Interrupt,
+) -> Result<Vec<[u8; 20]>, Failure> {
+    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = create.threads.map_or_else(cores, usize::from);
+    let cancel = Arc::new(AtomicBool::new(false));
+    let mut hashing = spawn_blocking({
+        let (content, layout) = (Arc::clone(content), Arc::clone(layout));
+        let cancel = Arc::clone(&cancel);
+        move || {
+            let pace = Mutex::new(pace);
+            let show = |now: HashProgress| {
+                let mut pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
+                pace.show(now.bytes_done, now.bytes_total);
+            };
+            hash_pieces(&content, &layout, threads, &show, &cancel)
+        }
+    });
+    let hashed = tokio::select! {
+        biased;
+        () = interrupt.requested() => {
+            cancel.store(true, Ordering::Relaxed);
+            interrupt.end_at_next(|| {});
+            hashing.await
+        }
+        hashed = &mut hashing => hashed,
+    };
+    match hashed {
+        Ok(Ok(Some(hashes))) => Ok(hashes),
+        Ok(Ok(None)) => {
+            let all = bytes(content.length());
+            let message =
+                format!("interrupted before all of {all} were hashed; no torrent was made");
+            Err(Failure::new(Exit::Stopped, message))
+        }
+        Ok(Err(error)) => Err(failure(&error)),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn failure(error: &CreateError) -> Failure {
+    let (exit, advice) = match error {
+        CreateError::Disk(error) => match error.source.kind() {
+            // Not there at all: a slip rather than a broken disk.
+            std::io::ErrorKind::NotFound => (Exit::Other, ""),
+            std::io::ErrorKind::PermissionDenied => (
+                Exit::Disk,
+                "; give yourself the right to, or leave it out with --exclude",
+            ),
+            _ => (Exit::Disk, ""),
+        },
+        CreateError::Link(_) => (
+            Exit::Other,
+            "; --links follow takes in what such links lead to, --links skip leaves them out",
+        ),
+        CreateError::LinkLoop(_) => (
+            Exit::Other,
+            "; leave it out with --exclude, or all links with --links skip",
+        ),
+        CreateError::NotUtf8(_) => (Exit::Other, "; rename it, or leave it out with --exclude"),
+        CreateError::Changed(_) => (
+            Exit::Other,
+            "; run the same command again once nobody writes to it",
+        ),
+        _ => (Exit::Other, ""),
+    };
+    Failure::new(exit, format!("{}{advice}", printable(&in_full(error))))
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
+/// A path below the content, for people.
+fn shown_below(path: &[String]) -> String {
+    printable(&path.join("/"))
+}
+
+/// Where a torrent of this name goes if nothing else is said.
+fn file_of(name: &str) -> PathBuf {
+    PathBuf::from(format!("{name}.torrent"))
+}

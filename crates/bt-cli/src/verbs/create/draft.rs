@@ -1,0 +1,238 @@
+use std::{
+    env,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bt_metainfo::{InfoBuilder, Metainfo, MetainfoBuilder, suggest_piece_length};
+use bt_storage::create::{Content, Reason};
+use bt_types::{FileExtent, LayoutError, PieceLayout};
+
+use super::{shown, shown_below};
+use crate::{
+    arguments::Create,
+    exit::Failure,
+    format::{bytes, printable},
+};
+
+/// A torrent that lacks nothing but the hashes, and was found right otherwise.
+pub(super) struct Draft {
+    info: InfoBuilder,
+    around: Around,
+    /// The torrent with zeros for hashes.
+    checked: Metainfo,
+    /// A name in it that would be another on disk, as it is and as it would be, and how many.
+    renamed: Option<(String, String, usize)>,
+}
+
+/// What stands around the info dictionary.
+struct Around {
+    tiers: Vec<Vec<String>>,
+    web_seeds: Vec<String>,
+    comment: Option<String>,
+    created_by: Option<String>,
+    creation_date: Option<i64>,
+}
+
+impl Draft {
+    pub(super) fn new(create: &Create, name: &str, content: &Content) -> Result<Self, Failure> {
+        let length = content.length();
+        if length == 0 {
+            return Err(nothing(create, content));
+        }
+        let piece_length = create
+            .piece_length
+            .unwrap_or_else(|| suggest_piece_length(length));
+        let layout = layout(content, piece_length)?;
+        let info = info(create, name, content, piece_length);
+        let around = Around::of(create, content)?;
+        let zeros = (0..layout.piece_count()).map(|_| [0; 20]);
+        let checked = around.torrent(info.clone().pieces(zeros))?.0;
+        around.check(&checked)?;
+        Ok(Self {
+            renamed: renamed(name, content, &checked),
+            info,
+            around,
+            checked,
+        })
+    }
+
+    pub(super) fn layout(&self) -> &Arc<PieceLayout> {
+        self.checked.info().layout()
+    }
+
+    /// What the user may not have meant.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some((is, becomes, count)) = &self.renamed {
+            let others = match count - 1 {
+                0 => String::new(),
+                more => format!(" (and so with {more} more)"),
+            };
+            warnings.push(format!(
+                "not every system takes the name {is}: bt get writes {becomes}, which bt seed and \
+                 bt verify look for{others}"
+            ));
+        }
+        if self.checked.info().is_private() && self.checked.tiers().is_empty() {
+            let warning =
+                "nobody will find peers: the torrent is private and names no tracker (-t)";
+            warnings.push(warning.to_owned());
+        }
+        warnings
+    }
+
+    /// The torrent, and its bytes.
+    pub(super) fn finish(self, hashes: Vec<[u8; 20]>) -> Result<(Metainfo, Vec<u8>), Failure> {
+        drop(self.checked);
+        self.around.torrent(self.info.pieces(hashes))
+    }
+}
+
+impl Around {
+    fn of(create: &Create, content: &Content) -> Result<Self, Failure> {
+        let tiers = create.tiers.iter().map(|tier| tier.0.clone());
+        let web_seeds = create.web_seeds.iter().map(|url| {
+            // Clients append the path of a file to what ends with a slash, and ask for the rest as
+            // it is.
+            let lacks_slash = !content.is_single_file && !url.ends_with('/');
+            format!("{url}{}", if lacks_slash { "/" } else { "" })
+        });
+        let our_name = concat!("bt/", env!("CARGO_PKG_VERSION"));
+        let created_by = create.created_by.as_deref().unwrap_or(our_name);
+        Ok(Self {
+            tiers: tiers.collect(),
+            web_seeds: web_seeds.collect(),
+            comment: create.comment.clone(),
+            created_by: (!create.no_creator).then(|| created_by.to_owned()),
+            creation_date: match (create.no_date, create.date) {
+                (true, _) => None,
+                (false, Some(date)) => Some(date),
+                (false, None) => Some(reproducible_date()?.unwrap_or_else(now)),
+            },
+        })
+    }
+
+    fn torrent(&self, info: InfoBuilder) -> Result<(Metainfo, Vec<u8>), Failure> {
+        let mut torrent = MetainfoBuilder::new(info.encode());
+        for tier in &self.tiers {
+            torrent = torrent.tier(tier);
+        }
+        for url in &self.web_seeds {
+            torrent = torrent.web_seed(url);
+        }
+        if let Some(comment) = &self.comment {
+            torrent = torrent.comment(comment);
+        }
+        if let Some(program) = &self.created_by {
+            torrent = torrent.created_by(program);
+        }
+        if let Some(date) = self.creation_date {
+            torrent = torrent.creation_date(date);
+        }
+        let bytes = torrent.encode();
+        let metainfo = Metainfo::from_bytes(&bytes).map_err(|error| {
+            let error = printable(&error.to_string());
+            Failure::other(format!("the torrent would not be valid: {error}"))
+        })?;
+        Ok((metainfo, bytes))
+    }
+
+    /// Whether a reader takes all URLs: not too many, none twice.
+    fn check(&self, torrent: &Metainfo) -> Result<(), Failure> {
+        let given = self.tiers.iter().flatten().chain(&self.web_seeds);
+        let mut taken = torrent.tiers().iter().flatten().chain(torrent.web_seeds());
+        for url in given {
+            if taken.next() != Some(url) {
+                let url = printable(url);
+                let message =
+                    format!("{url} is there twice, or too long, or there are too many URLs");
+                return Err(Failure::other(message));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn layout(content: &Content, piece_length: u32) -> Result<PieceLayout, Failure> {
+    let files = content.files.iter();
+    let files = files.map(|file| FileExtent::data(file.length));
+    PieceLayout::packed(piece_length.into(), files).map_err(|error| match error {
+        LayoutError::TooManyPieces(_) => Failure::other(format!(
+            "{error}; --piece-length {} will do",
+            bytes(suggest_piece_length(content.length()).into())
+        )),
+        error => Failure::other(format!("no torrent can be made of it: {error}")),
+    })
+}
+
+fn info(create: &Create, name: &str, content: &Content, piece_length: u32) -> InfoBuilder {
+    let mut info = InfoBuilder::new(name, piece_length);
+    for file in &content.files {
+        info = if content.is_single_file {
+            info.single_file(file.length)
+        } else {
+            info.file(&file.path, file.length)
+        };
+        if file.executable && !create.no_attributes {
+            info = info.executable();
+        }
+    }
+    if create.private {
+        info = info.private();
+    }
+    if let Some(source) = &create.source {
+        info = info.source(source);
+    }
+    info
+}
+
+fn nothing(create: &Create, content: &Content) -> Failure {
+    let path = shown(&create.path);
+    let hidden = content.left_out.iter();
+    let hidden = hidden.filter(|left| left.reason == Reason::Hidden).count();
+    Failure::other(match content.files.len() {
+        0 if hidden > 0 => format!("all files in {path} are hidden; --hidden takes them in"),
+        0 if !content.left_out.is_empty() => format!("{path} has no files that are not left out"),
+        0 => format!("{path} has no files in it"),
+        _ if content.is_single_file => {
+            format!("{path} is empty; a torrent needs at least one byte")
+        }
+        _ => format!("all files in {path} are empty; a torrent needs at least one byte"),
+    })
+}
+
+/// The first file that a download would call otherwise, how so, and how many there are.
+fn renamed(name: &str, content: &Content, torrent: &Metainfo) -> Option<(String, String, usize)> {
+    let files = content.files.iter().zip(torrent.info().files());
+    let mut renamed = files.filter_map(|(file, written)| {
+        let mut path = vec![name.to_owned()];
+        path.extend_from_slice(&file.path);
+        let is_same = written
+            .path
+            .components()
+            .eq(path.iter().map(String::as_str));
+        (!is_same).then(|| (shown_below(&path), written.path.to_string()))
+    });
+    let (is, becomes) = renamed.next()?;
+    Some((is, becomes, 1 + renamed.count()))
+}
+
+/// <https://reproducible-builds.org/specs/source-date-epoch/>
+fn reproducible_date() -> Result<Option<i64>, Failure> {
+    let Some(date) = env::var_os(DATE_VARIABLE) else {
+        return Ok(None);
+    };
+    let seconds = date.to_str().and_then(|date| date.parse().ok());
+    seconds.map(Some).ok_or_else(|| {
+        let message = format!("{DATE_VARIABLE} is set to what is no number of seconds since 1970");
+        Failure::other(message)
+    })
+}
+
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs() as i64)
+}
+
+const DATE_VARIABLE: &str = "SOURCE_DATE_EPOCH";
