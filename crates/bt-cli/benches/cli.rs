@@ -28,6 +28,25 @@ fn show(c: &mut Criterion) {
     group.finish();
 }
 
+/// A folder of small files: walked, opened, hashed and written out.
+fn create(c: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let content = folder.path().join("many");
+    for file in 0..FILES / 10 {
+        let inner = content.join(format!("folder {}", file % 100));
+        fs::create_dir_all(&inner).expect("room for a folder");
+        fs::write(inner.join(format!("{file}.txt")), [7; 5_000]).expect("room for a file");
+    }
+    let mut group = c.benchmark_group("cli/create");
+    group
+        .throughput(Throughput::Elements(FILES / 10))
+        .sample_size(10);
+    group.bench_function("2k_files", |b| {
+        b.iter(|| run(&["create", "-q", "-o", "-"], &content));
+    });
+    group.finish();
+}
+
 fn run(arguments: &[&str], torrent: &Path) {
     let mut bt = Command::new(env!("CARGO_BIN_EXE_bt"));
     bt.args(arguments).arg(torrent).stdout(Stdio::null());
@@ -49,5 +68,5 @@ fn torrent(files: u64) -> Vec<u8> {
 
 const FILES: u64 = 20_000;
 
-criterion_group!(benches, show);
+criterion_group!(benches, show, create);
 criterion_main!(benches);

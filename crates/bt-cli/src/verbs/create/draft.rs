@@ -236,3 +236,116 @@ fn now() -> i64 {
 }
 
 const DATE_VARIABLE: &str = "SOURCE_DATE_EPOCH";
+
+#[cfg(test)]
+mod tests {
+    use bt_hash::sha1;
+    use bt_storage::create::Selection;
+    use clap::Parser;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::arguments::{Arguments, Verb};
+
+    /// A folder `album` with these files of these lengths, and what is made of it.
+    fn draft(words: &str, files: &[(&str, usize)]) -> Result<Draft, Failure> {
+        let folder = TempDir::new().unwrap();
+        let top = folder.path().join("album");
+        std::fs::create_dir(&top).unwrap();
+        for (name, length) in files {
+            std::fs::write(top.join(name), vec![b'x'; *length]).unwrap();
+        }
+        let selection = Selection {
+            hidden: words.contains("--hidden"),
+            ..Selection::default()
+        };
+        let content = Content::find(&top, &selection).unwrap();
+        let words = format!("bt create album {words}");
+        match Arguments::parse_from(words.split_whitespace()).verb {
+            Verb::Create(create) => Draft::new(&create, "album", &content),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn failure(words: &str, files: &[(&str, usize)]) -> String {
+        draft(words, files).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn everything_that_was_said_is_in_it() {
+        let words = "-t udp://a:1,udp://b:1 -t http://c/ -w http://d -p -s SRC -c text --date 7";
+        let draft = draft(words, &[("a", 10)]).unwrap();
+        assert!(draft.warnings().is_empty());
+        let (torrent, bytes) = draft.finish(vec![sha1(b"xxxxxxxxxx")]).unwrap();
+        assert_eq!(
+            Metainfo::from_bytes(&bytes).unwrap().info().ids(),
+            torrent.info().ids()
+        );
+        assert_eq!(
+            torrent.tiers(),
+            [vec!["udp://a:1", "udp://b:1"], vec!["http://c/"]]
+        );
+        assert_eq!(torrent.web_seeds(), ["http://d/"]);
+        assert!(torrent.info().is_private());
+        assert_eq!(torrent.info().source(), Some("SRC"));
+        assert_eq!(torrent.comment(), Some("text"));
+        assert_eq!(torrent.creation_date(), Some(7));
+        assert!(torrent.created_by().unwrap().starts_with("bt/"));
+    }
+
+    #[test]
+    fn nothing_need_be_in_it() {
+        let draft = draft("--no-date --no-creator", &[("a", 10)]).unwrap();
+        let (torrent, bytes) = draft.finish(vec![[1; 20]]).unwrap();
+        assert_eq!(bytes, [b"d4:info", torrent.info().raw(), b"e"].concat());
+    }
+
+    #[test]
+    fn contents_that_make_no_torrent() {
+        for (words, files, says) in [
+            ("", &[][..], "no files in it"),
+            ("", &[(".a", 10)], "--hidden"),
+            ("", &[("a", 0), ("b", 0)], "all files in album are empty"),
+            (
+                "-t udp://a:1 -t udp://a:1",
+                &[("a", 1)],
+                "udp://a:1 is there twice",
+            ),
+        ] {
+            let message = failure(words, files);
+            assert!(message.contains(says), "{message}");
+        }
+    }
+
+    #[test]
+    fn too_many_pieces_are_told_before_they_are_hashed() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("huge");
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let content = Content::find(&path, &Selection::default()).unwrap();
+        let message = layout(&content, 16 << 10).unwrap_err().to_string();
+        assert!(
+            message.ends_with("--piece-length 16.0 MiB will do"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn what_may_not_be_meant_is_told() {
+        let warnings = draft("-p", &[("a", 1)]).unwrap().warnings();
+        assert!(warnings[0].contains("names no tracker"), "{warnings:?}");
+        #[cfg(unix)]
+        {
+            let files = [("a:b", 1), ("c?", 1), ("d", 1)];
+            let warnings = draft("", &files).unwrap().warnings();
+            assert_eq!(warnings.len(), 1);
+            let expected = "the name album/a:b: bt get writes album/a_b,";
+            assert!(warnings[0].contains(expected), "{warnings:?}");
+            assert!(
+                warnings[0].ends_with("(and so with 1 more)"),
+                "{warnings:?}"
+            );
+        }
+    }
+}
