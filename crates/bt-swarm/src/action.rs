@@ -181,6 +181,9 @@ pub enum ProtocolBreach {
     /// It sent too many messages that nobody knows.
     #[error("{0} unknown messages")]
     UnknownMessages(u32),
+    /// It introduced itself again and again (BEP 10).
+    #[error("{0} extended handshakes")]
+    ExtendedHandshakes(u32),
     /// It sent more `have` messages before the metadata was known than a torrent has pieces.
     #[error("{0} pieces announced before the metadata was known")]
     TooManyHaves(usize),

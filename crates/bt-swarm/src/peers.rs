@@ -93,7 +93,7 @@ impl Peers {
             peer.source = peer.source.min(source);
             return false;
         }
-        if self.known.len() >= self.max_known && !self.evict() {
+        if self.known.len() >= self.max_known && !self.evict_for(source) {
             return false;
         }
         let peer = Known {
@@ -204,16 +204,19 @@ impl Peers {
         }
     }
 
-    /// Makes room by forgetting the idle peer that failed most; an address that never failed is
-    /// not given up for another.
-    fn evict(&mut self) -> bool {
+    /// Makes room by forgetting the idle peer that failed most. An address that never failed is
+    /// given up only for one of a better source: a few strangers, who may claim any port and come
+    /// again and again, must not keep out what the trackers tell.
+    fn evict_for(&mut self, source: PeerSource) -> bool {
         let idle = self
             .known
             .iter()
             .filter(|(_, peer)| peer.state == State::Idle);
         let worst = idle.max_by_key(|(_, peer)| (peer.failures, peer.source));
-        match worst.map(|(&addr, peer)| (addr, peer.failures)) {
-            Some((addr, 1..)) => self.known.remove(&addr).is_some(),
+        match worst {
+            Some((&addr, peer)) if peer.failures > 0 || peer.source > source => {
+                self.known.remove(&addr).is_some()
+            }
             _ => false,
         }
     }

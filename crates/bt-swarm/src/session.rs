@@ -51,6 +51,7 @@ pub(crate) struct Offences {
     pub(crate) choked_requests: u32,
     pub(crate) unrequested_blocks: u32,
     pub(crate) unknown_messages: u32,
+    pub(crate) extended_handshakes: u32,
 }
 
 /// Payload bytes in both directions, and their rates.

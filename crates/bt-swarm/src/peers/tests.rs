@@ -83,6 +83,27 @@ fn a_full_table_gives_up_failures_first() {
     assert!(!peers.known.contains_key(&addr(3)));
 }
 
+/// Whoever connects can claim to listen anywhere, as often as it likes.
+#[test]
+fn strangers_do_not_keep_out_what_better_sources_tell() {
+    let (mut peers, now) = peers();
+    for port in 1..=4 {
+        assert!(peers.add(now, PeerSource::Incoming, addr(port)));
+    }
+    assert!(!peers.add(now, PeerSource::Incoming, addr(5)));
+    assert!(peers.add(now, PeerSource::Tracker, addr(6)));
+    assert!(peers.add(now, PeerSource::User, addr(7)));
+    assert_eq!(peers.len(), 4);
+    for port in 8..=9 {
+        assert!(peers.add(now, PeerSource::Tracker, addr(port)));
+    }
+    assert!(
+        !peers.add(now, PeerSource::Tracker, addr(10)),
+        "all are known from as good a source"
+    );
+    assert!(peers.known.contains_key(&addr(7)));
+}
+
 fn addr(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }

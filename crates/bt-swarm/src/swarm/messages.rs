@@ -165,6 +165,11 @@ impl<P: Payload> Swarm<P> {
         };
         match id {
             EXTENDED_HANDSHAKE => {
+                session.offences.extended_handshakes += 1;
+                let count = session.offences.extended_handshakes;
+                if count > MAX_EXTENDED_HANDSHAKES {
+                    return self.breach(now, conn, ProtocolBreach::ExtendedHandshakes(count));
+                }
                 // One that cannot be read says nothing; it is no reason to part (libtorrent).
                 let Ok(handshake) = ExtendedHandshake::decode(payload) else {
                     return;
@@ -227,5 +232,7 @@ fn fast_name(message: &Message) -> Option<&'static str> {
 
 /// Unknown messages are ignored, as every extension hopes; a stream of nothing else is an attack.
 const MAX_UNKNOWN_MESSAGES: u32 = 100;
+/// A peer may send another when something changes (BEP 10); reading each costs us more than others.
+const MAX_EXTENDED_HANDSHAKES: u32 = 100;
 /// How often a single peer can make us think of slots out of turn.
 const INTEREST_INTERVAL: Duration = Duration::from_secs(1);

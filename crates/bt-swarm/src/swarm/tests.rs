@@ -1,5 +1,6 @@
 //! Whole swarms, joined by wires without length, on virtual time.
 
+mod hostile;
 mod sharing;
 
 use std::{net::SocketAddr, time::Duration};
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    DiskDone, FailedJob,
+    DiskDone, DiskJob, FailedJob,
     testing::{Net, Tag, epoch, torrent},
 };
 

@@ -1,0 +1,306 @@
+//! Peers that keep to nothing, on virtual time. What they do to sockets and to memory as a whole
+//! is shown by the hostile cases of `tests/interop`.
+
+use super::*;
+
+/// At whatever stage a peer falls silent.
+#[test]
+fn silence_ends_a_connection_whatever_was_said_before() {
+    let stages: [&[Message]; 5] = [
+        &[],
+        &[Message::HaveAll],
+        &[Message::HaveAll, Message::Unchoke],
+        &[Message::HaveAll, Message::Unchoke, Message::Choke],
+        &[Message::HaveNone, Message::Interested],
+    ];
+    for said in stages {
+        let info = torrent(64 * 1024, MIB);
+        let mut swarm = lone(&info);
+        let start = epoch();
+        let conn = swarm.handle_connected(start, incoming(1)).unwrap();
+        for message in said {
+            swarm.handle_message(start, conn, message.clone());
+        }
+        drain(&mut swarm);
+        let mut dropped = None;
+        while let Some(next) = swarm
+            .poll_timeout()
+            .filter(|&next| next <= start + secs(300))
+        {
+            swarm.handle_timeout(next);
+            let reason = drain(&mut swarm).into_iter().find_map(reason);
+            dropped = dropped.or(reason.map(|reason| (next - start, reason)));
+        }
+        assert_eq!(
+            dropped,
+            Some((secs(150), DisconnectReason::Silent)),
+            "{said:?}"
+        );
+        assert_eq!(swarm.stats(start + secs(300)).memory_bytes, 0, "{said:?}");
+    }
+}
+
+#[test]
+fn a_bitfield_must_end_where_the_pieces_do() {
+    let info = torrent(64 * 1024, 10 * 64 * 1024);
+    let check = |bytes: &[u8], expected: &str| {
+        let mut swarm = lone(&info);
+        let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
+        swarm.handle_message(epoch(), conn, Message::Bitfield(bytes.into()));
+        let reasons: Vec<_> = drain(&mut swarm).into_iter().filter_map(reason).collect();
+        assert_eq!(reasons.len(), 1, "{bytes:?}");
+        assert!(reasons[0].to_string().contains(expected), "{}", reasons[0]);
+    };
+    check(&[], "bitfield of 0 bytes");
+    check(&[0xff], "bitfield of 1 bytes");
+    check(&[0xff; 3], "bitfield of 3 bytes");
+    check(&[0xff, 0xe0], "bits beyond the last of 10 pieces");
+    check(&[0, 1], "bits beyond the last of 10 pieces");
+}
+
+#[test]
+fn what_is_forgiven_is_forgiven_only_so_often() {
+    let asked = |length| RawBlock {
+        piece: 1,
+        begin: 0,
+        length,
+    };
+    let hello = bt_wire::ExtendedHandshake::default().to_message();
+    let offered = Message::Extended {
+        id: 9,
+        payload: [].into(),
+    };
+    let check = |said: Result<Message, RawBlock>, times: u32, expected: &str| {
+        let info = torrent(64 * 1024, MIB);
+        let mut swarm = lone(&info);
+        let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
+        let say = |swarm: &mut Swarm<Tag>| match said.clone() {
+            Ok(message) => swarm.handle_message(epoch(), conn, message),
+            Err(raw) => {
+                let tag = Tag {
+                    length: raw.length,
+                    is_good: true,
+                };
+                swarm.handle_block(epoch(), conn, raw, tag);
+            }
+        };
+        (0..times).for_each(|_| say(&mut swarm));
+        assert_eq!(
+            drain(&mut swarm).into_iter().find_map(reason),
+            None,
+            "{expected}"
+        );
+        say(&mut swarm);
+        let reason = drain(&mut swarm).into_iter().find_map(reason);
+        let reason = reason.expect("dropped at last").to_string();
+        assert_eq!(reason, format!("protocol broken: {expected}"));
+    };
+    check(Ok(hello), 100, "101 extended handshakes");
+    check(Ok(offered), 100, "101 unknown messages");
+    check(
+        Ok(Message::Request(asked(BLOCK_LENGTH))),
+        300,
+        "301 invalid requests",
+    );
+    let unrequested = "501 blocks that were not requested";
+    check(Err(asked(BLOCK_LENGTH)), 500, unrequested);
+    check(Err(asked(0)), 500, unrequested);
+    check(Err(asked(1)), 500, unrequested);
+    check(
+        Err(RawBlock {
+            begin: 5,
+            ..asked(BLOCK_LENGTH)
+        }),
+        500,
+        unrequested,
+    );
+    check(
+        Err(RawBlock {
+            piece: u32::MAX,
+            ..asked(BLOCK_LENGTH)
+        }),
+        500,
+        unrequested,
+    );
+    check(
+        Err(RawBlock {
+            begin: u32::MAX,
+            ..asked(BLOCK_LENGTH)
+        }),
+        500,
+        unrequested,
+    );
+}
+
+/// Two pipelines' worth may have crossed our choke; then it counts as an attack.
+#[test]
+fn requests_in_floods_though_choked_end_the_connection() {
+    let (mut swarm, conn) = seeding();
+    let (mut rejects, mut end) = (0, None);
+    for n in 0..10_000 {
+        swarm.handle_message(epoch(), conn, Message::Request(block(n % 64)));
+        for action in drain(&mut swarm) {
+            rejects += u32::from(is_reject(&action));
+            end = end.or(reason(action));
+        }
+    }
+    assert_eq!(
+        end.unwrap().to_string(),
+        "protocol broken: 301 invalid requests"
+    );
+    assert_eq!(rejects, 1300);
+}
+
+/// BEP 6: each request has one answer, here a reject; and what a peer makes the disk read stays
+/// bounded, however often it changes its mind.
+#[test]
+fn storms_of_requests_and_cancels_are_answered_one_by_one() {
+    let (mut swarm, conn) = seeding();
+    swarm.handle_message(epoch(), conn, Message::Interested);
+    drain(&mut swarm);
+    let (mut rejects, mut reads) = (0, Vec::new());
+    for n in 0..5_000 {
+        let asked = block(n % 64);
+        for message in [Message::Request(asked), Message::Cancel(asked)] {
+            swarm.handle_message(epoch(), conn, message);
+            for action in drain(&mut swarm) {
+                rejects += u32::from(is_reject(&action));
+                if let Action::Disk(DiskJob::Read { block, .. }) = action {
+                    reads.push(block);
+                }
+            }
+        }
+        swarm.check_invariants();
+    }
+    assert_eq!((rejects, reads.len()), (5_000, 16));
+    for block in reads {
+        let payload = Tag {
+            length: block.length,
+            is_good: true,
+        };
+        swarm.handle_disk(
+            epoch(),
+            DiskDone::Read {
+                conn,
+                block,
+                payload,
+            },
+        );
+    }
+    assert!(drain(&mut swarm).is_empty(), "nobody wants them any more");
+    assert_eq!(swarm.stats(epoch()).memory_bytes, 0);
+}
+
+#[test]
+fn who_changes_its_mind_all_the_time_makes_us_think_once_a_second() {
+    let (mut swarm, conn) = seeding();
+    let mut told = 0;
+    for n in 0..20_000_u64 {
+        let now = epoch() + Duration::from_micros(n * 500); // ten seconds
+        let message = if n % 2 == 0 {
+            Message::Interested
+        } else {
+            Message::NotInterested
+        };
+        swarm.handle_message(now, conn, message);
+        let slots = [Message::Choke, Message::Unchoke];
+        let is_about_slots = |action: &Action<Tag>| matches!(action, Action::Send(_, Outgoing::Message(message)) if slots.contains(message));
+        told += drain(&mut swarm)
+            .iter()
+            .filter(|action| is_about_slots(action))
+            .count();
+    }
+    assert!((1..=11).contains(&told), "told {told} times in ten seconds");
+    assert_eq!(swarm.stats(epoch() + secs(10)).peers_connected, 1);
+}
+
+/// What costs us nothing but the reading of it is borne, and answered by nothing.
+#[test]
+fn floods_of_small_talk_leave_nothing_behind() {
+    let small_talk = [
+        vec![Message::KeepAlive],
+        vec![Message::Port(6881)],
+        vec![Message::Choke, Message::Unchoke],
+        vec![Message::NotInterested],
+        vec![Message::Have(3)],
+        vec![Message::Suggest(3), Message::AllowedFast(3)],
+        vec![Message::Bitfield([0x80, 1].into()), Message::HaveNone],
+        vec![Message::Cancel(block(1)), Message::Reject(block(1))],
+    ];
+    for messages in small_talk {
+        let info = torrent(64 * 1024, MIB);
+        let mut swarm = lone(&info);
+        let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
+        let mut actions = 0;
+        for round in 0..2_000 {
+            // A batch, as a driver hands it over.
+            for message in messages.iter().cycle().take(50) {
+                swarm.handle_message(epoch(), conn, message.clone());
+            }
+            let said = drain(&mut swarm).len();
+            actions += if round == 0 { 0 } else { said };
+        }
+        assert_eq!(actions, 0, "{messages:?}");
+        let stats = swarm.stats(epoch());
+        assert_eq!(
+            (stats.peers_connected, stats.memory_bytes),
+            (1, 0),
+            "{messages:?}"
+        );
+        assert!(std::iter::from_fn(|| swarm.poll_event()).count() <= 1);
+    }
+}
+
+/// In a torrent about as large as we take: every piece is news once, and not again.
+#[test]
+fn a_have_for_each_of_two_million_pieces_twice() {
+    const PIECES: u32 = 2_000_000;
+    let info = torrent(16_384, u64::from(PIECES) * 16_384);
+    let mut swarm = lone(&info);
+    let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
+    for piece in (0..PIECES).chain(0..PIECES) {
+        swarm.handle_message(epoch(), conn, Message::Have(piece));
+    }
+    assert!(drain(&mut swarm).len() < 10);
+    assert_eq!(
+        swarm
+            .peers(epoch())
+            .map(|peer| peer.pieces)
+            .collect::<Vec<_>>(),
+        [PIECES]
+    );
+    swarm.handle_message(epoch(), conn, Message::Have(PIECES));
+    assert_eq!(swarm.stats(epoch()).peers_connected, 0);
+}
+
+/// A seed with one peer.
+fn seeding() -> (Swarm<Tag>, ConnId) {
+    let info = torrent(64 * 1024, MIB);
+    let mut swarm = with_memory(&info, Bitfield::full(16), 32 << 20);
+    let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
+    drain(&mut swarm);
+    (swarm, conn)
+}
+
+/// Of 64 in all.
+fn block(number: u32) -> RawBlock {
+    RawBlock {
+        piece: number / 4,
+        begin: number % 4 * BLOCK_LENGTH,
+        length: BLOCK_LENGTH,
+    }
+}
+
+fn is_reject(action: &Action<Tag>) -> bool {
+    matches!(
+        action,
+        Action::Send(_, Outgoing::Message(Message::Reject(_)))
+    )
+}
+
+fn reason(action: Action<Tag>) -> Option<DisconnectReason> {
+    match action {
+        Action::Disconnect(_, reason) => Some(reason),
+        _ => None,
+    }
+}
