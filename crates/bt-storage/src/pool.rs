@@ -206,8 +206,13 @@ impl Handle {
             Outcome::Proceed => self.file.write_at(bufs, offset),
             Outcome::Short(0) => Ok(0),
             Outcome::Short(bytes) => {
-                let first = &bufs[0][..bytes.min(bufs[0].len())];
-                self.file.write_at(&[IoSlice::new(first)], offset)
+                let mut left = bytes;
+                let cut = bufs.iter().map_while(|buf| {
+                    let part = &buf[..buf.len().min(left)];
+                    left -= part.len();
+                    (!part.is_empty()).then(|| IoSlice::new(part))
+                });
+                self.file.write_at(&cut.collect::<Vec<_>>(), offset)
             }
             Outcome::Fail(error) => Err(error),
         }

@@ -177,6 +177,51 @@ fn a_disk_that_takes_nothing_fails_the_write() {
     world.storage.write(piece, &[(0, bytes)]).unwrap();
 }
 
+/// Within a buffer, between two, and again and again.
+#[test]
+fn a_write_may_be_cut_anywhere() {
+    for cut in 1..64 {
+        let pool = FilePool::with_faults(4, move |call, _| match call {
+            Call::Write => Outcome::Short(cut),
+            _ => Outcome::Proceed,
+        });
+        let world = World::with_pool(64, FILES, pool);
+        world.storage.prepare().unwrap();
+        for (number, bytes) in world.pieces.iter().enumerate() {
+            let piece = PieceIndex::new(number as u32);
+            let blocks = world.blocks(piece, 7);
+            let blocks: Vec<_> = blocks.iter().map(|(at, bytes)| (*at, &bytes[..])).collect();
+            world.storage.write(piece, &blocks).unwrap();
+            assert_eq!(&world.read(piece).unwrap(), bytes, "cut after {cut} bytes");
+        }
+    }
+}
+
+/// A torn write is an error; the same write made again mends it.
+#[test]
+fn a_torn_write_fails_and_can_be_made_again() {
+    for torn_after in 1..64 {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&calls);
+        let pool = FilePool::with_faults(4, move |call, _| match call {
+            Call::Write => match count.fetch_add(1, Ordering::Relaxed) {
+                0 => Outcome::Short(torn_after),
+                1 => Outcome::Fail(io::Error::other("input/output error")),
+                _ => Outcome::Proceed,
+            },
+            _ => Outcome::Proceed,
+        });
+        let world = World::with_pool(64, FILES, pool);
+        let (piece, bytes) = world.piece(0);
+        let blocks: Vec<_> = (0..).step_by(8).zip(bytes.chunks(8)).collect();
+        let torn = world.storage.write(piece, &blocks);
+        // Where all that the piece has of its first file was written, nothing was torn.
+        assert_eq!(torn.is_err(), calls.load(Ordering::Relaxed) >= 2);
+        world.storage.write(piece, &blocks).unwrap();
+        assert_eq!(world.read(piece).unwrap(), bytes);
+    }
+}
+
 #[cfg(unix)]
 mod errno {
     use rustix::io::Errno;

@@ -153,6 +153,17 @@ fn wrong_lengths_are_named() {
     }
 }
 
+/// Whatever it claims to be, and before anybody waits for more of it.
+#[test]
+fn no_message_is_four_gigabytes_long() {
+    for id in 0..=u8::MAX {
+        let mut decoder = Decoder::new(Limits::default());
+        let begun = [0xff, 0xff, 0xff, 0xff, id];
+        assert!(decoder.decode(&begun).is_err(), "id {id}");
+        assert!(decoder.decode(&begun[..4]).is_err(), "without id");
+    }
+}
+
 #[test]
 fn limits_can_change_between_messages() {
     let mut decoder = Decoder::new(Limits::default());
