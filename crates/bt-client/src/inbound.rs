@@ -57,3 +57,91 @@ async fn shake_hands(
 
 /// Between two attempts to accept when the system refuses.
 const PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use bt_scheduler::Grant;
+    use bt_types::{InfoHash, PeerId, TorrentIds};
+    use bt_wire::{Handshake, Reserved};
+    use tokio::{sync::mpsc, time::Instant};
+
+    use super::*;
+    use crate::{
+        buffers::BufferPool,
+        disk::Disk,
+        net::{
+            self,
+            testing::{Pipe, pipe},
+        },
+    };
+
+    /// A session with one torrent, and what is sent to that.
+    fn session() -> (Arc<Shared>, Handshake, mpsc::UnboundedReceiver<Mail>) {
+        let buffers = BufferPool::new(0);
+        let disk = Disk::new(1, buffers.clone());
+        let shared = Shared::new(None, vec![], Grant::default(), buffers, disk, 1);
+        let ids = TorrentIds::v1_only(InfoHash([1; 20]));
+        let ours = Handshake {
+            reserved: Reserved::NONE,
+            swarm_id: ids.primary_swarm_id(),
+            peer_id: PeerId([2; 20]),
+        };
+        let (mailbox, mail) = mpsc::unbounded_channel();
+        shared.reserve(ids, PathBuf::new(), &mailbox).unwrap();
+        shared.open_to_peers(ids, ours);
+        (Arc::new(shared), ours, mail)
+    }
+
+    /// How long a stranger is heard who does this, and whether a torrent learns of it.
+    async fn heard(does: impl AsyncFn(&Pipe, [u8; Handshake::LENGTH])) -> (Duration, bool) {
+        let (shared, handshake, mut mail) = session();
+        let (ours, theirs) = pipe(1000);
+        let peer = ([192, 0, 2, 1], 1).into();
+        let begun = Instant::now();
+        let task = tokio::spawn(async move {
+            shake_hands(Arc::new(ours), peer, shared, HalfOpen::new()).await;
+            begun.elapsed()
+        });
+        does(&theirs, handshake.encode()).await;
+        let lasted = task.await.unwrap();
+        let is_accepted =
+            std::iter::from_fn(|| mail.try_recv().ok()).any(|m| matches!(m, Mail::Accepted(_)));
+        (lasted, is_accepted)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_has_ten_seconds_to_say_who_it_is() {
+        for length in [0, 1, 19, 20, 47, 48, 67] {
+            let stalls = async |peer: &Pipe, handshake: [u8; 68]| {
+                net::write_all(peer, &handshake[..length]).await.unwrap();
+            };
+            assert_eq!(
+                heard(stalls).await,
+                (HANDSHAKE_TIMEOUT, false),
+                "{length} bytes"
+            );
+        }
+        let drips = async |peer: &Pipe, handshake: [u8; 68]| {
+            for byte in handshake {
+                let _ = net::write_all(peer, &[byte]).await;
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        assert_eq!(heard(drips).await, (HANDSHAKE_TIMEOUT, false));
+        let speaks = async |peer: &Pipe, handshake: [u8; 68]| {
+            net::write_all(peer, &handshake).await.unwrap();
+        };
+        assert_eq!(heard(speaks).await, (Duration::ZERO, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wants_another_torrent_is_not_heard_out() {
+        let asks = async |peer: &Pipe, mut handshake: [u8; 68]| {
+            handshake[28] ^= 1;
+            net::write_all(peer, &handshake).await.unwrap();
+        };
+        assert_eq!(heard(asks).await, (Duration::ZERO, false));
+    }
+}

@@ -270,8 +270,11 @@ impl Unsorted {
     /// Moves what is there to the front and grows for a message of `needed` bytes: at most to
     /// double, since `needed` is only what the peer says.
     fn make_room(&mut self, needed: usize) {
-        self.bytes.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.len());
+        // Only what has moved: a long message that comes byte by byte would be copied each time.
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.len());
+        }
         if self.end == self.bytes.len() || self.bytes.len() < USUAL_ROOM {
             let wanted = needed.clamp(USUAL_ROOM, USUAL_ROOM.max(2 * self.end));
             self.bytes.resize(wanted.max(self.end + 1), 0);

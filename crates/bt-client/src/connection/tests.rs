@@ -249,6 +249,129 @@ async fn a_broken_protocol_ends_the_connection() {
     );
 }
 
+/// What was whole is told; what was not is no message, and no harm.
+#[tokio::test]
+async fn a_peer_may_leave_after_any_byte() {
+    let (session, ends) = session();
+    for end in 0..=session.len() {
+        let mut fixture = connect(1 << 16);
+        let request = Outgoing::Message(Message::Request(short_block()));
+        fixture.connection.send(request).unwrap();
+        net::write_all(&fixture.peer, &session[..end])
+            .await
+            .unwrap();
+        drop(std::mem::replace(&mut fixture.peer, pipe(1).0));
+        let mut told = Vec::new();
+        while !matches!(told.last(), Some(Incoming::Closed(_))) {
+            told.extend(fixture.next().await);
+        }
+        let closed = told.pop();
+        assert!(
+            matches!(closed, Some(Incoming::Closed(Closed::ByPeer))),
+            "{closed:?}"
+        );
+        let whole = ends.iter().filter(|&&told_at| told_at <= end).count();
+        assert_eq!(told.len(), whole, "after {end} bytes: {told:?}");
+    }
+}
+
+/// Not even if a byte of it comes each second, for hours: a swarm that hears of no message takes
+/// the peer for silent, and it is.
+#[tokio::test(start_paused = true)]
+async fn a_part_of_a_message_is_no_sign_of_life() {
+    let bodies = [
+        (4, 5),
+        (5, 200_000),
+        (6, 13),
+        (7, 9 + BLOCK_LENGTH),
+        (20, 60_000),
+        (22, 49 + 64),
+    ];
+    for (id, length) in bodies {
+        let mut fixture = connect(1 << 16);
+        let length: u32 = length;
+        net::write_all(&fixture.peer, &length.to_be_bytes())
+            .await
+            .unwrap();
+        net::write_all(&fixture.peer, &[id]).await.unwrap();
+        for _ in 0..(length - 2).min(3 * 3600) {
+            net::write_all(&fixture.peer, &[0]).await.unwrap();
+            let told = timeout(Duration::from_secs(1), fixture.batches.recv()).await;
+            assert!(told.is_err(), "message {id}: {told:?}");
+        }
+    }
+}
+
+/// Nor is more of a message that nobody knows.
+#[tokio::test(start_paused = true)]
+async fn an_unknown_message_is_told_once_however_slowly_it_comes() {
+    let mut fixture = connect(1 << 16);
+    net::write_all(&fixture.peer, &[0, 0, 0x80, 0, 99])
+        .await
+        .unwrap();
+    let told = fixture.next().await;
+    assert!(
+        matches!(
+            told[..],
+            [Incoming::Message(Message::Unknown { id: 99, .. })]
+        ),
+        "{told:?}"
+    );
+    for _ in 0..3600 {
+        net::write_all(&fixture.peer, &[0]).await.unwrap();
+        let told = timeout(Duration::from_secs(1), fixture.batches.recv()).await;
+        assert!(told.is_err(), "{told:?}");
+    }
+}
+
+/// Messages of all kinds, and after how many bytes each is told: a message that nobody knows when
+/// it has begun, a block with its last byte.
+fn session() -> (Vec<u8>, Vec<usize>) {
+    let mut session = Vec::new();
+    let mut ends = Vec::new();
+    let blocks = [
+        short_block(),
+        RawBlock {
+            begin: 77,
+            ..short_block()
+        },
+    ];
+    let messages = [
+        Message::Extended {
+            id: 0,
+            payload: b"d1:v1:xe"[..].into(),
+        },
+        Message::Bitfield([0xf0, 0x0f].into()),
+        Message::Unchoke,
+        Message::Have(7),
+        Message::KeepAlive,
+        Message::Request(short_block()),
+        Message::Port(6881),
+        Message::HaveNone,
+        Message::Choke,
+    ];
+    for message in messages {
+        message.encode(&mut session);
+        ends.push(session.len());
+    }
+    for block in blocks {
+        session.extend(bt_wire::encode_piece_header(block));
+        session.resize(session.len() + block.length as usize, 7);
+        ends.push(session.len());
+    }
+    session.extend([0, 0, 0, 20, 99]);
+    ends.push(session.len());
+    session.resize(session.len() + 19, 0);
+    (session, ends)
+}
+
+fn short_block() -> RawBlock {
+    RawBlock {
+        length: 40,
+        ..block(0).into()
+    }
+}
+
 #[tokio::test]
 async fn dropping_it_closes_the_connection() {
     let Fixture {

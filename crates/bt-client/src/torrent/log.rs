@@ -4,7 +4,7 @@ use std::fmt;
 
 use bt_swarm::Event;
 use bt_tracker::Event as TrackerEvent;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 pub(super) fn swarm(event: &Event) {
     match event {
@@ -36,7 +36,8 @@ pub(super) fn swarm(event: &Event) {
             warn!(target: PEERS, %peer, %piece, "peer banned for bad data");
         }
         Event::Completed => info!(target: PIECES, "complete"),
-        Event::DiskFailed(job) => error!(target: PIECES, ?job, "disk failed"),
+        // One for each job that was under way; why the torrent ends is told once, by its state.
+        Event::DiskFailed(job) => debug!(target: PIECES, ?job, "disk failed"),
         Event::ExternalAddress(address) => {
             debug!(target: PEERS, %address, "address seen by a peer");
         }
