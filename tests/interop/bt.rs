@@ -47,6 +47,8 @@ pub(crate) struct Progress {
     pub(crate) bytes_done: u64,
     pub(crate) bytes_total: u64,
     pub(crate) peers_connected: u64,
+    /// Payload received, whatever became of it.
+    pub(crate) downloaded: u64,
 }
 
 /// What a command that ends by itself left.
@@ -221,6 +223,12 @@ impl Bt {
         Ok(peak)
     }
 
+    /// The most memory that it has had so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> Outcome<u64> {
+        let peak = self.process.peak_memory();
+        peak.context("the memory of bt cannot be seen")
+    }
+
     pub(crate) fn stderr(&self) -> Vec<String> {
         self.process.log().stderr()
     }
@@ -246,6 +254,20 @@ impl Bt {
         error
             .map(|error| error.to_string())
             .context("bt reported no `error`")
+    }
+
+    /// Fails unless it said one line on stderr, with all of this in it; beside what it warned of
+    /// when it began.
+    pub(crate) fn ensure_one_line(&self, says: &[&str]) -> Outcome {
+        let mut lines = self.stderr();
+        lines.retain(|line| !line.starts_with("warning: "));
+        let [line] = &lines[..] else {
+            return None.context(format_args!("expected one line on stderr, not {lines:?}"));
+        };
+        for part in says {
+            ensure!(line.contains(part), "{part:?} is not in {line:?}");
+        }
+        Ok(())
     }
 
     /// Still there? A `seed` never ends by itself.
@@ -297,6 +319,7 @@ impl Progress {
             bytes_done: number("bytes_done")?,
             bytes_total: number("bytes_total")?,
             peers_connected: number("peers_connected")?,
+            downloaded: number("downloaded")?,
         })
     }
 }

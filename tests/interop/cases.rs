@@ -4,6 +4,7 @@ mod announce;
 mod broken_peers;
 mod corpus;
 mod disk;
+mod disk_faults;
 mod exit_codes;
 mod get;
 mod hostile;
@@ -79,10 +80,13 @@ fn short() -> Vec<Planned> {
         several::CASES,
         resume::CASES,
         broken_peers::CASES,
-        hostile::CASES,
+        hostile::peers::CASES,
+        hostile::strangers::CASES,
+        hostile::trackers::CASES,
         trackers::CASES,
         announce::CASES,
         disk::CASES,
+        disk_faults::CASES,
         exit_codes::CASES,
         inspect::CASES,
         corpus::CASES,

