@@ -1,4 +1,5 @@
-//! Peers that nobody would program but to do harm: plain sockets, and bytes written by hand.
+//! Peers that nobody would program but to do harm: plain sockets, and bytes written by hand. They
+//! wait to be dialled, or dial.
 
 use std::{
     io::{self, Read, Write},
@@ -16,7 +17,7 @@ use crate::{
     harness::{Case, Context, Outcome},
 };
 
-/// A listener that does the same harm to everybody who connects.
+/// Somebody who does harm on a thread of its own, until dropped.
 #[derive(Debug)]
 pub(crate) struct HostilePeer {
     address: SocketAddrV4,
@@ -31,15 +32,23 @@ pub(crate) struct Victim {
     world: Arc<World>,
 }
 
+/// Where connections to the victim can be had, as many as somebody likes.
+#[derive(Debug)]
+pub(crate) struct Door {
+    address: SocketAddrV4,
+    world: Arc<World>,
+}
+
 #[derive(Debug)]
 struct World {
     info_hash: [u8; 20],
-    peer_id: String,
+    peer_id: [u8; 20],
     harmed: AtomicUsize,
     is_over: AtomicBool,
 }
 
 impl HostilePeer {
+    /// A listener that does the same harm to everybody who connects.
     pub(crate) fn start(
         case: &Case<'_>,
         torrent: &Torrent,
@@ -50,15 +59,34 @@ impl HostilePeer {
         listener
             .set_nonblocking(true)
             .context("making a socket non-blocking")?;
-        let world = Arc::new(World {
-            info_hash: torrent.swarm_id()?,
-            peer_id: format!("-XX0000-{:>12}", address.port()),
-            harmed: AtomicUsize::new(0),
-            is_over: AtomicBool::new(false),
-        });
+        let world = World::new(torrent, address)?;
         let thread = thread::spawn({
             let world = Arc::clone(&world);
             move || accept(&listener, &world, &harm)
+        });
+        Ok(Self {
+            address,
+            world,
+            thread: Some(thread),
+        })
+    }
+
+    /// A stranger who does harm at `victim`'s door, once.
+    pub(crate) fn visit(
+        case: &Case<'_>,
+        torrent: &Torrent,
+        victim: SocketAddrV4,
+        harm: impl FnOnce(&Door) -> io::Result<()> + Send + 'static,
+    ) -> Outcome<Self> {
+        let address = case.address()?;
+        let door = Door {
+            address: victim,
+            world: World::new(torrent, address)?,
+        };
+        let world = Arc::clone(&door.world);
+        let thread = thread::spawn(move || {
+            // How a connection with such a peer ends is nothing to report.
+            let _ = harm(&door);
         });
         Ok(Self {
             address,
@@ -106,6 +134,27 @@ fn accept(
     });
 }
 
+impl World {
+    fn new(torrent: &Torrent, address: SocketAddrV4) -> Outcome<Arc<Self>> {
+        let name = format!("-XX0000-{:>12}", address.port());
+        let mut peer_id = [0; 20];
+        peer_id.copy_from_slice(name.as_bytes());
+        Ok(Arc::new(Self {
+            info_hash: torrent.swarm_id()?,
+            peer_id,
+            harmed: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+        }))
+    }
+}
+
+impl Door {
+    pub(crate) fn connect(&self) -> io::Result<Victim> {
+        let stream = TcpStream::connect(self.address)?;
+        Victim::new(stream, Arc::clone(&self.world))
+    }
+}
+
 impl Victim {
     fn new(stream: TcpStream, world: Arc<World>) -> io::Result<Self> {
         stream.set_nonblocking(false)?;
@@ -120,15 +169,32 @@ impl Victim {
         self.write(&self.handshake())
     }
 
+    /// The other way round, for those who have dialled: returns what the victim calls itself.
+    pub(crate) fn introduce_itself(&mut self) -> io::Result<[u8; 20]> {
+        self.write(&self.handshake())?;
+        let mut answer = [0; 68];
+        self.read(&mut answer)?;
+        let (_, peer_id) = answer.split_at(48);
+        Ok(peer_id.try_into().unwrap_or_default())
+    }
+
     pub(crate) fn handshake(&self) -> Vec<u8> {
+        self.handshake_of(self.world.info_hash, self.world.peer_id)
+    }
+
+    /// For another torrent.
+    pub(crate) fn wrong_handshake(&self) -> Vec<u8> {
+        self.handshake_of([0x55; 20], self.world.peer_id)
+    }
+
+    /// By another name.
+    pub(crate) fn handshake_as(&self, peer_id: [u8; 20]) -> Vec<u8> {
+        self.handshake_of(self.world.info_hash, peer_id)
+    }
+
+    fn handshake_of(&self, info_hash: [u8; 20], peer_id: [u8; 20]) -> Vec<u8> {
         let reserved = [0, 0, 0, 0, 0, 0x10, 0, 0x04];
-        let parts: [&[u8]; 4] = [
-            b"\x13BitTorrent protocol",
-            &reserved,
-            &self.world.info_hash,
-            // Everybody is somebody else.
-            self.world.peer_id.as_bytes(),
-        ];
+        let parts: [&[u8]; 4] = [b"\x13BitTorrent protocol", &reserved, &info_hash, &peer_id];
         parts.concat()
     }
 
@@ -165,6 +231,33 @@ impl Victim {
         self.pause(LOOK_UP)
     }
 
+    /// One byte a second. The worst is done with the third.
+    pub(crate) fn drip(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for (n, &byte) in bytes.iter().enumerate() {
+            self.write(&[byte])?;
+            if n == 2 {
+                self.harmed();
+            }
+            self.pause(Duration::from_secs(1))?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is there, and throws it away.
+    pub(crate) fn read_away(&mut self) -> io::Result<()> {
+        self.stream.set_nonblocking(true)?;
+        let mut bytes = [0; 64 * 1024];
+        let outcome = loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) => break self.look_up(error),
+            }
+        };
+        self.stream.set_nonblocking(false)?;
+        outcome
+    }
+
     /// The next message that is longer than its length: its id and the rest.
     pub(crate) fn read_message(&mut self) -> io::Result<(u8, Vec<u8>)> {
         loop {
@@ -182,6 +275,13 @@ impl Victim {
     pub(crate) fn fall_silent(&mut self) -> io::Result<()> {
         loop {
             self.read(&mut [0])?;
+        }
+    }
+
+    /// Reads nothing, until the case is over.
+    pub(crate) fn wait_for_the_end(&self) -> io::Result<()> {
+        loop {
+            self.pause(LOOK_UP)?;
         }
     }
 
@@ -203,6 +303,42 @@ impl Victim {
             _ => Err(error),
         }
     }
+}
+
+/// A message of the peer protocol.
+pub(crate) fn message(id: u8, body: &[u8]) -> Vec<u8> {
+    let length = 1 + body.len() as u32;
+    [&length.to_be_bytes()[..], &[id], body].concat()
+}
+
+/// Piece, begin, length; or however many numbers there are.
+pub(crate) fn numbers(numbers: &[u32]) -> Vec<u8> {
+    numbers.iter().flat_map(|n| n.to_be_bytes()).collect()
+}
+
+/// What the BEPs call the messages.
+pub(crate) mod id {
+    pub(crate) const CHOKE: u8 = 0;
+    pub(crate) const UNCHOKE: u8 = 1;
+    pub(crate) const INTERESTED: u8 = 2;
+    pub(crate) const NOT_INTERESTED: u8 = 3;
+    pub(crate) const HAVE: u8 = 4;
+    pub(crate) const BITFIELD: u8 = 5;
+    pub(crate) const REQUEST: u8 = 6;
+    pub(crate) const PIECE: u8 = 7;
+    pub(crate) const CANCEL: u8 = 8;
+    pub(crate) const PORT: u8 = 9;
+    pub(crate) const SUGGEST: u8 = 13;
+    pub(crate) const HAVE_ALL: u8 = 14;
+    pub(crate) const HAVE_NONE: u8 = 15;
+    pub(crate) const REJECT: u8 = 16;
+    pub(crate) const ALLOWED_FAST: u8 = 17;
+    pub(crate) const EXTENDED: u8 = 20;
+    pub(crate) const HASH_REQUEST: u8 = 21;
+    pub(crate) const HASHES: u8 = 22;
+    pub(crate) const HASH_REJECT: u8 = 23;
+    /// Nobody's.
+    pub(crate) const UNKNOWN: u8 = 99;
 }
 
 /// How often a thread looks whether the case is over.

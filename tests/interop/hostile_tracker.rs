@@ -1,7 +1,7 @@
 //! A UDP tracker that answers whatever a case likes.
 
 use std::{
-    net::{SocketAddrV4, UdpSocket},
+    net::{SocketAddr, SocketAddrV4, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -72,10 +72,14 @@ pub(crate) struct Asked {
     /// 0 to connect, 1 to announce.
     pub(crate) action: u32,
     pub(crate) transaction_id: u32,
+    /// Who asks.
+    pub(crate) from: SocketAddr,
+    /// Of an announce: where it says that it listens.
+    pub(crate) port: u16,
 }
 
 impl Asked {
-    fn read(datagram: &[u8]) -> Option<Self> {
+    fn read(datagram: &[u8], from: SocketAddr) -> Option<Self> {
         let number = |at: usize| {
             Some(u32::from_be_bytes(
                 datagram.get(at..at + 4)?.try_into().ok()?,
@@ -84,16 +88,25 @@ impl Asked {
         Some(Self {
             action: number(8)?,
             transaction_id: number(12)?,
+            from,
+            port: number(94).map_or(0, |number| number as u16),
         })
     }
 
     /// A right answer: to connect, or to announce, with one peer.
     pub(crate) fn right(self, peer: SocketAddrV4) -> Vec<u8> {
+        self.right_with(1800, &[peer])
+    }
+
+    /// A right answer: to connect, or to announce, with these peers.
+    pub(crate) fn right_with(self, interval: u32, peers: &[SocketAddrV4]) -> Vec<u8> {
         let mut answer = self.head();
         if self.action == CONNECT {
             answer.extend(*b"hostile!"); // the connection id
-        } else {
-            answer.extend([1800_u32, 0, 1].map(u32::to_be_bytes).concat()); // interval, leechers, seeders
+            return answer;
+        }
+        answer.extend([interval, 0, 1].map(u32::to_be_bytes).concat()); // and leechers, seeders
+        for peer in peers {
             answer.extend(peer.ip().octets());
             answer.extend(peer.port().to_be_bytes());
         }
@@ -124,7 +137,7 @@ fn serve(
         let Ok((length, from)) = socket.recv_from(&mut datagram) else {
             continue; // the time-out, or somebody who has gone
         };
-        if let Some(request) = Asked::read(&datagram[..length]) {
+        if let Some(request) = Asked::read(&datagram[..length], from) {
             for answer in answer(&request) {
                 let _ = socket.send_to(&answer, from);
             }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use serde_json::json;
 
-use super::{Entry, MIB, get::made_by_libtorrent, hostile::junk};
+use super::{Entry, MIB, get::made_by_libtorrent, hostile::trackers::junk};
 use crate::{
     bt::{self, Finished, exit},
     foreign::{Torrent, libtorrent::Format, opentracker::Opentracker},
