@@ -6,6 +6,7 @@
 use crate::{Result, cmd::Cmd, fuzz, workspace};
 
 pub(crate) mod budgets;
+mod documented;
 mod fuzzed;
 pub(crate) mod layers;
 mod lexer;
@@ -18,6 +19,7 @@ pub(crate) fn run() -> Result {
     complaints.extend(manifests::check_all(&metadata)?);
     complaints.extend(sources::check_all()?);
     complaints.extend(fuzzed::check(&fuzz::targets()?)?);
+    complaints.extend(documented::check_all()?);
     complaints.extend(stale_fuzz_lock());
     let names: Vec<&str> = workspace::crates(&metadata)
         .into_iter()
