@@ -11,6 +11,8 @@ pub(crate) struct Uploads {
     /// Asked of the disk, or with the driver: at most [`MAX_IN_FLIGHT`], which bounds the memory
     /// that a peer can make us hold.
     in_flight: Vec<InFlight>,
+    /// Since it was last told that nothing waits, a request has found no room.
+    has_overflowed: bool,
     /// When the driver was last given a block, or had sent one.
     last_progress: Option<Instant>,
 }
@@ -29,26 +31,16 @@ enum Stage {
     Sending,
 }
 
-/// Whether a request was taken.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Queued {
-    Yes,
-    /// The same block is already waiting.
-    Already,
-    /// More requests than we said that we take.
-    Full,
-}
-
 impl Uploads {
-    pub(crate) fn push(&mut self, block: Block) -> Queued {
-        if self.queue.contains(&block) {
-            return Queued::Already;
+    /// Returns whether the request is taken: not if too many wait, or the same block does.
+    pub(crate) fn push(&mut self, block: Block) -> bool {
+        let has_room = self.queue.len() < MAX_QUEUED_REQUESTS as usize;
+        self.has_overflowed |= !has_room;
+        let is_taken = has_room && !self.queue.contains(&block);
+        if is_taken {
+            self.queue.push_back(block);
         }
-        if self.queue.len() >= MAX_QUEUED_REQUESTS as usize {
-            return Queued::Full;
-        }
-        self.queue.push_back(block);
-        Queued::Yes
+        is_taken
     }
 
     /// Whether [`next_read`](Self::next_read) has something.
@@ -119,6 +111,7 @@ impl Uploads {
     /// We choke the peer: everything that is not on its way is dropped, and returned so that each
     /// can be rejected (BEP 6).
     pub(crate) fn drop_all(&mut self) -> Vec<Block> {
+        self.has_overflowed = false;
         let mut dropped: Vec<_> = self.queue.drain(..).collect();
         for job in self
             .in_flight
@@ -129,6 +122,12 @@ impl Uploads {
             dropped.push(job.block);
         }
         dropped
+    }
+
+    /// Once, when all that was taken is answered: whether there were requests that found no room.
+    pub(crate) fn take_overflow(&mut self) -> bool {
+        let is_idle = self.queue.is_empty() && self.in_flight.is_empty();
+        is_idle && std::mem::take(&mut self.has_overflowed)
     }
 
     /// Since when the peer has not taken what is being sent to it; `None` if nothing is.
@@ -153,7 +152,9 @@ impl Uploads {
 }
 
 /// What we tell peers as `reqq` (BEP 10): libtorrent and Transmission allow 500 and more.
-pub(crate) const MAX_QUEUED_REQUESTS: u32 = 500;
+pub(crate) const TOLD_REQQ: u32 = 500;
+/// What we take, as libtorrent does: not everybody heeds what it is told.
+pub(crate) const MAX_QUEUED_REQUESTS: u32 = 2000;
 /// 256 KiB a peer between disk and network: a quarter of a second at 8 Mbit/s.
 const MAX_IN_FLIGHT: usize = 16;
 
@@ -166,8 +167,7 @@ mod tests {
     #[test]
     fn a_request_is_answered_once_whatever_happens_on_the_way() {
         let mut uploads = Uploads::default();
-        assert_eq!(uploads.push(block(0)), Queued::Yes);
-        assert_eq!(uploads.push(block(0)), Queued::Already);
+        assert!(uploads.push(block(0)) && !uploads.push(block(0)));
         assert_eq!(uploads.next_read(), Some(block(0)));
         assert!(uploads.cancel(block(0)) && !uploads.cancel(block(0)));
         assert!(
@@ -192,9 +192,7 @@ mod tests {
     #[test]
     fn queue_and_memory_are_bounded() {
         let mut uploads = Uploads::default();
-        let taken = (0..2000)
-            .filter(|&n| uploads.push(block(n)) == Queued::Yes)
-            .count();
+        let taken = (0..5000).filter(|&n| uploads.push(block(n))).count();
         assert_eq!(taken, MAX_QUEUED_REQUESTS as usize);
         let reads = std::iter::from_fn(|| uploads.next_read()).count();
         assert_eq!(reads, MAX_IN_FLIGHT);

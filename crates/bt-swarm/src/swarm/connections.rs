@@ -16,7 +16,7 @@ use crate::{
     peers::{Outcome, is_local},
     session::Session,
     timers::Timer,
-    upload::MAX_QUEUED_REQUESTS,
+    upload::TOLD_REQQ,
 };
 
 /// A connection on which both handshakes have been exchanged.
@@ -209,7 +209,7 @@ impl<P: Payload> Swarm<P> {
             client: Some(self.config.client_name.clone()),
             port: (self.config.listen_port != 0).then_some(self.config.listen_port),
             your_ip: Some(session.addr.ip()),
-            reqq: Some(MAX_QUEUED_REQUESTS),
+            reqq: Some(TOLD_REQQ),
             ..ExtendedHandshake::default()
         };
         let mut payload = Vec::new();

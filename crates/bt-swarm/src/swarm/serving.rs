@@ -11,7 +11,7 @@ use super::Swarm;
 use crate::{
     Action, DiskJob, ProtocolBreach,
     timers::Timer,
-    upload::{MAX_QUEUED_REQUESTS, Queued, Uploads},
+    upload::{MAX_QUEUED_REQUESTS, Uploads},
 };
 
 impl<P: Payload> Swarm<P> {
@@ -44,33 +44,38 @@ impl<P: Payload> Swarm<P> {
             let is_sane = block.length <= BLOCK_LENGTH;
             (is_sane && torrent.picker.have().get(block.piece)).then_some(block)
         });
-        let queued = match block {
+        let is_taken = match block {
+            // More than fit are not held against anyone: rtorrent asks for as much as it gets in
+            // some seconds, whatever it is told (libtorrent turns them down, too).
             Some(block) if !session.am_choking() => session.uploads.push(block),
             Some(_) => {
                 // A request that crossed our choke on the way is nobody's fault.
                 session.offences.choked_requests += 1;
-                match session.offences.choked_requests > MAX_CHOKED_REQUESTS {
-                    true => Queued::Full,
-                    false => return self.reject(conn, raw),
+                if session.offences.choked_requests > MAX_CHOKED_REQUESTS {
+                    return self.handle_invalid_request(now, conn, raw);
                 }
+                false
             }
-            None => Queued::Full,
+            None => return self.handle_invalid_request(now, conn, raw),
         };
-        match queued {
-            Queued::Yes => {
-                self.waiting.insert(conn);
-            }
+        if is_taken {
+            self.waiting.insert(conn);
+        } else {
             // BEP 6: each request has an answer of its own.
-            Queued::Already => self.reject(conn, raw),
-            Queued::Full => {
-                session.offences.invalid_requests += 1;
-                let count = session.offences.invalid_requests;
-                if count > MAX_INVALID_REQUESTS {
-                    self.breach(now, conn, ProtocolBreach::InvalidRequests(count));
-                } else {
-                    self.reject(conn, raw);
-                }
-            }
+            self.reject(conn, raw);
+        }
+    }
+
+    fn handle_invalid_request(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
+        session.offences.invalid_requests += 1;
+        let count = session.offences.invalid_requests;
+        if count > MAX_INVALID_REQUESTS {
+            self.breach(now, conn, ProtocolBreach::InvalidRequests(count));
+        } else {
+            self.reject(conn, raw);
         }
     }
 
@@ -124,6 +129,11 @@ impl<P: Payload> Swarm<P> {
         self.served_bytes += session.uploads.memory_bytes();
         if session.uploads.wants_read() {
             self.waiting.insert(conn);
+        } else if !session.supports_fast && session.uploads.take_overflow() {
+            // It cannot be told which requests found no room, and would wait for them. A choke takes
+            // back whatever is outstanding (BEP 3), so that it asks anew.
+            self.send(conn, Message::Choke);
+            self.send(conn, Message::Unchoke);
         }
         result
     }

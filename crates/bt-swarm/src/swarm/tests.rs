@@ -14,6 +14,7 @@ use super::*;
 use crate::{
     DiskDone, DiskJob, FailedJob,
     testing::{Net, Tag, epoch, torrent},
+    upload::MAX_QUEUED_REQUESTS,
 };
 
 const MIB: u64 = 1 << 20;
@@ -482,6 +483,70 @@ fn requests_of_a_choked_peer_are_rejected_those_of_an_unchoked_one_served() {
     assert!(
         matches!(drain(&mut swarm)[..], [Action::Send(_, Outgoing::Block(sent, _))] if sent == block)
     );
+}
+
+/// rtorrent asks for as much as it gets in some seconds, on a fast line for thousands of blocks, and
+/// has no fast extension. It must neither be dropped for that nor left waiting.
+#[test]
+fn requests_that_find_no_room_are_answered_and_held_against_nobody() {
+    let now = epoch();
+    for supports_fast in [true, false] {
+        let info = torrent(64 * 1024, 256 * MIB);
+        let mut swarm = with_memory(&info, Bitfield::full(4096), 32 << 20);
+        let mut peer = incoming(1);
+        if !supports_fast {
+            peer.reserved = Reserved::NONE.with_extended();
+        }
+        let conn = swarm.handle_connected(now, peer).unwrap();
+        swarm.handle_message(now, conn, Message::Interested);
+        drain(&mut swarm);
+        let asked = MAX_QUEUED_REQUESTS + 100;
+        for n in 0..asked {
+            let raw = RawBlock {
+                piece: n / 4,
+                begin: n % 4 * BLOCK_LENGTH,
+                length: BLOCK_LENGTH,
+            };
+            swarm.handle_message(now, conn, Message::Request(raw));
+        }
+        let (mut sent, mut told) = (0, Vec::new());
+        loop {
+            let actions = drain(&mut swarm);
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                match action {
+                    Action::Disk(crate::DiskJob::Read { conn, block }) => {
+                        let payload = Tag {
+                            length: block.length,
+                            is_good: true,
+                        };
+                        let done = DiskDone::Read {
+                            conn,
+                            block,
+                            payload,
+                        };
+                        swarm.handle_disk(now, done);
+                    }
+                    Action::Send(_, Outgoing::Block(block, _)) => {
+                        sent += 1;
+                        swarm.handle_block_sent(now, conn, block);
+                    }
+                    Action::Send(_, Outgoing::Message(message)) => told.push(message),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert_eq!(sent, MAX_QUEUED_REQUESTS);
+        if supports_fast {
+            let is_reject = |message: &Message| matches!(message, Message::Reject(_));
+            assert_eq!(told.iter().filter(|told| is_reject(told)).count(), 100);
+        } else {
+            assert_eq!(told, [Message::Choke, Message::Unchoke]);
+        }
+        assert_eq!(swarm.stats(now).peers_connected, 1);
+    }
 }
 
 #[test]
