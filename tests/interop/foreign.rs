@@ -17,15 +17,18 @@ use std::{
 
 use crate::harness::{Case, Context, Outcome, Payload, ensure, ports, wait};
 
-/// Every client of the matrix.
+/// Every client of the matrix, in the order in which they are started where all take part.
+///
+/// transmission is the last: it takes one connection from an address, and that of rqbit, which dials
+/// whom a tracker names, is ours.
 pub(crate) const CLIENTS: &[&dyn Client] = &[
     &libtorrent::Build::Newest,
     &libtorrent::Build::Debian,
-    &transmission::Transmission,
     &aria2::Aria2,
     &qbittorrent::Qbittorrent,
     &rtorrent::Rtorrent,
     &rqbit::Rqbit,
+    &transmission::Transmission,
 ];
 
 /// A client that can be started with a torrent, and what one has to know of it.

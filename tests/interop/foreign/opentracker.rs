@@ -68,6 +68,16 @@ impl Opentracker {
         )
     }
 
+    /// Waits until it has counted just so.
+    pub(crate) fn wait_scrape(&self, torrent: &Torrent, expected: Scrape) -> Outcome {
+        let mut last = None;
+        wait::until("the tracker has heard of everything", wait::SOON, || {
+            let scrape = last.insert(self.scrape(torrent)?);
+            Ok((*scrape == expected).then_some(()))
+        })
+        .context(format_args!("expected {expected:?}, at last {last:?}"))
+    }
+
     /// Ready is who accepts an announce: the whitelist is read by a thread in its own time, and
     /// who is not on it gets an answer of eight bytes.
     fn wait_ready(&mut self, swarm_id: &[u8; 20]) -> Outcome {
