@@ -7,7 +7,7 @@
 //! {"event":"listening","port":6881}
 //! {"event":"checking","info_hash":"…","bytes_done":1048576,"bytes_total":4194304}
 //! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
-//! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304}
+//! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304,"hash_cpu_ms":3}
 //! {"event":"total","torrents":2,"complete":1,"failed":0,"bytes_done":1048576,"bytes_total":4194304,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
 //! {"event":"failed","source":"b.torrent","info_hash":null,"message":"b.torrent is no valid torrent: …","code":4}
 //! {"event":"error","message":"cannot write a/b: no space left on device","code":5}
@@ -59,6 +59,8 @@ pub enum Report {
         info_hash: String,
         /// Bytes of its files.
         bytes_total: u64,
+        /// Milliseconds of CPU time that hashing took in this run, on all threads together.
+        hash_cpu_ms: u64,
     },
     /// The command failed; nothing follows.
     Error {
@@ -193,6 +195,7 @@ impl Report {
             name: snapshot.name.to_string(),
             info_hash: snapshot.info_hash(),
             bytes_total: snapshot.stats.bytes_total,
+            hash_cpu_ms: u64::try_from(snapshot.hash_cpu_time.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }
@@ -244,7 +247,7 @@ mod tests {
         let mut snapshot = snapshot();
         check(
             &Report::complete(&snapshot),
-            r#"{"event":"complete","name":"name","info_hash":"0707070707070707070707070707070707070707","bytes_total":4000}"#,
+            r#"{"event":"complete","name":"name","info_hash":"0707070707070707070707070707070707070707","bytes_total":4000,"hash_cpu_ms":12}"#,
         );
         check(
             &Report::of(&snapshot),

@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub state: State,
     /// Its figures.
     pub stats: Stats,
+    /// The CPU time that hashing its pieces has cost so far, on all threads.
+    pub hash_cpu_time: Duration,
 }
 
 /// What a torrent is doing.
@@ -91,6 +93,7 @@ pub(crate) mod tests {
             name: "name".into(),
             state: State::Downloading,
             stats,
+            hash_cpu_time: Duration::from_micros(12_900),
         }
     }
 

@@ -220,17 +220,21 @@ impl<'a> Checker<'a> {
                 );
             } else {
                 let verdict = PieceHasher::new(info, piece).map(|mut hasher| {
-                    hasher.update(bytes);
-                    hasher.finish()
+                    self.storage.hash_time().measure(|| {
+                        hasher.update(bytes);
+                        hasher.finish()
+                    })
                 });
                 verdicts.push((piece, verdict_of(verdict)));
             }
         }
         hasher.flush();
-        while let Some(hashed) = hasher.poll() {
-            let (piece, expected) = hashed.id;
-            verdicts.push((piece, verdict_of(Some(hashed.digest == expected))));
-        }
+        self.storage.hash_time().measure(|| {
+            while let Some(hashed) = hasher.poll() {
+                let (piece, expected) = hashed.id;
+                verdicts.push((piece, verdict_of(Some(hashed.digest == expected))));
+            }
+        });
         self.record(&verdicts, 0);
         Ok(())
     }
@@ -266,7 +270,7 @@ impl<'a> Checker<'a> {
                 }
                 result => result?,
             }
-            hasher.update(buffer);
+            self.storage.hash_time().measure(|| hasher.update(buffer));
             begin += length;
             if begin < piece_length {
                 let slices = layout.slices(piece, part.begin, length);
@@ -276,7 +280,8 @@ impl<'a> Checker<'a> {
                 self.advance(bytes);
             }
         }
-        let verdict = verdict_of(Some(hasher.finish()));
+        let is_good = self.storage.hash_time().measure(|| hasher.finish());
+        let verdict = verdict_of(Some(is_good));
         self.record(&[(piece, verdict)], bytes_told);
         Ok(())
     }

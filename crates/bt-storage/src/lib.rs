@@ -84,6 +84,7 @@ pub mod disk;
 mod error;
 #[doc(hidden)]
 pub mod faults;
+mod hash_time;
 mod hashing;
 mod pool;
 mod runs;

@@ -3,6 +3,7 @@ use std::{
     io::{self, IoSlice},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use bt_metainfo::{FileKind, Info};
@@ -10,6 +11,7 @@ use bt_types::{Block, FileIndex, FileSlice, PieceIndex, PieceLayout};
 
 use crate::{
     FilePool, Operation, StorageError,
+    hash_time::HashTime,
     pool::{Handle, StorageId},
     runs::runs,
     sys::{self, Access},
@@ -28,6 +30,7 @@ pub struct Storage {
     pool: Arc<FilePool>,
     id: StorageId,
     has_pads: bool,
+    hash_time: HashTime,
 }
 
 impl Storage {
@@ -41,6 +44,7 @@ impl Storage {
             info,
             pool,
             has_pads,
+            hash_time: HashTime::default(),
         }
     }
 
@@ -156,6 +160,14 @@ impl Storage {
         self.read_slices(slices, buf)
     }
 
+    /// The CPU time that threads have spent hashing this torrent's pieces so far, in checks and in a
+    /// [`DiskPool`](crate::disk::DiskPool): what is left of their time went into reading and
+    /// writing. Zero where the system does not tell (all but unix).
+    #[must_use]
+    pub fn hash_cpu_time(&self) -> Duration {
+        self.hash_time.total()
+    }
+
     /// Closes this torrent's files: before they are moved, or when somebody else may have put
     /// other files in their places. They are opened again when needed.
     pub fn close_files(&self) {
@@ -190,6 +202,11 @@ impl Storage {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             length => length.map_err(|error| self.error(Operation::Read, file, error)),
         }
+    }
+
+    /// Where the time that is spent hashing is to be counted.
+    pub(crate) fn hash_time(&self) -> &HashTime {
+        &self.hash_time
     }
 
     /// All of `piece`, padding included.

@@ -13,9 +13,9 @@ mod portable;
 mod unix;
 
 #[cfg(not(unix))]
-pub(crate) use portable::{File, make_folders, out_of_descriptors};
+pub(crate) use portable::{File, make_folders, out_of_descriptors, thread_cpu_time};
 #[cfg(unix)]
-pub(crate) use unix::{File, make_folders, out_of_descriptors};
+pub(crate) use unix::{File, make_folders, out_of_descriptors, thread_cpu_time};
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

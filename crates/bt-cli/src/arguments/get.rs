@@ -47,7 +47,8 @@ Output with --json, one object a line:
              peers_connected, peers_known: the latter with the former
              downloaded, uploaded, wasted: payload of this run, in bytes
              eta_secs: seconds until it is complete, at the present rate; null if unknown
-  complete   name, info_hash (hex), bytes_total: everything is verified and written
+  complete   name, info_hash (hex), bytes_total: everything is verified and written;
+             hash_cpu_ms: CPU time that hashing took
   total      a few times a second, if there are several torrents, all of them together:
              torrents, complete, failed: how many there are, have everything, had to give up
              and bytes_done to eta_secs as in progress, without pieces

@@ -104,6 +104,8 @@ struct Found {
     bad_pieces: Vec<Bad>,
     /// Every file that a bad piece touches.
     bad_files: BTreeSet<String>,
+    /// CPU time that hashing took, on all threads together.
+    hash_cpu_ms: u64,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -131,6 +133,7 @@ impl Found {
                 .flat_map(|bad| bad.files.clone())
                 .collect(),
             bad_pieces,
+            hash_cpu_ms: u64::try_from(storage.hash_cpu_time().as_millis()).unwrap_or(u64::MAX),
         }
     }
 
@@ -206,6 +209,7 @@ mod tests {
                 bad(9, "corrupt", "d/a"),
             ],
             bad_files: BTreeSet::new(),
+            hash_cpu_ms: 0,
         };
         let mut out = Vec::new();
         found.write(&mut out).unwrap();

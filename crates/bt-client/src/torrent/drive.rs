@@ -371,6 +371,7 @@ impl Drive {
         Snapshot {
             state,
             stats: self.parts.swarm.stats(now),
+            hash_cpu_time: self.parts.storage.hash_cpu_time(),
             ..Snapshot::clone(&self.parts.publisher.current())
         }
     }

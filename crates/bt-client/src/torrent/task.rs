@@ -103,6 +103,7 @@ impl Snapshot {
                 bytes_total: stats.bytes_total,
             },
             stats,
+            hash_cpu_time: Duration::ZERO,
         }
     }
 }

@@ -3,7 +3,7 @@ use std::{
     io,
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     time::Duration,
@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     ErrorKind, FilePool,
+    check::check,
     faults::{Call, Outcome},
     testing::{Disk, FileSpec, World},
 };
@@ -35,6 +36,34 @@ fn good_pieces_are_written() {
         assert!(matches!(done, Done::Verified { piece: found } if found == piece));
         assert_eq!(world.read(piece).unwrap(), world.pieces[piece.as_usize()]);
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn the_time_of_hashing_is_counted_wherever_it_is_done() {
+    let (world, disk) = world();
+    let pieces: Vec<_> = world.storage.layout().pieces().collect();
+    let mut before = Duration::ZERO;
+    let mut grows = |what: &str| {
+        let now = world.storage.hash_cpu_time();
+        assert!(now > before, "{what}: {now:?}");
+        before = now;
+    };
+    let blocks = world.blocks(pieces[0], 16);
+    let verify = |piece, blocks| Job::Verify { piece, blocks };
+    disk.run(&world, verify(pieces[0], blocks));
+    grows("a piece in memory");
+    let mut blocks = world.blocks(pieces[1], 16);
+    let spilled = blocks.split_off(1);
+    let spill = Job::Spill {
+        piece: pieces[1],
+        blocks: spilled,
+    };
+    disk.run(&world, spill);
+    disk.run(&world, verify(pieces[1], blocks));
+    grows("a piece that was spilled");
+    check(&world.storage, 2, &|_| (), &AtomicBool::new(false)).unwrap();
+    grows("a check");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{
     Done, FailedJob, Shared,
     parts::{Part, gaps, parts_of},
 };
-use crate::{Operation, Storage, StorageError, hashing::PieceHasher};
+use crate::{Operation, Storage, StorageError, hash_time, hashing::PieceHasher};
 
 /// To whom the answer to a job goes, and whom it is about.
 pub(super) struct Ticket<T> {
@@ -98,8 +98,10 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
             self.answer(number, done);
         }
         hasher.flush();
-        while let Some(hashed) = hasher.poll() {
+        while let (Some(hashed), time) = hash_time::timed(|| hasher.poll()) {
             let (number, storage, piece, expected) = hashed.id;
+            // What was hashed side by side with it may be of other torrents.
+            storage.hash_time().add(time);
             let blocks = hashed.parts.into_iter().filter_map(|part| match part {
                 Part::Block { begin, bytes } => Some((begin, bytes)),
                 Part::Zeros(_) => None,
@@ -149,16 +151,21 @@ fn verify_in_order<B: AsRef<[u8]>>(
             for part in steps(piece, begin, length) {
                 scratch.resize(part.length as usize, 0);
                 storage.read(part, &mut scratch)?;
-                hasher.update(&scratch);
+                storage.hash_time().measure(|| hasher.update(&scratch));
             }
-        } else if let Some((_, bytes)) = present.next() {
-            hasher.update(bytes.as_ref());
+        } else if present.peek().is_some() {
+            let end = missing.peek().map_or(u32::MAX, |gap| gap.0);
+            storage.hash_time().measure(|| {
+                while let Some((_, bytes)) = present.next_if(|block| block.0 < end) {
+                    hasher.update(bytes.as_ref());
+                }
+            });
         } else {
             break;
         }
     }
     drop(missing);
-    let is_good = hasher.finish();
+    let is_good = storage.hash_time().measure(|| hasher.finish());
     conclude(storage, piece, blocks, is_good)
 }
 

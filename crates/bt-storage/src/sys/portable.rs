@@ -7,6 +7,7 @@ use std::{
     io::{self, IoSlice, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use super::{Access, check_name, link_in_the_way, no_name, not_a_file};
@@ -87,6 +88,11 @@ pub(crate) fn make_folders<'a>(
 /// Whether it helps to close other files: no portable way to tell, and no small limit.
 pub(crate) fn out_of_descriptors(_: &io::Error) -> bool {
     false
+}
+
+/// The CPU time that this thread has had: no portable way to tell.
+pub(crate) fn thread_cpu_time() -> Duration {
+    Duration::ZERO
 }
 
 fn enter_root(root: &Path) -> io::Result<PathBuf> {

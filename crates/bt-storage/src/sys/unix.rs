@@ -2,11 +2,13 @@ use std::{
     io::{self, IoSlice},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
+    time::Duration,
 };
 
 use rustix::{
     fs::{self, CWD, FileType, Mode, OFlags},
     io::{Errno, pread, pwrite, pwritev, retry_on_intr},
+    time::{ClockId, clock_gettime},
 };
 
 use super::{Access, check_name, link_in_the_way, no_name, not_a_file};
@@ -76,6 +78,12 @@ pub(crate) fn make_folders<'a>(
 pub(crate) fn out_of_descriptors(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// The CPU time that this thread has had.
+pub(crate) fn thread_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 fn open_root(root: &Path) -> io::Result<OwnedFd> {
