@@ -1,6 +1,4 @@
-use std::{env, path::PathBuf};
-
-use crate::harness::Settings;
+use crate::harness::{Settings, default_bt};
 
 pub(crate) const USAGE: &str = "\
 usage: interop [--list] [--long] [--jobs N] [--bt PATH] [--keep-on-failure] [CASE…]
@@ -62,20 +60,5 @@ impl Arguments {
             }
         }
         Ok(arguments)
-    }
-}
-
-fn default_bt() -> PathBuf {
-    match env::var_os("BT_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => workspace_target().join("release/bt"),
-    }
-}
-
-/// The workspace's target folder, as cargo decides it.
-pub(crate) fn workspace_target() -> PathBuf {
-    match env::var_os("CARGO_TARGET_DIR") {
-        Some(path) => PathBuf::from(path),
-        None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
     }
 }

@@ -12,10 +12,7 @@ use rustix::{
     mount::{UnmountFlags, unmount},
 };
 
-use crate::{
-    arguments::workspace_target,
-    harness::{Case, Context, Outcome, Process, wait},
-};
+use crate::harness::{Case, Context, Outcome, Process, wait, workspace_target};
 
 /// A mounted file system that passes everything through to a folder, but for what is told to fail.
 /// Unmounted when dropped.

@@ -2,7 +2,6 @@
 
 mod aria2;
 pub(crate) mod libtorrent;
-pub(crate) mod opentracker;
 mod qbittorrent;
 mod rqbit;
 mod rtorrent;
@@ -15,7 +14,9 @@ use std::{
     time::Duration,
 };
 
-use crate::harness::{Case, Context, Outcome, Payload, ensure, ports, wait};
+pub(crate) use bt_tests::foreign::{Torrent, opentracker};
+
+use crate::harness::{Case, Context, Outcome, Payload, ports, wait};
 
 /// Every client of the matrix, in the order in which they are started where all take part.
 ///
@@ -152,31 +153,5 @@ impl Leecher {
         } else {
             payload.compare_but_empty_files(&self.folder)
         }
-    }
-}
-
-/// A .torrent that somebody made.
-#[derive(Clone, Debug)]
-pub(crate) struct Torrent {
-    pub(crate) path: PathBuf,
-    /// 40 hex digits; none for a v2-only torrent.
-    pub(crate) info_hash: Option<String>,
-    /// 64 hex digits; none for a v1 torrent.
-    pub(crate) info_hash_v2: Option<String>,
-}
-
-impl Torrent {
-    /// What trackers and handshakes know it by, as far as v1 goes.
-    pub(crate) fn swarm_id(&self) -> Outcome<[u8; 20]> {
-        let hex = self
-            .info_hash
-            .as_deref()
-            .context("the torrent has no v1 hash")?;
-        ensure!(hex.len() == 40 && hex.is_ascii(), "{hex} is no info hash");
-        let mut bytes = [0; 20];
-        for (n, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).context("reading a hash")?;
-        }
-        Ok(bytes)
     }
 }

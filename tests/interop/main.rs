@@ -24,17 +24,18 @@ mod bt;
 mod cases;
 mod fault_fs;
 mod foreign;
-mod harness;
 mod hostile_peer;
 mod hostile_tracker;
 mod own_tracker;
-mod tracker_client;
+mod runner;
 
 use std::{env, process::ExitCode};
 
+use bt_tests::{harness, tracker_client};
+
 use crate::{
     arguments::{Arguments, USAGE},
-    harness::{interrupt, runner},
+    harness::interrupt,
 };
 
 fn main() -> ExitCode {

@@ -4,6 +4,27 @@
 //! decides is the code that users run, only sockets, files and the clock are made up. A block's
 //! payload is a tag of a few bytes, so that thousands of peers fit into memory, and one seed gives
 //! one run, to the last bit.
+//!
+//! Beside that, what the programs share that start real clients: a [`harness`] of processes, folders
+//! and payloads, and a few [`foreign`] programs.
+
+#[expect(
+    missing_docs,
+    reason = "what our test programs share is no interface for others"
+)]
+pub mod foreign;
+#[expect(
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "test programs read the clock and open sockets beside the product's"
+)]
+pub mod harness;
+#[expect(
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "test programs read the clock and open sockets beside the product's"
+)]
+pub mod tracker_client;
 
 mod bound;
 pub mod corpus;

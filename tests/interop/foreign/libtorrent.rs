@@ -11,10 +11,7 @@ use std::{
 use serde_json::Value;
 
 use super::{Client, Peer, Torrent};
-use crate::{
-    arguments::workspace_target,
-    harness::{Case, Context, Exit, Outcome, Process, ensure, wait},
-};
+use crate::harness::{Case, Context, Exit, Outcome, Process, ensure, wait, workspace_target};
 
 /// Which libtorrent: they are two clients, some years apart.
 #[derive(Clone, Copy, Debug)]

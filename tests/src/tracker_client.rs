@@ -12,16 +12,12 @@ use crate::{
 };
 
 /// The URL under which a tracker at `address` will be found.
-pub(crate) fn url(address: SocketAddrV4) -> String {
+pub fn url(address: SocketAddrV4) -> String {
     format!("udp://{address}/announce")
 }
 
 /// Tells a tracker of `peer`, who may not know, or not be there at all.
-pub(crate) fn announce_for(
-    tracker: SocketAddrV4,
-    torrent: &Torrent,
-    peer: SocketAddrV4,
-) -> Outcome {
+pub fn announce_for(tracker: SocketAddrV4, torrent: &Torrent, peer: SocketAddrV4) -> Outcome {
     let client = Client::connect(tracker, *peer.ip())?;
     let length = client.announce(&torrent.swarm_id()?, peer.port(), Event::Started)?;
     ensure!(length >= ANNOUNCE_ANSWER, "the tracker refused {peer}");
@@ -30,27 +26,27 @@ pub(crate) fn announce_for(
 
 /// A client that announces when it is told to.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub struct Client {
     socket: UdpSocket,
     connection_id: [u8; 8],
 }
 
 /// What a scrape answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Scrape {
-    pub(crate) seeders: u32,
-    pub(crate) completed: u32,
-    pub(crate) leechers: u32,
+pub struct Scrape {
+    pub seeders: u32,
+    pub completed: u32,
+    pub leechers: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Event {
+pub enum Event {
     Started = 2,
     Stopped = 3,
 }
 
 impl Client {
-    pub(crate) fn connect(tracker: SocketAddrV4, from: Ipv4Addr) -> Outcome<Self> {
+    pub fn connect(tracker: SocketAddrV4, from: Ipv4Addr) -> Outcome<Self> {
         let socket = UdpSocket::bind((from, 0)).context("binding a socket to ask the tracker")?;
         socket
             .connect(tracker)
@@ -73,7 +69,7 @@ impl Client {
     }
 
     /// The length of the answer, from which follows whether it is one.
-    pub(crate) fn announce(&self, hash: &[u8; 20], port: u16, event: Event) -> Outcome<usize> {
+    pub fn announce(&self, hash: &[u8; 20], port: u16, event: Event) -> Outcome<usize> {
         let mut body = hash.to_vec();
         body.extend(b"-XX0000-interop");
         body.extend([0; 3]);
@@ -89,7 +85,7 @@ impl Client {
         Ok(self.ask(1, &body)?.len())
     }
 
-    pub(crate) fn scrape(&self, hash: &[u8; 20]) -> Outcome<Scrape> {
+    pub fn scrape(&self, hash: &[u8; 20]) -> Outcome<Scrape> {
         let answer = self.ask(2, hash)?;
         ensure!(
             answer.len() == 20,
@@ -124,7 +120,7 @@ impl Client {
 }
 
 /// An announce answer is at least this long; some trackers refuse by a shorter one.
-pub(crate) const ANNOUNCE_ANSWER: usize = 20;
+pub const ANNOUNCE_ANSWER: usize = 20;
 
 /// BEP 15, "connect request".
 const PROTOCOL_ID: [u8; 8] = 0x417_2710_1980_u64.to_be_bytes();

@@ -11,34 +11,34 @@ use super::{Context, Outcome};
 
 /// A folder that goes with its owner, readable by everybody: some servers run as `nobody`.
 #[derive(Debug)]
-pub(crate) struct TempDir(tempfile::TempDir);
+pub struct TempDir(tempfile::TempDir);
 
 impl TempDir {
-    pub(crate) fn new() -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("bt-interop-").tempdir()?;
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
         Ok(Self(dir))
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Leaves the folder to whoever wants to look into it.
-    pub(crate) fn keep(self) -> PathBuf {
+    pub fn keep(self) -> PathBuf {
         self.0.keep()
     }
 }
 
 /// A small file system in memory, unmounted when dropped.
 #[derive(Debug)]
-pub(crate) struct Tmpfs {
+pub struct Tmpfs {
     path: PathBuf,
 }
 
 impl Tmpfs {
     /// Mounts `size` bytes over an existing folder. Needs root.
-    pub(crate) fn mount(path: &Path, size: u64) -> Outcome<Self> {
+    pub fn mount(path: &Path, size: u64) -> Outcome<Self> {
         let options = format!("size={size},mode=0755");
         let options = CString::new(options).context("mount options")?;
         mount(
@@ -57,7 +57,7 @@ impl Tmpfs {
         })
     }
 
-    pub(crate) fn resize(&self, size: u64) -> Outcome {
+    pub fn resize(&self, size: u64) -> Outcome {
         let options = CString::new(format!("size={size}")).context("mount options")?;
         mount_remount(&self.path, MountFlags::empty(), options.as_c_str()).context(format_args!(
             "resizing the tmpfs on {}",

@@ -16,16 +16,16 @@ use super::{
 
 /// What holds for all cases of a run.
 #[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) bt: PathBuf,
-    pub(crate) keep_on_failure: bool,
+pub struct Settings {
+    pub bt: PathBuf,
+    pub keep_on_failure: bool,
     /// How many cases run at a time.
-    pub(crate) jobs: usize,
+    pub jobs: usize,
 }
 
 /// What a case has to itself: a folder, addresses, and the logs of what it started.
 #[derive(Debug)]
-pub(crate) struct Case<'a> {
+pub struct Case<'a> {
     settings: &'a Settings,
     dir: TempDir,
     addresses: Addresses,
@@ -33,7 +33,7 @@ pub(crate) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    pub(crate) fn new(settings: &'a Settings, number: usize) -> Outcome<Self> {
+    pub fn new(settings: &'a Settings, number: usize) -> Outcome<Self> {
         Ok(Self {
             settings,
             dir: TempDir::new().context("making a temporary folder")?,
@@ -43,29 +43,29 @@ impl<'a> Case<'a> {
     }
 
     /// The case's own folder.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// A folder in it, made if it is not there yet.
-    pub(crate) fn folder(&self, name: &str) -> Outcome<PathBuf> {
+    pub fn folder(&self, name: &str) -> Outcome<PathBuf> {
         let path = self.dir.path().join(name);
         fs::create_dir_all(&path).context(format_args!("making {}", path.display()))?;
         Ok(path)
     }
 
     /// A loopback address of its own with a free port.
-    pub(crate) fn address(&self) -> Outcome<SocketAddrV4> {
+    pub fn address(&self) -> Outcome<SocketAddrV4> {
         self.addresses.socket()
     }
 
     /// A port that is free on every address, for those who listen on all.
-    pub(crate) fn wildcard_port(&self) -> Outcome<u16> {
+    pub fn wildcard_port(&self) -> Outcome<u16> {
         ports::free_port()
     }
 
     /// The binary under test.
-    pub(crate) fn bt(&self) -> Outcome<&'a Path> {
+    pub fn bt(&self) -> Outcome<&'a Path> {
         let bt = &self.settings.bt;
         ensure!(
             bt.is_file(),
@@ -75,14 +75,14 @@ impl<'a> Case<'a> {
         Ok(bt)
     }
 
-    pub(crate) fn spawn(&self, name: &str, command: Command) -> Outcome<Process> {
+    pub fn spawn(&self, name: &str, command: Command) -> Outcome<Process> {
         let process = Process::spawn(name, command)?;
         self.logs.borrow_mut().push(Arc::clone(process.log()));
         Ok(process)
     }
 
     /// The end of what everybody said.
-    pub(super) fn log_tails(&self, lines: usize) -> String {
+    pub fn log_tails(&self, lines: usize) -> String {
         let logs = self.logs.borrow();
         logs.iter()
             .map(|log| format!("--- {}\n{}", log.name, log.tail(lines)))
@@ -90,7 +90,7 @@ impl<'a> Case<'a> {
     }
 
     /// Leaves the folder, with all logs in it.
-    pub(super) fn keep(self) -> PathBuf {
+    pub fn keep(self) -> PathBuf {
         for (number, log) in self.logs.borrow().iter().enumerate() {
             let name = format!("{number:02}-{}.log", log.name);
             let _ = fs::write(self.dir.path().join(name), log.text());

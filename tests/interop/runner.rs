@@ -7,8 +7,10 @@ use std::{
     time::Instant,
 };
 
-use super::{Case, Failure, Outcome, Settings, interrupt};
-use crate::cases::Planned;
+use crate::{
+    cases::Planned,
+    harness::{Case, Failure, Outcome, Settings, interrupt},
+};
 
 /// Like `println!`, but nobody reading on is no reason to stop cleaning up.
 macro_rules! say {

@@ -8,14 +8,14 @@ use std::{
 use super::{Failure, Outcome, interrupt};
 
 /// Enough for anything that takes well under a second on a quiet machine.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(30);
 
 /// Enough for a transfer of the short tier, with clients that think for ten seconds before they
 /// unchoke and re-announce when they please.
-pub(crate) const TRANSFER: Duration = Duration::from_secs(120);
+pub const TRANSFER: Duration = Duration::from_secs(120);
 
 /// Looks again and again until there is something, for at most `patience`.
-pub(crate) fn until<T>(
+pub fn until<T>(
     what: &str,
     patience: Duration,
     mut look: impl FnMut() -> Outcome<Option<T>>,

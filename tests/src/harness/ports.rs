@@ -15,14 +15,14 @@ use super::{Context, Outcome};
 /// Hands out loopback addresses of one case: 127.x.y.2 and up, where x comes from this process
 /// and y from the case, so that neither cases nor two runs at a time meet.
 #[derive(Debug)]
-pub(crate) struct Addresses {
+pub(super) struct Addresses {
     x: u8,
     y: u8,
     next: Cell<u8>,
 }
 
 impl Addresses {
-    pub(crate) fn new(case_number: usize) -> Self {
+    pub(super) fn new(case_number: usize) -> Self {
         // 127.0.y.z is where people's own services listen: stay clear of it.
         let x = 1 + (process::id() % 254) as u8;
         Self {
@@ -32,7 +32,7 @@ impl Addresses {
         }
     }
 
-    pub(crate) fn ip(&self) -> Ipv4Addr {
+    pub(super) fn ip(&self) -> Ipv4Addr {
         let z = self.next.get();
         self.next
             .set(z.checked_add(1).expect("no case has 250 peers"));
@@ -40,7 +40,7 @@ impl Addresses {
     }
 
     /// A new address with a port that nobody uses.
-    pub(crate) fn socket(&self) -> Outcome<SocketAddrV4> {
+    pub(super) fn socket(&self) -> Outcome<SocketAddrV4> {
         Ok(SocketAddrV4::new(self.ip(), free_port()?))
     }
 }
@@ -50,7 +50,7 @@ impl Addresses {
 ///
 /// Who gets it binds it later. In between neither another case can take it, nor the kernel for a
 /// connection that somebody makes: it lies below the ports of which the kernel chooses.
-pub(crate) fn free_port() -> Outcome<u16> {
+pub fn free_port() -> Outcome<u16> {
     // A stride that is prime to the count: runs that were started one after the other begin far
     // from each other.
     static NEXT: LazyLock<AtomicUsize> =
@@ -68,7 +68,7 @@ pub(crate) fn free_port() -> Outcome<u16> {
 
 /// Whether somebody listens there, for TCP. To ask by connecting would be noticed: transmission
 /// takes no second handshake from an address for some seconds.
-pub(crate) fn is_listening(address: SocketAddrV4) -> Outcome<bool> {
+pub fn is_listening(address: SocketAddrV4) -> Outcome<bool> {
     let ip = u32::from_le_bytes(address.ip().octets());
     let port = address.port();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {

@@ -13,17 +13,13 @@ use crate::{
 
 /// An opentracker that knows the torrents it was given and no others.
 #[derive(Debug)]
-pub(crate) struct Opentracker {
+pub struct Opentracker {
     process: Process,
     address: SocketAddrV4,
 }
 
 impl Opentracker {
-    pub(crate) fn start(
-        case: &Case<'_>,
-        address: SocketAddrV4,
-        torrent: &Torrent,
-    ) -> Outcome<Self> {
+    pub fn start(case: &Case<'_>, address: SocketAddrV4, torrent: &Torrent) -> Outcome<Self> {
         let hash = torrent
             .info_hash
             .as_deref()
@@ -54,13 +50,13 @@ impl Opentracker {
         Ok(tracker)
     }
 
-    pub(crate) fn scrape(&self, torrent: &Torrent) -> Outcome<Scrape> {
+    pub fn scrape(&self, torrent: &Torrent) -> Outcome<Scrape> {
         Client::connect(self.address, Ipv4Addr::LOCALHOST)?.scrape(&torrent.swarm_id()?)
     }
 
     /// Waits until `count` peers with everything have announced themselves: the tracker tells
     /// clients to come back in half an hour, so who asks too early asks in vain.
-    pub(crate) fn wait_seeders(&self, torrent: &Torrent, count: u32) -> Outcome {
+    pub fn wait_seeders(&self, torrent: &Torrent, count: u32) -> Outcome {
         wait::until(
             &format!("the tracker knows {count} seeders"),
             wait::SOON,
@@ -69,7 +65,7 @@ impl Opentracker {
     }
 
     /// Waits until it has counted just so.
-    pub(crate) fn wait_scrape(&self, torrent: &Torrent, expected: Scrape) -> Outcome {
+    pub fn wait_scrape(&self, torrent: &Torrent, expected: Scrape) -> Outcome {
         let mut last = None;
         wait::until("the tracker has heard of everything", wait::SOON, || {
             let scrape = last.insert(self.scrape(torrent)?);

@@ -2,6 +2,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Write},
+    ops::RangeInclusive,
     path::Path,
 };
 
@@ -10,9 +11,9 @@ use super::{Context, Failure, Outcome, ensure};
 /// What a torrent carries, made from a seed: it can be written anywhere and compared without a
 /// second copy.
 #[derive(Clone, Debug)]
-pub(crate) struct Payload {
+pub struct Payload {
     /// The torrent's name: that of the file, or of the folder with all files.
-    pub(crate) name: String,
+    pub name: String,
     files: Vec<PayloadFile>,
     seed: u64,
 }
@@ -25,7 +26,7 @@ struct PayloadFile {
 }
 
 impl Payload {
-    pub(crate) fn single(length: u64) -> Self {
+    pub fn single(length: u64) -> Self {
         let name = "payload.bin".to_owned();
         Self {
             files: vec![PayloadFile {
@@ -39,7 +40,7 @@ impl Payload {
 
     /// Nested folders, names beyond ASCII, an empty file, a file smaller than a block, files that
     /// share a piece, and the rest of `length` in one.
-    pub(crate) fn multi(length: u64) -> Self {
+    pub fn multi(length: u64) -> Self {
         let small = [
             ("a/first.bin", 300_000),
             ("a/b/c/deep.bin", 1),
@@ -52,19 +53,21 @@ impl Payload {
     }
 
     /// About 50 MiB: most files lie within a piece.
-    pub(crate) fn five_thousand_files() -> Self {
+    pub fn five_thousand_files() -> Self {
         Self::many(5_000, 20_000)
     }
 
     /// `count` files of up to `max_length` bytes in folders of a hundred.
     fn many(count: u64, max_length: u64) -> Self {
+        Self::many_between(count, 0..=max_length)
+    }
+
+    /// `count` files, each as long as one of `lengths`, in folders of a hundred.
+    pub fn many_between(count: u64, lengths: RangeInclusive<u64>) -> Self {
+        let (shortest, longest) = lengths.into_inner();
+        let length = |n| shortest + mix(n) % (longest - shortest + 1);
         let files: Vec<_> = (0..count)
-            .map(|n| {
-                (
-                    format!("{:03}/{n:05}.bin", n / 100),
-                    mix(n) % (max_length + 1),
-                )
-            })
+            .map(|n| (format!("{:03}/{n:05}.bin", n / 100), length(n)))
             .collect();
         Self::tree(files.iter().map(|(path, length)| (path.as_str(), *length)))
     }
@@ -85,13 +88,13 @@ impl Payload {
     }
 
     /// The same without files of no bytes.
-    pub(crate) fn without_empty_files(mut self) -> Self {
+    pub fn without_empty_files(mut self) -> Self {
         self.files.retain(|file| file.length > 0);
         self
     }
 
     /// The same under another name, and with other bytes.
-    pub(crate) fn named(mut self, name: &str) -> Self {
+    pub fn named(mut self, name: &str) -> Self {
         for file in &mut self.files {
             file.path.replace_range(..self.name.len(), name);
         }
@@ -102,19 +105,19 @@ impl Payload {
         self
     }
 
-    pub(crate) fn length(&self) -> u64 {
+    pub fn length(&self) -> u64 {
         self.files.iter().map(|file| file.length).sum()
     }
 
     /// Path (with `/`, from the payload's folder) and length of each file.
-    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, u64)> {
+    pub fn files(&self) -> impl Iterator<Item = (&str, u64)> {
         self.files
             .iter()
             .map(|file| (file.path.as_str(), file.length))
     }
 
     /// Writes everything below `folder`.
-    pub(crate) fn write_to(&self, folder: &Path) -> Outcome {
+    pub fn write_to(&self, folder: &Path) -> Outcome {
         for (index, file) in self.files.iter().enumerate() {
             let path = folder.join(&file.path);
             let doing = format!("writing {}", path.display());
@@ -130,12 +133,12 @@ impl Payload {
 
     /// Fails unless `folder` holds exactly this payload under its name: every byte of every
     /// file, and no file more.
-    pub(crate) fn compare(&self, folder: &Path) -> Outcome {
+    pub fn compare(&self, folder: &Path) -> Outcome {
         self.compare_files(folder, |_| true)
     }
 
     /// The same, but a file of no bytes may be missing: some clients do not make them.
-    pub(crate) fn compare_but_empty_files(&self, folder: &Path) -> Outcome {
+    pub fn compare_but_empty_files(&self, folder: &Path) -> Outcome {
         self.compare_files(folder, |length| length > 0)
     }
 
@@ -181,7 +184,7 @@ impl Payload {
     }
 
     /// Of a payload of one file: how many bytes lie in pieces that are right on disk.
-    pub(crate) fn bytes_in_good_pieces(&self, folder: &Path, piece_length: u64) -> Outcome<u64> {
+    pub fn bytes_in_good_pieces(&self, folder: &Path, piece_length: u64) -> Outcome<u64> {
         ensure!(self.files.len() == 1, "only asked of payloads of one file");
         let path = folder.join(&self.name);
         let mut found = match File::open(&path) {

@@ -1,14 +1,14 @@
 use std::fmt;
 
 /// What a step of a case gives, or why it could not.
-pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+pub type Outcome<T = ()> = Result<T, Failure>;
 
 /// Why a case failed, for a person to read.
 #[derive(Debug)]
-pub(crate) struct Failure(String);
+pub struct Failure(String);
 
 impl Failure {
-    pub(crate) fn new(reason: impl Into<String>) -> Self {
+    pub fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
 }
@@ -20,7 +20,7 @@ impl fmt::Display for Failure {
 }
 
 /// Says what was being done when something went wrong.
-pub(crate) trait Context<T> {
+pub trait Context<T> {
     fn context(self, doing: impl fmt::Display) -> Outcome<T>;
 }
 
@@ -37,6 +37,7 @@ impl<T> Context<T> for Option<T> {
 }
 
 /// Ends the case with a failure unless the condition holds.
+#[macro_export]
 macro_rules! ensure {
     ($condition:expr, $($reason:tt)+) => {
         if !$condition {
@@ -44,4 +45,3 @@ macro_rules! ensure {
         }
     };
 }
-pub(crate) use ensure;

@@ -11,29 +11,37 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde_json::Value;
+use wait4::Wait4;
 
 use super::{Context, Failure, Outcome, wait};
 
 /// A program in a process group of its own. Dropping it kills and reaps the whole group.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     log: Arc<Log>,
     readers: Vec<JoinHandle<()>>,
-    exit: Option<Exit>,
+    ended: Option<(Exit, Usage)>,
 }
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Exit {
+pub enum Exit {
     Code(i32),
     Signal(i32),
 }
 
+/// The CPU time of a process, of all its threads and of the children that it waited for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Usage {
+    pub user: Duration,
+    pub system: Duration,
+}
+
 impl Process {
     /// Starts `command`; its stdin stays open until the process is dropped.
-    pub(crate) fn spawn(name: &str, mut command: Command) -> Outcome<Self> {
+    pub fn spawn(name: &str, mut command: Command) -> Outcome<Self> {
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -61,27 +69,27 @@ impl Process {
             child,
             log,
             readers,
-            exit: None,
+            ended: None,
         })
     }
 
-    pub(crate) fn log(&self) -> &Arc<Log> {
+    pub fn log(&self) -> &Arc<Log> {
         &self.log
     }
 
     /// Writes one line to its stdin.
-    pub(crate) fn tell(&mut self, line: &str) -> Outcome {
+    pub fn tell(&mut self, line: &str) -> Outcome {
         let stdin = self.stdin.as_mut().context("stdin is closed")?;
         writeln!(stdin, "{line}").context(format_args!("telling {} to {line}", self.log.name))
     }
 
     /// Ends its stdin, for those who end with it.
-    pub(crate) fn close_stdin(&mut self) {
+    pub fn close_stdin(&mut self) {
         self.stdin = None;
     }
 
-    pub(crate) fn signal(&self, signal: Signal) -> Outcome {
-        match self.exit {
+    pub fn signal(&self, signal: Signal) -> Outcome {
+        match self.ended {
             Some(_) => Ok(()),
             None => kill_process_group(self.pid(), signal)
                 .context(format_args!("sending {signal:?} to {}", self.log.name)),
@@ -89,23 +97,23 @@ impl Process {
     }
 
     /// Kills the group at once and reaps it: nobody gets a chance to say goodbye.
-    pub(crate) fn kill(&mut self) {
-        if self.exit.is_none() {
+    pub fn kill(&mut self) {
+        if self.ended.is_none() {
             let _ = self.signal(Signal::KILL);
             let _ = self.reap();
         }
     }
 
     /// Asks it to end, as `kill` does, and waits until it has.
-    pub(crate) fn terminate(&mut self) -> Outcome {
+    pub fn terminate(&mut self) -> Outcome {
         self.signal(Signal::TERM)?;
         self.wait_exit(wait::SOON)?;
         Ok(())
     }
 
     /// How it ended, once it has. All its output is in the log by then.
-    pub(crate) fn poll_exit(&mut self) -> Outcome<Option<Exit>> {
-        if self.exit.is_none() {
+    pub fn poll_exit(&mut self) -> Outcome<Option<Exit>> {
+        if self.ended.is_none() {
             // The leader is left a zombie until its group is killed, so that the number of the
             // group cannot have gone to somebody else.
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -116,16 +124,21 @@ impl Process {
                 self.reap()?;
             }
         }
-        Ok(self.exit)
+        Ok(self.ended.map(|(exit, _)| exit))
     }
 
-    pub(crate) fn wait_exit(&mut self, patience: Duration) -> Outcome<Exit> {
+    /// What it cost, once it has ended or been killed.
+    pub fn usage(&self) -> Option<Usage> {
+        self.ended.map(|(_, usage)| usage)
+    }
+
+    pub fn wait_exit(&mut self, patience: Duration) -> Outcome<Exit> {
         let name = self.log.name.clone();
         wait::until(&format!("{name} ends"), patience, || self.poll_exit())
     }
 
     /// Fails if it has ended.
-    pub(crate) fn ensure_running(&mut self) -> Outcome {
+    pub fn ensure_running(&mut self) -> Outcome {
         match self.poll_exit()? {
             None => Ok(()),
             Some(exit) => Err(Failure::new(format!("{} ended with {exit}", self.log.name))),
@@ -133,7 +146,7 @@ impl Process {
     }
 
     /// The first JSON line on stdout of which `pick` makes something, past or future.
-    pub(crate) fn wait_event<T>(
+    pub fn wait_event<T>(
         &mut self,
         what: &str,
         patience: Duration,
@@ -162,7 +175,7 @@ impl Process {
     }
 
     /// The newest JSON line on stdout whose `"event"` is `kind`.
-    pub(crate) fn latest_event(&self, kind: &str) -> Option<Value> {
+    pub fn latest_event(&self, kind: &str) -> Option<Value> {
         self.log
             .lines()
             .iter()
@@ -172,7 +185,7 @@ impl Process {
     }
 
     /// How many JSON lines on stdout satisfy `which`.
-    pub(crate) fn count_events(&self, which: impl Fn(&Value) -> bool) -> usize {
+    pub fn count_events(&self, which: impl Fn(&Value) -> bool) -> usize {
         self.log
             .lines()
             .iter()
@@ -182,7 +195,7 @@ impl Process {
     }
 
     /// Whether it has this file open now.
-    pub(crate) fn has_open(&self, path: &Path) -> bool {
+    pub fn has_open(&self, path: &Path) -> bool {
         let pid = self.pid().as_raw_nonzero();
         let open = fs::read_dir(format!("/proc/{pid}/fd"));
         let mut open = open.into_iter().flatten().flatten();
@@ -190,14 +203,34 @@ impl Process {
     }
 
     /// The most memory that it has had, in bytes; nothing once it has ended.
-    pub(crate) fn peak_memory(&self) -> Option<u64> {
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.memory("VmHWM")
+    }
+
+    /// A line of its status that is about memory, in bytes; nothing once it has ended.
+    pub fn memory(&self, line: &str) -> Option<u64> {
         let pid = self.pid().as_raw_nonzero();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kib: u64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        let mut lines = status.lines();
+        let value = lines.find_map(|found| found.strip_prefix(line)?.strip_prefix(':'))?;
+        let kib: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kib * 1024)
+    }
+
+    /// The CPU time that a running process has taken so far, to a hundredth of a second.
+    pub fn usage_so_far(&self) -> Option<Usage> {
+        let pid = self.pid().as_raw_nonzero();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The second field is the program's name, in brackets, and may contain anything.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+        let mut time = || {
+            let ticks: u64 = fields.next()?.parse().ok()?;
+            Some(Duration::from_secs(ticks) / ticks_per_second())
+        };
+        Some(Usage {
+            user: time()?,
+            system: time()?,
+        })
     }
 
     fn pid(&self) -> Pid {
@@ -205,11 +238,15 @@ impl Process {
     }
 
     fn reap(&mut self) -> Outcome {
-        let status = self
+        let ended = self
             .child
-            .wait()
+            .wait4()
             .context(format_args!("reaping {}", self.log.name))?;
-        self.exit = Some(Exit::from(status));
+        let usage = Usage {
+            user: ended.rusage.utime,
+            system: ended.rusage.stime,
+        };
+        self.ended = Some((Exit::from(ended.status), usage));
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
@@ -235,6 +272,10 @@ impl Drop for Process {
     }
 }
 
+fn ticks_per_second() -> u32 {
+    u32::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100)
+}
+
 impl From<ExitStatus> for Exit {
     fn from(status: ExitStatus) -> Self {
         match (status.code(), status.signal()) {
@@ -255,8 +296,8 @@ impl fmt::Display for Exit {
 
 /// Everything that a process said.
 #[derive(Debug)]
-pub(crate) struct Log {
-    pub(crate) name: String,
+pub struct Log {
+    pub name: String,
     lines: Mutex<Vec<Line>>,
 }
 
@@ -275,17 +316,17 @@ enum Stream {
 }
 
 impl Log {
-    pub(crate) fn stdout(&self) -> Vec<String> {
+    pub fn stdout(&self) -> Vec<String> {
         self.said_on(Stream::Stdout)
     }
 
-    pub(crate) fn stderr(&self) -> Vec<String> {
+    pub fn stderr(&self) -> Vec<String> {
         self.said_on(Stream::Stderr)
     }
 
     /// The command and the last `count` lines for a report, marked by stream. Of numbers that are
     /// reported again and again only the last are shown.
-    pub(crate) fn tail(&self, count: usize) -> String {
+    pub fn tail(&self, count: usize) -> String {
         let lines = self.lines();
         let mut shown: Vec<(&Line, usize)> = Vec::new();
         for line in lines.iter() {
@@ -304,7 +345,7 @@ impl Log {
     }
 
     /// Every line.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.lines()
             .iter()
             .map(|line| format!("{line}\n"))

@@ -1,0 +1,33 @@
+//! Programs that nobody here wrote, as interop and the benches both use them.
+
+pub mod opentracker;
+
+use std::path::PathBuf;
+
+use crate::harness::{Context, Outcome, ensure};
+
+/// A .torrent that somebody made.
+#[derive(Clone, Debug)]
+pub struct Torrent {
+    pub path: PathBuf,
+    /// 40 hex digits; none for a v2-only torrent.
+    pub info_hash: Option<String>,
+    /// 64 hex digits; none for a v1 torrent.
+    pub info_hash_v2: Option<String>,
+}
+
+impl Torrent {
+    /// What trackers and handshakes know it by, as far as v1 goes.
+    pub fn swarm_id(&self) -> Outcome<[u8; 20]> {
+        let hex = self
+            .info_hash
+            .as_deref()
+            .context("the torrent has no v1 hash")?;
+        ensure!(hex.len() == 40 && hex.is_ascii(), "{hex} is no info hash");
+        let mut bytes = [0; 20];
+        for (n, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).context("reading a hash")?;
+        }
+        Ok(bytes)
+    }
+}
