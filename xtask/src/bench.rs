@@ -1,7 +1,28 @@
+use clap::Subcommand;
+
 use crate::{Result, cmd::Cmd};
 
+pub(crate) mod peers;
+pub(crate) mod results;
+pub(crate) mod table;
+
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
+    #[command(flatten)]
+    criterion: Criterion,
+}
+
+#[derive(Subcommand)]
+enum Other {
+    /// What `bt` costs beside other clients, in tables (needs root and those clients)
+    Peers(peers::Args),
+}
+
+#[derive(clap::Args)]
+struct Criterion {
     /// Only this crate's benches, e.g. bt-wire
     krate: Option<String>,
     /// Compile them as they would be run, and stop there
@@ -15,8 +36,15 @@ pub(crate) struct Args {
     criterion: Vec<String>,
 }
 
-/// Runs benches. `--bench '*'` keeps the unit tests out, which do not know criterion's options.
 pub(crate) fn run(args: &Args) -> Result {
+    match &args.other {
+        Some(Other::Peers(args)) => peers::run(args),
+        None => criterion(&args.criterion),
+    }
+}
+
+/// Runs benches. `--bench '*'` keeps the unit tests out, which do not know criterion's options.
+fn criterion(args: &Criterion) -> Result {
     let subcommand = if args.smoke { "test" } else { "bench" };
     let mut cmd = Cmd::cargo(&[subcommand]);
     cmd = match &args.krate {
@@ -35,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result {
 
 /// What CI asks of the benches: they compile and run, in the artifacts of the tests.
 pub(crate) fn smoke() -> Result {
-    run(&Args {
+    criterion(&Criterion {
         krate: None,
         no_run: false,
         smoke: true,

@@ -59,14 +59,20 @@ fn debian_packages() -> Result {
 }
 
 fn python_packages() -> Result {
-    let python = workspace::short(&workspace::tools_dir().join("python"));
+    install_into("tools/venv", PYPI)?;
+    install_into("tools/libtorrent-2.0", PYPI_LIBTORRENT_2_0)
+}
+
+/// Makes a Python environment below the target folder, if need be.
+fn install_into(environment: &str, packages: &[&str]) -> Result {
+    let environment = workspace::target_dir().join(environment);
+    let python = workspace::short(&environment.join("bin/python"));
     if !Cmd::new(python.as_str())
         .args(&["-m", "pip", "--version"])
         .succeeds()
     {
-        let venv = workspace::target_dir().join("tools/venv");
         Cmd::new("python3")
-            .args(&["-m", "venv", &workspace::short(&venv)])
+            .args(&["-m", "venv", &workspace::short(&environment)])
             .run()?;
     }
     let pip = |args: &[&str]| {
@@ -75,7 +81,7 @@ fn python_packages() -> Result {
             .args(args)
     };
     let found = pip(&["list", "--format=freeze"]).read()?.replace('_', "-");
-    let missing: Vec<_> = PYPI
+    let missing: Vec<_> = packages
         .iter()
         .filter(|wanted| !found.lines().any(|line| line == **wanted))
         .collect();
@@ -100,12 +106,13 @@ const TOOLCHAIN: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// The C++ compiler builds libFuzzer; the rest are the clients, the tracker and the faulty disk of
-/// tests/interop.
+/// The C++ compiler builds libFuzzer; the rest are the clients, the tracker, the faulty disk and the
+/// tools of tests/interop and tests/bench.
 const DEBIAN: &[&str] = &[
     "aria2",
     "fuse3",
     "g++",
+    "mktorrent",
     "opentracker",
     "python3-libtorrent",
     "python3-venv",
@@ -123,3 +130,6 @@ const PYPI: &[&str] = &[
     "libtorrent==2.1.1",
     "mfusepy==3.1.1",
 ];
+
+/// The libtorrent that most programs are built on, for `bench peers`.
+const PYPI_LIBTORRENT_2_0: &[&str] = &["libtorrent==2.0.15"];

@@ -1,0 +1,37 @@
+use std::process::Command;
+
+use bt_tests::harness::Outcome;
+
+use super::version_by;
+use crate::{
+    client::{Client, Task, Work},
+    measure::{Done, Job},
+};
+
+pub(super) const BT: Client = Client {
+    name: "bt",
+    settings: "defaults",
+    is_optional: false,
+    works: &[Work::Download, Work::Verify],
+    version: |bench| version_by(Command::new(bench.case.bt()?), "--version"),
+    job,
+};
+
+/// With `--json`, for the time that it hashed.
+fn job<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
+    let mut command = Command::new(task.bench.case.bt()?);
+    let done = match task.work {
+        Work::Download => {
+            command.arg("get").arg(task.torrent);
+            command.arg("-o").arg(task.folder).arg("--json");
+            Done::Event("complete")
+        }
+        Work::Verify => {
+            command.arg("verify").arg(task.torrent).arg(task.content);
+            command.arg("--json");
+            Done::Exit
+        }
+        Work::Create => unreachable!("not among its works"),
+    };
+    Ok(Job { command, done })
+}

@@ -1,0 +1,214 @@
+//! One run of one client.
+
+use std::{
+    fmt,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use bt_tests::harness::{
+    Case, Context, Exit, Failure, Outcome, Process, Usage, ensure, interrupt, wait,
+};
+use serde_json::{Value, json};
+
+/// What to start, and how to know that the work is done.
+pub(crate) struct Job<'a> {
+    pub(crate) command: Command,
+    pub(crate) done: Done<'a>,
+}
+
+/// How a client says that it is complete.
+pub(crate) enum Done<'a> {
+    /// By ending.
+    Exit,
+    /// By a JSON line on stdout with this `event`; it ends soon after.
+    Event(&'static str),
+    /// When asked; it never ends, and is killed.
+    Answer(Box<dyn FnMut() -> Outcome<bool> + 'a>),
+}
+
+/// What a run cost.
+#[derive(Debug)]
+pub(crate) struct Cost {
+    /// From its start to what [`Done`] says.
+    wall: Duration,
+    /// To its end.
+    usage: Usage,
+    peak_rss: u64,
+    peak_anon: u64,
+    /// The part of `usage` that it spent hashing, if it tells.
+    hash: Option<Duration>,
+}
+
+impl Cost {
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "wall_secs": rounded(self.wall),
+            "user_secs": rounded(self.usage.user),
+            "system_secs": rounded(self.usage.system),
+            "hash_secs": self.hash.map(rounded),
+            "peak_rss_bytes": self.peak_rss,
+            "peak_anon_bytes": self.peak_anon,
+        })
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Usage { user, system } = self.usage;
+        write!(
+            f,
+            "{:.2} s, CPU {:.2} s, memory {} MiB",
+            self.wall.as_secs_f64(),
+            (user + system).as_secs_f64(),
+            self.peak_rss >> 20
+        )
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// If it does not do its work, with the end of what it said.
+pub(crate) fn run(case: &Case<'_>, name: &str, mut job: Job<'_>) -> Outcome<Cost> {
+    let mut watched = Watched::start(case, name, job.command)?;
+    let wall = watched.until_end(&mut job.done);
+    let wall = wall.map_err(|reason| {
+        let said = watched.process.log().tail(LINES_SHOWN);
+        Failure::new(format!("{reason}\n{said}"))
+    })?;
+    let usage = watched.process.usage();
+    let usage = usage.context(format_args!("{name} has not ended"))?;
+    let not_its_own = Interpreter::of(&watched.process);
+    Ok(Cost {
+        wall: wall.saturating_sub(not_its_own.wall),
+        usage: Usage {
+            user: usage.user.saturating_sub(not_its_own.usage.user),
+            system: usage.system.saturating_sub(not_its_own.usage.system),
+        },
+        peak_rss: watched.peak_rss,
+        peak_anon: watched.peak_anon,
+        hash: hash_time(&watched.process),
+    })
+}
+
+/// A process and the most memory that it has been seen to have.
+struct Watched {
+    process: Process,
+    started: Instant,
+    looks: u32,
+    peak_rss: u64,
+    peak_anon: u64,
+}
+
+impl Watched {
+    fn start(case: &Case<'_>, name: &str, mut command: Command) -> Outcome<Self> {
+        let now = std::time::SystemTime::now();
+        let since = now.duration_since(std::time::UNIX_EPOCH);
+        let since = since.context("reading the clock")?.as_secs_f64();
+        command.env("BENCH_STARTED", since.to_string());
+        let started = Instant::now();
+        Ok(Self {
+            process: case.spawn(name, command)?,
+            started,
+            looks: 0,
+            peak_rss: 0,
+            peak_anon: 0,
+        })
+    }
+
+    /// How long the work took. It ends after that by itself, or is killed.
+    fn until_end(&mut self, done: &mut Done<'_>) -> Outcome<Duration> {
+        let wall = self.until_done(done)?;
+        match done {
+            Done::Answer(_) => self.process.kill(),
+            Done::Exit | Done::Event(_) => {
+                let exit = wait::until("it ends", wait::SOON, || self.look())?;
+                ensure!(exit == Exit::Code(0), "it ended with {exit}");
+            }
+        }
+        Ok(wall)
+    }
+
+    fn until_done(&mut self, done: &mut Done<'_>) -> Outcome<Duration> {
+        loop {
+            let exit = self.look()?;
+            let elapsed = self.started.elapsed();
+            let is_done = match done {
+                Done::Exit => exit.is_some(),
+                Done::Event(kind) => self.process.latest_event(kind).is_some(),
+                Done::Answer(ask) if self.looks.is_multiple_of(LOOKS_PER_QUESTION) => ask()?,
+                Done::Answer(_) => false,
+            };
+            if is_done {
+                return Ok(elapsed);
+            }
+            if let Some(exit) = exit {
+                return Err(Failure::new(format!("it ended with {exit} too early")));
+            }
+            ensure!(elapsed < PATIENCE, "not done after {elapsed:?}");
+        }
+    }
+
+    /// Waits a moment, and takes a sample now and then.
+    fn look(&mut self) -> Outcome<Option<Exit>> {
+        ensure!(!interrupt::requested(), "interrupted");
+        self.looks += 1;
+        if self.looks.is_multiple_of(LOOKS_PER_SAMPLE) {
+            let memory = |line| self.process.memory(line).unwrap_or(0);
+            self.peak_rss = self.peak_rss.max(memory("VmHWM"));
+            self.peak_anon = self.peak_anon.max(memory("RssAnon"));
+        }
+        thread::sleep(LOOK);
+        self.process.poll_exit()
+    }
+}
+
+/// What the Python around libtorrent cost before libtorrent did anything.
+#[derive(Default)]
+struct Interpreter {
+    wall: Duration,
+    usage: Usage,
+}
+
+impl Interpreter {
+    fn of(process: &Process) -> Self {
+        let Some(event) = process.latest_event("interpreter") else {
+            return Self::default();
+        };
+        let seconds = |key: &str| Duration::from_secs_f64(event[key].as_f64().unwrap_or(0.0));
+        Self {
+            wall: seconds("wall_secs"),
+            usage: Usage {
+                user: seconds("user_secs"),
+                system: seconds("system_secs"),
+            },
+        }
+    }
+}
+
+/// What `bt` says when it is done.
+fn hash_time(process: &Process) -> Option<Duration> {
+    let lines = process.log().stdout();
+    let spent = lines.iter().rev().find_map(|line| {
+        let said: Value = serde_json::from_str(line).ok()?;
+        said["hash_cpu_ms"].as_u64()
+    });
+    spent.map(Duration::from_millis)
+}
+
+/// To a millisecond.
+fn rounded(duration: Duration) -> f64 {
+    duration.as_millis() as f64 / 1000.0
+}
+
+const LOOK: Duration = Duration::from_millis(5);
+/// Every 25 ms: reading the status of a process costs it nothing.
+const LOOKS_PER_SAMPLE: u32 = 5;
+/// Every 50 ms: an answer costs the client a little.
+const LOOKS_PER_QUESTION: u32 = 10;
+/// Of somebody who failed.
+const LINES_SHOWN: usize = 10;
+/// Transmission takes 80 seconds for 2 GiB.
+const PATIENCE: Duration = Duration::from_secs(900);
