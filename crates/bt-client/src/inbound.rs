@@ -75,13 +75,15 @@ mod tests {
             self,
             testing::{Pipe, pipe},
         },
+        shared::Place,
     };
 
     /// A session with one torrent, and what is sent to that.
-    fn session() -> (Arc<Shared>, Handshake, mpsc::UnboundedReceiver<Mail>) {
+    fn session() -> (Arc<Shared>, Place, Handshake, mpsc::UnboundedReceiver<Mail>) {
         let buffers = BufferPool::new(0);
         let disk = Disk::new(1, buffers.clone());
         let shared = Shared::new(None, vec![], Grant::default(), buffers, disk, 1);
+        let shared = Arc::new(shared);
         let ids = TorrentIds::v1_only(InfoHash([1; 20]));
         let ours = Handshake {
             reserved: Reserved::NONE,
@@ -89,14 +91,14 @@ mod tests {
             peer_id: PeerId([2; 20]),
         };
         let (mailbox, mail) = mpsc::unbounded_channel();
-        shared.reserve(ids, PathBuf::new(), &mailbox).unwrap();
+        let place = shared.reserve(ids, PathBuf::new(), &mailbox).unwrap();
         shared.open_to_peers(ids, ours);
-        (Arc::new(shared), ours, mail)
+        (shared, place, ours, mail)
     }
 
     /// How long a stranger is heard who does this, and whether a torrent learns of it.
     async fn heard(does: impl AsyncFn(&Pipe, [u8; Handshake::LENGTH])) -> (Duration, bool) {
-        let (shared, handshake, mut mail) = session();
+        let (shared, _place, handshake, mut mail) = session();
         let (ours, theirs) = pipe(1000);
         let peer = ([192, 0, 2, 1], 1).into();
         let begun = Instant::now();

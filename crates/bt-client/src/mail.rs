@@ -12,8 +12,9 @@ use crate::{
     handshake::{Established, HandshakeFailure},
 };
 
-/// What others send to a torrent's task. Unbounded, since each sender waits for an answer before
-/// it sends again: what is under way is bounded by whoever started it.
+/// What others send to a torrent's task. Unbounded, since each sender but one waits for an answer
+/// before it sends again: what is under way is bounded by whoever started it. Grants come a few
+/// times a second, and when torrents come and go.
 pub(crate) type Mailbox = mpsc::UnboundedSender<Mail>;
 
 pub(crate) enum Mail {

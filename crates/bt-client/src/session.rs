@@ -148,14 +148,15 @@ impl Session {
         }
         let (mailbox, mail) = mpsc::unbounded_channel();
         let path = torrent.root.join(torrent.info.name());
-        self.shared.reserve(ids, path, &mailbox)?;
+        let place = self.shared.reserve(ids, path, &mailbox)?;
         let (publisher, handle) = publisher(mailbox.clone(), Snapshot::before_check(&torrent));
         let info = Arc::clone(&torrent.info);
         let storage = Storage::new(torrent.root.clone(), info, Arc::clone(&self.files));
         let parts = Parts {
             shared: Arc::clone(&self.shared),
             storage: Arc::new(storage),
-            swarm: self.new_swarm(ids),
+            swarm: self.new_swarm(ids, place.first_grant),
+            place,
             trackers: self.new_trackers(&torrent, mailbox.clone()),
             torrent,
             publisher,
@@ -171,8 +172,9 @@ impl Session {
         Ok(handle)
     }
 
-    fn new_swarm(&self, ids: TorrentIds) -> Swarm<Buffer> {
-        let config = bt_swarm::Config::new(self.peer_id, self.port);
+    fn new_swarm(&self, ids: TorrentIds, grant: Grant) -> Swarm<Buffer> {
+        let mut config = bt_swarm::Config::new(self.peer_id, self.port);
+        config.grant = grant;
         Swarm::new(ids, config, lock(&self.seeds).draw())
     }
 

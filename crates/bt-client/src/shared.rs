@@ -92,15 +92,6 @@ impl Shared {
         Some((route.mailbox.clone(), route.handshake?))
     }
 
-    /// The torrent has ended, and can be added again.
-    pub(crate) fn forget(&self, ids: TorrentIds) {
-        let id = ids.primary_swarm_id();
-        let torrents = &mut *lock(&self.torrents);
-        torrents.routes.remove(&id);
-        torrents.arbiter.remove(&id);
-        torrents.divide();
-    }
-
     /// Addresses under which we could dial ourselves.
     pub(crate) fn own_addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.listens_on.iter().map(|address| match address.ip() {
@@ -110,13 +101,14 @@ impl Shared {
         })
     }
 
-    /// A torrent is being added, whose file or top folder is at `path`.
+    /// A torrent is being added, whose file or top folder is at `path`. It is here as long as the
+    /// place is kept.
     pub(crate) fn reserve(
-        &self,
+        self: &Arc<Self>,
         ids: TorrentIds,
         path: PathBuf,
         mailbox: &Mailbox,
-    ) -> Result<(), AddError> {
+    ) -> Result<Place, AddError> {
         let id = ids.primary_swarm_id();
         let torrents = &mut *lock(&self.torrents);
         if torrents.routes.contains_key(&id) {
@@ -133,7 +125,13 @@ impl Shared {
         torrents.routes.insert(id, route);
         torrents.arbiter.add(id);
         torrents.divide();
-        Ok(())
+        let first_grant = torrents.arbiter.granted(&id).unwrap_or_default();
+        let shared = Arc::clone(self);
+        Ok(Place {
+            shared,
+            id,
+            first_grant,
+        })
     }
 
     /// A torrent tells what it could use.
@@ -148,6 +146,24 @@ impl Shared {
     pub(crate) async fn turn_to_check(&self) -> Option<SemaphorePermit<'_>> {
         // It is never closed.
         self.checks.acquire().await.ok()
+    }
+}
+
+/// One torrent's place in a session. When it is dropped, however the torrent has ended, what it
+/// held is free for others, and it can be added again.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    id: SwarmId,
+    /// What it may use until it is told otherwise.
+    pub(crate) first_grant: Grant,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let torrents = &mut *lock(&self.shared.torrents);
+        torrents.routes.remove(&self.id);
+        torrents.arbiter.remove(&self.id);
+        torrents.divide();
     }
 }
 

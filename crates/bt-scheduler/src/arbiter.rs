@@ -8,7 +8,7 @@ use bt_types::BLOCK_LENGTH;
 
 use crate::{
     Grant,
-    arbiter::fill::{Claim, divide},
+    arbiter::fill::{Claim, divide, floor},
 };
 
 /// Divides what a session has among its torrents, by what each could use.
@@ -19,9 +19,8 @@ use crate::{
 /// everything.
 ///
 /// What a torrent holds beyond its new share it needs time to give back. Until it
-/// [demands](Self::set_demand) less, the others grow only into what is free: grants and holdings
-/// together stay within the capacity, except that each torrent may always have a little
-/// ([`Floor`](Self#floors)), since with nothing at all it could not even find out what it needs.
+/// [demands](Self::set_demand) less, the others grow only into what is free. So grants and holdings
+/// together stay within the capacity, but for the [floors](Self#floors).
 ///
 /// ```
 /// use bt_scheduler::{Arbiter, Demand, Grant, Need};
@@ -37,14 +36,17 @@ use crate::{
 /// arbiter.set_demand(&"idle", peers(1, 1));
 ///
 /// let grants: Vec<_> = arbiter.divide().map(|(key, grant)| (*key, grant.max_peers)).collect();
-/// assert_eq!(grants, [("busy", 96), ("idle", 4)]); // a few always
+/// assert_eq!(grants, [("busy", 99), ("idle", 4)]); // a few always
 /// assert_eq!(arbiter.divide().count(), 0, "only what has changed is told");
 /// ```
 ///
 /// # Floors
 ///
-/// Four connections, of which one is being made, one upload slot, and 256 KiB; but if there are so
-/// many torrents that this is more than there is, an equal part of it, and one of each at least.
+/// With nothing at all a torrent could not even find out what it needs. So each is granted four
+/// connections, of which one is being made, one upload slot, and 256 KiB, whatever the others
+/// have; where there are many torrents less, so that the floors together come to a quarter of the
+/// capacity, but never less than a connection, a slot and a block. As most torrents of many are
+/// idle, this is not taken from the others.
 #[derive(Clone, Debug)]
 pub struct Arbiter<K> {
     capacity: Grant,
@@ -113,12 +115,21 @@ impl<K: Clone + Ord> Arbiter<K> {
         is_news || was_overdrawn || share.is_overdrawn()
     }
 
+    /// What a torrent was granted when things were last divided.
+    #[must_use]
+    pub fn granted(&self, key: &K) -> Option<Grant> {
+        self.torrents.get(key)?.granted
+    }
+
     /// Divides anew; yields what has changed.
     pub fn divide(&mut self) -> impl Iterator<Item = (&K, Grant)> {
         let demands: Vec<_> = self.torrents.values().map(|share| share.demand).collect();
-        let claims = |capacity: usize, floor: usize, need: fn(&Demand) -> Need| {
-            let claim = |demand| Claim::new(need(demand), floor, capacity, demands.len());
-            divide(capacity, &demands.iter().map(claim).collect::<Vec<_>>())
+        let shares = |capacity: usize, floor: usize, need: fn(&Demand) -> Need| {
+            let claims = demands.iter().map(|demand| Claim {
+                need: need(demand),
+                floor,
+            });
+            divide(capacity, &claims.collect::<Vec<_>>())
         };
         let Grant {
             max_peers,
@@ -126,10 +137,13 @@ impl<K: Clone + Ord> Arbiter<K> {
             upload_slots,
             memory_bytes,
         } = self.capacity;
-        let max_peers = claims(max_peers, MIN_PEERS, |demand| demand.peers);
-        let max_half_open = claims(max_half_open, MIN_HALF_OPEN, |demand| demand.half_open);
-        let upload_slots = claims(upload_slots, MIN_SLOTS, |demand| demand.upload_slots);
-        let memory_bytes = claims(memory_bytes, MIN_MEMORY, |demand| demand.memory_bytes);
+        let count = demands.len();
+        let peers_floor = floor(MIN_PEERS, 1, max_peers, count);
+        let memory_floor = floor(MIN_MEMORY, BLOCK_LENGTH as usize, memory_bytes, count);
+        let max_peers = shares(max_peers, peers_floor, |demand| demand.peers);
+        let max_half_open = shares(max_half_open, 1, |demand| demand.half_open);
+        let upload_slots = shares(upload_slots, 1, |demand| demand.upload_slots);
+        let memory_bytes = shares(memory_bytes, memory_floor, |demand| demand.memory_bytes);
         let torrents = self.torrents.iter_mut().enumerate();
         torrents.filter_map(move |(n, (key, share))| {
             let grant = Grant {
@@ -169,8 +183,6 @@ impl Share {
 
 /// Enough to learn who has what, and to be found.
 const MIN_PEERS: usize = 4;
-const MIN_HALF_OPEN: usize = 1;
-const MIN_SLOTS: usize = 1;
 /// A first pipeline with each of four peers.
 const MIN_MEMORY: usize = 16 * BLOCK_LENGTH as usize;
 
@@ -205,8 +217,10 @@ mod tests {
     fn who_is_alone_has_everything() {
         let mut arbiter = Arbiter::new(capacity());
         arbiter.add(1);
+        assert_eq!(arbiter.granted(&1), None);
         let grants: Vec<_> = arbiter.divide().map(|(&key, grant)| (key, grant)).collect();
         assert_eq!(grants, [(1, capacity())]);
+        assert_eq!(arbiter.granted(&1), Some(capacity()));
         for used in [0, 1 << 20, 32 << 20, 40 << 20] {
             arbiter.set_demand(&1, memory(used, 2 * used));
             assert_eq!(granted(&mut arbiter), [], "nothing changes for it");
@@ -234,19 +248,42 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_torrents_get_a_little_each_and_no_more_than_there_is() {
-        let mut arbiter = Arbiter::new(capacity());
-        (0..1000_u32).for_each(|key| arbiter.add(key));
-        let grants: Vec<_> = arbiter.divide().map(|(_, grant)| grant).collect();
-        assert_eq!(grants.len(), 1000);
-        assert!(
-            grants
-                .iter()
-                .all(|grant| grant.upload_slots == 1 && grant.max_peers == 1)
-        );
-        let memory: usize = grants.iter().map(|grant| grant.memory_bytes).sum();
-        assert!(memory <= 32 << 20, "{memory}");
-        assert!(grants.iter().all(|grant| grant.memory_blocks() >= 2));
+    fn a_thousand_torrents_get_what_is_of_use_and_hardly_more_than_there_is() {
+        for memory_bytes in [1 << 20, 32 << 20] {
+            let mut arbiter = Arbiter::new(Grant {
+                memory_bytes,
+                ..capacity()
+            });
+            (0..1000_u32).for_each(|key| arbiter.add(key));
+            let grants: Vec<_> = arbiter.divide().map(|(_, grant)| grant).collect();
+            assert_eq!(grants.len(), 1000);
+            for grant in &grants {
+                assert!(grant.upload_slots == 1 && grant.max_peers == 1);
+                assert!(grant.memory_blocks() >= 1);
+            }
+            let granted: usize = grants.iter().map(|grant| grant.memory_bytes).sum();
+            let least = 1000 * BLOCK_LENGTH as usize;
+            assert!(granted <= (memory_bytes / 4 * 5).max(memory_bytes + least));
+        }
+    }
+
+    #[test]
+    fn the_one_that_is_busy_has_nearly_everything_whatever_the_number_of_idle_ones() {
+        for idle in [7, 50, 500] {
+            let mut arbiter = Arbiter::new(capacity());
+            (0..=idle).for_each(|key| arbiter.add(key));
+            let all = |wanted| Need { used: 0, wanted };
+            let busy = Demand {
+                peers: all(500),
+                half_open: all(500),
+                upload_slots: all(50),
+                memory_bytes: all(64 << 20),
+            };
+            arbiter.set_demand(&3, busy);
+            let mut grants = arbiter.divide();
+            let (_, grant) = grants.find(|(key, _)| **key == 3).unwrap();
+            assert_eq!(grant, capacity());
+        }
     }
 
     #[test]

@@ -15,7 +15,8 @@ use rand_chacha::{
 /// have everything) they go round. One slot is optimistic: every thirty seconds it goes to whoever
 /// has waited longest, so that nobody starves and newcomers can show what they have to give
 /// (BEP 3, "Choking and Optimistic Unchoking"). Between the rounds only free slots are filled:
-/// nobody who has one loses it, except by losing interest.
+/// nobody who has one loses it, except by losing interest. That holds for the number of slots, too:
+/// new ones are filled at once, those that go are taken in the next round, from the worst.
 ///
 /// Performs no I/O and reads no clock: call [`rechoke`](Self::rechoke) when interest changes, a
 /// peer comes or goes, or the time of [`poll_timeout`](Self::poll_timeout) has come.
@@ -76,7 +77,8 @@ impl FixedSlots {
         }
     }
 
-    /// Changes the number of slots, with effect from the next [`rechoke`](Self::rechoke) on.
+    /// Changes the number of slots: more with the next [`rechoke`](Self::rechoke), fewer with the
+    /// next round.
     pub fn set_slots(&mut self, slots: usize) {
         self.slots = slots;
     }
@@ -108,7 +110,11 @@ impl FixedSlots {
             // Who has a slot keeps it; who has waited longest gets what is free.
             ranked.sort_by_key(|peer| (peer.unchoked_at.is_none(), self.wait(peer.conn)));
         }
-        let free = self.slots - winners.len();
+        let slots = match is_round {
+            true => self.slots,
+            false => self.slots.max(holders(candidates)),
+        };
+        let free = slots - winners.len();
         winners.extend(ranked.iter().take(free).map(|peer| peer.conn));
         changes(candidates, &winners)
     }
@@ -197,6 +203,14 @@ enum Turn {
     Has,
     Waits,
     Had,
+}
+
+/// How many have a slot and use it.
+fn holders(candidates: &[ChokeCandidate]) -> usize {
+    let holders = candidates
+        .iter()
+        .filter(|peer| peer.is_interested && peer.unchoked_at.is_some());
+    holders.count()
 }
 
 /// The difference between who has a slot and who should.

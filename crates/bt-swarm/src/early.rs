@@ -23,8 +23,19 @@ pub(crate) enum EarlyError {
 }
 
 impl EarlyPieces {
+    /// Another bitfield only adds; one of another length is wrong now or was before, and the
+    /// later one will tell.
     pub(crate) fn set_raw(&mut self, bitfield: Box<[u8]>) {
-        self.whole = Some(Whole::Raw(bitfield));
+        match &mut self.whole {
+            Some(Whole::All) => {}
+            Some(Whole::Raw(known)) if known.len() == bitfield.len() => {
+                known
+                    .iter_mut()
+                    .zip(bitfield)
+                    .for_each(|(known, new)| *known |= new);
+            }
+            whole => *whole = Some(Whole::Raw(bitfield)),
+        }
     }
 
     pub(crate) fn set_all(&mut self) {
@@ -70,6 +81,19 @@ mod tests {
     use bt_types::{FileExtent, PieceIndex};
 
     use super::*;
+
+    #[test]
+    fn what_is_said_again_only_adds() {
+        let layout = PieceLayout::packed(16_384, [FileExtent::data(16_384 * 10)]).unwrap();
+        let mut early = EarlyPieces::default();
+        early.set_raw([0x80, 0x40].into());
+        early.set_raw([0x01, 0x00].into());
+        assert_eq!(early.resolve(&layout).unwrap().as_bytes(), [0x81, 0x40]);
+        let mut early = EarlyPieces::default();
+        early.set_all();
+        early.set_raw([0, 0].into());
+        assert!(early.resolve(&layout).unwrap().is_full());
+    }
 
     #[test]
     fn what_came_early_counts_later() {

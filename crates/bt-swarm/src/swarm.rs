@@ -71,6 +71,8 @@ pub struct Swarm<P> {
     needs_rechoke: bool,
     needs_dialling: bool,
     last_dialling: Option<Instant>,
+    /// When a peer that connected to us last found no room.
+    turned_away_at: Option<Instant>,
     traffic: Option<Traffic>,
     wasted: u64,
 
@@ -113,6 +115,7 @@ impl<P: Payload> Swarm<P> {
             needs_rechoke: false,
             needs_dialling: false,
             last_dialling: None,
+            turned_away_at: None,
             traffic: None,
             wasted: 0,
             actions: VecDeque::new(),

@@ -9,13 +9,14 @@ use crate::{
     Snapshot,
     buffers::Buffer,
     mail::{Mail, Mailbox},
-    shared::Shared,
+    shared::{Place, Shared},
     trackers::Trackers,
 };
 
 /// What one torrent consists of, as long as it lives.
 pub(crate) struct Parts {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) place: Place,
     pub(crate) torrent: AddTorrent,
     pub(crate) storage: Arc<Storage>,
     pub(crate) swarm: Swarm<Buffer>,
@@ -28,7 +29,7 @@ pub(crate) struct Parts {
 impl Parts {
     /// The last step: whoever sees this snapshot can add the torrent again.
     pub(super) fn end(mut self, last: Snapshot) {
-        self.shared.forget(self.torrent.info.ids());
+        drop(self.place);
         self.publisher.show(Instant::now(), last);
     }
 }

@@ -79,10 +79,31 @@ fn between_rounds_only_free_slots_are_filled() {
 }
 
 #[test]
+fn slots_that_are_lost_are_taken_from_the_worst_and_not_before_the_next_round() {
+    let mut world = World::new(4, 2);
+    world.join(1000);
+    world.join(2000);
+    world.rechoke();
+    world.choker.set_slots(2);
+    world.join(9000);
+    assert_eq!(world.rechoke(), Rechoke::default());
+    world.now += ROUND;
+    world.peers.pop();
+    assert_eq!(world.rechoke().choke, [ConnId(0), ConnId(1)]);
+    world.choker.set_slots(3);
+    assert_eq!(
+        world.rechoke().unchoke.len(),
+        1,
+        "new ones are filled at once"
+    );
+}
+
+#[test]
 fn no_slots_no_uploads() {
     let mut world = World::new(2, 5);
     world.rechoke();
     world.choker.set_slots(0);
+    world.now += ROUND;
     assert_eq!(world.rechoke().choke.len(), 2);
     assert_eq!(world.unchoked(), []);
 }

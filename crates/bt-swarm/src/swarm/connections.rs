@@ -383,6 +383,7 @@ impl<P: Payload> Swarm<P> {
         if has_room || self.part_from_useless(now, may_go) {
             Ok(())
         } else {
+            self.turned_away_at = Some(now);
             Err(Refusal::Full)
         }
     }
@@ -427,6 +428,8 @@ impl<P: Payload> Swarm<P> {
         let outcome = match reason {
             Some(DisconnectReason::Protocol(_) | DisconnectReason::Malformed(_)) => Outcome::Breach,
             Some(DisconnectReason::Useless) => Outcome::Fruitless,
+            // That we have no room is not the peer's fault.
+            Some(DisconnectReason::NoRoom) => Outcome::Good,
             _ => session.outcome(now),
         };
         if let Some(addr) = session.listen_addr {

@@ -1,6 +1,6 @@
 //! What torrents have in common: what we could use of it, and what we may.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bt_scheduler::{Demand, Grant, Need};
 use bt_types::{BLOCK_LENGTH, ConnId, Payload};
@@ -13,23 +13,26 @@ impl<P: Payload> Swarm<P> {
     /// enough for a few times a second.
     #[must_use]
     pub fn demand(&self) -> Demand {
+        let memory = self.memory_bytes();
         if self.is_stopped {
-            return Demand::default();
+            // What the disk is still writing is given back when it is done.
+            let memory_bytes = Need {
+                used: memory,
+                wanted: 0,
+            };
+            return Demand {
+                memory_bytes,
+                ..Demand::default()
+            };
         }
-        let dialling = self.dialler.len();
-        let connected = self.sessions.len();
-        let is_useful = |is_seed| !(is_seed && self.is_complete());
-        let dialable = self.peers.idle();
-        let dialable = dialable
-            .filter(|(_, peer)| peer.failures == 0 && is_useful(peer.is_seed))
-            .count();
+        let (connected, dialling) = (self.sessions.len(), self.dialler.len());
+        let dialable = self.dialable_soon();
         let interested = self.sessions.values().filter(|peer| peer.peer_interested);
         let unchoked = self.sessions.values().filter(|peer| !peer.am_choking());
-        let memory = self.memory_bytes();
         Demand {
             peers: Need {
                 used: connected + dialling,
-                wanted: connected + dialling + dialable + ROOM_FOR_CALLERS,
+                wanted: connected + dialling + dialable + self.callers_expected(),
             },
             half_open: Need {
                 used: dialling,
@@ -45,9 +48,31 @@ impl<P: Payload> Swarm<P> {
                 // what is wanted does not change with every block.
                 wanted: match self.starved_at {
                     Some(_) => memory.max(self.grant.memory_bytes).saturating_mul(2),
+                    None if memory == 0 => 0,
                     None => (memory + BLOCK_LENGTH as usize).next_power_of_two(),
                 },
             },
+        }
+    }
+
+    /// Peers that can be dialled before we are asked again. Not all that are known: most addresses
+    /// answer nobody, and others must not part from good peers for them.
+    fn dialable_soon(&self) -> usize {
+        let is_useful = |is_seed| !(is_seed && self.is_complete());
+        let idle = self.peers.idle();
+        let dialable = idle.filter(|(_, peer)| peer.failures == 0 && is_useful(peer.is_seed));
+        dialable.take(2 * self.grant.max_half_open).count()
+    }
+
+    /// Room for peers that connect to us, if some have just found none.
+    fn callers_expected(&self) -> usize {
+        let recently = |at| {
+            self.now
+                .is_some_and(|now| now.saturating_duration_since(at) < CALLERS_REMEMBERED)
+        };
+        match self.turned_away_at {
+            Some(at) if recently(at) => ROOM_FOR_CALLERS,
+            _ => 0,
         }
     }
 
@@ -93,5 +118,7 @@ impl<P: Payload> Swarm<P> {
     }
 }
 
-/// Peers that connect to us can only show that there is demand if some are let in.
+/// What is added at a time for peers that connect to us, as long as they come.
 const ROOM_FOR_CALLERS: usize = 4;
+/// Whoever was turned away comes again after some seconds, if at all.
+const CALLERS_REMEMBERED: Duration = Duration::from_secs(30);

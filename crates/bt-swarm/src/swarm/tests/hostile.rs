@@ -148,7 +148,7 @@ fn requests_in_floods_though_choked_end_the_connection() {
         end.unwrap().to_string(),
         "protocol broken: 301 invalid requests"
     );
-    assert_eq!(rejects, 1300);
+    assert_eq!(rejects, 2 * 2000 + 300);
 }
 
 /// BEP 6: each request has one answer, here a reject; and what a peer makes the disk read stays

@@ -21,11 +21,7 @@ fn demand_is_what_is_held_and_what_could_be() {
     drain(&mut swarm);
     let demand = swarm.demand();
     assert_eq!((demand.peers.used, demand.half_open.used), (2, 1));
-    assert_eq!(
-        demand.peers.wanted,
-        11 + 4,
-        "and a few that we do not know yet"
-    );
+    assert_eq!(demand.peers.wanted, 11);
     assert_eq!(
         (demand.upload_slots.wanted, demand.memory_bytes.used),
         (0, 0)
@@ -39,6 +35,12 @@ fn demand_is_what_is_held_and_what_could_be() {
     assert_eq!(demand.upload_slots.wanted, 1);
     assert!(demand.memory_bytes.used > 0);
     assert!(demand.memory_bytes.wanted > demand.memory_bytes.used);
+
+    swarm.set_grant(now + secs(1), room_for(1));
+    swarm
+        .handle_connected(now + secs(1), incoming(99))
+        .unwrap_err();
+    assert_eq!(swarm.demand().peers.wanted, 11 + 4, "others may come, too");
 
     swarm.stop(now + secs(2));
     assert_eq!(swarm.demand(), bt_scheduler::Demand::default());
@@ -96,5 +98,6 @@ fn where_room_is_lost_those_go_that_carry_least() {
         .collect();
     assert_eq!(dropped, [idle, also_idle]);
     assert!(swarm.peers(now).any(|peer| peer.conn == busy));
+    assert_eq!(swarm.demand().peers.wanted, 3, "they are welcome again");
     swarm.check_invariants();
 }
