@@ -3,6 +3,8 @@
 mod announce;
 mod broken_peers;
 mod corpus;
+mod create;
+mod create_refused;
 mod disk;
 mod disk_faults;
 mod exit_codes;
@@ -90,6 +92,8 @@ fn short() -> Vec<Planned> {
         exit_codes::CASES,
         inspect::CASES,
         corpus::CASES,
+        create::CASES,
+        create_refused::CASES,
     ];
     let tables = tables.into_iter().flat_map(planned);
     matrix::short().into_iter().chain(tables).collect()

@@ -2,11 +2,14 @@
 
     libtorrent_peer.py version
     libtorrent_peer.py create CONTENT OUT.torrent --piece-length N [--format v1|v2|hybrid] [--tracker URL]...
+    libtorrent_peer.py info CONTENT --piece-length N [--private] [--source TEXT]
     libtorrent_peer.py run TORRENT --save DIR --listen IP:PORT [options]
 
 Prints one JSON object a line, the kind under "event":
 
     created    info_hash, info_hash_v2 (null where absent), total_size, piece_length, piece_count
+    info       the info dictionary in hex that a v1 torrent of CONTENT has, its files in the order of BEP 52;
+               is_canonical: whether that is libtorrent's own canonical order
     started    the session exists and the torrent is being checked
     status     state, progress, peers, uploaded, downloaded (payload bytes); whenever one of them changed
     seeding    everything is there and checked; after --corrupt: and damaged
@@ -49,6 +52,8 @@ def main():
         say("version", version=lt.__version__)
     elif arguments.command == "create":
         create(arguments)
+    elif arguments.command == "info":
+        info(arguments)
     else:
         Peer(arguments).run()
 
@@ -64,6 +69,12 @@ def parse_arguments():
     make.add_argument("--piece-length", type=int, required=True)
     make.add_argument("--format", choices=["v1", "v2", "hybrid"], default="v1")
     make.add_argument("--tracker", action="append", default=[])
+
+    describe = commands.add_parser("info")
+    describe.add_argument("content")
+    describe.add_argument("--piece-length", type=int, required=True, help="0 lets libtorrent choose")
+    describe.add_argument("--private", action="store_true")
+    describe.add_argument("--source")
 
     run = commands.add_parser("run")
     run.add_argument("torrent")
@@ -106,6 +117,28 @@ def create(arguments):
         piece_length=info.piece_length(),
         piece_count=info.num_pieces(),
     )
+
+
+def info(arguments):
+    found = lt.file_storage()
+    lt.add_files(found, arguments.content)
+    listed = [(found.file_path(n), found.file_size(n), found.file_flags(n)) for n in range(found.num_files())]
+    # Without pad files libtorrent keeps the order that it is given, which is that of the disk's listing.
+    listed.sort(key=lambda file: [name.encode() for name in file[0].split("/")])
+    files = lt.file_storage()
+    for path, size, flags in listed:
+        files.add_file(path, size, flags)
+    maker = lt.create_torrent(files, arguments.piece_length, lt.create_torrent.v1_only)
+    maker.set_priv(arguments.private)
+    lt.set_piece_hashes(maker, os.path.dirname(os.path.abspath(arguments.content)))
+    made = maker.generate()[b"info"]
+    if arguments.source is not None:
+        made[b"source"] = arguments.source.encode()
+
+    lt.create_torrent(found, 16384, lt.create_torrent.canonical_files)  # puts them in order
+    pad = int(lt.file_storage.flag_pad_file)
+    canonical = [found.file_path(n) for n in range(found.num_files()) if not int(found.file_flags(n)) & pad]
+    say("info", info=lt.bencode(made).hex(), is_canonical=canonical == [path for path, _, _ in listed])
 
 
 class Peer:

@@ -133,6 +133,40 @@ pub(crate) fn create(
     })
 }
 
+/// What libtorrent says of a v1 torrent that it would make.
+#[derive(Debug)]
+pub(crate) struct MadeInfo {
+    /// The info dictionary, in hex.
+    pub(crate) info: String,
+    /// Whether its files are in the order that this libtorrent calls canonical.
+    pub(crate) is_canonical: bool,
+}
+
+/// Has libtorrent make the info dictionary of `content`, without padding; a piece length of 0 lets
+/// it choose.
+pub(crate) fn info(
+    case: &Case<'_>,
+    build: Build,
+    content: &Path,
+    piece_length: u64,
+    private_of_source: Option<&str>,
+) -> Outcome<MadeInfo> {
+    let mut command = script(case, build)?;
+    command.arg("info").arg(content);
+    command.args(["--piece-length", &piece_length.to_string()]);
+    if let Some(source) = private_of_source {
+        command.args(["--private", "--source", source]);
+    }
+    let mut process = case.spawn("libtorrent-info", command)?;
+    let exit = process.wait_exit(wait::TRANSFER)?;
+    ensure!(exit == Exit::Code(0), "libtorrent made nothing: {exit}");
+    let made = process.latest_event("info").context("nothing was made")?;
+    Ok(MadeInfo {
+        info: made["info"].as_str().context("no info")?.to_owned(),
+        is_canonical: made["is_canonical"] == true,
+    })
+}
+
 /// A peer to be started.
 #[derive(Debug)]
 pub(crate) struct Builder<'a> {

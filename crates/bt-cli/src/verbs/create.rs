@@ -54,7 +54,7 @@ pub(crate) fn run(create: &Create, quiet: bool) -> Result<(), Failure> {
         output.probe()?;
 
         let started = Instant::now();
-        let show = Pace::new(create.json, quiet || output.is_stdout());
+        let show = Pace::new(create.json, quiet);
         let hashes = hash(create, &content, draft.layout(), show, interrupt).await?;
         let (torrent, bytes) = draft.finish(hashes)?;
         output.write(&bytes)?;

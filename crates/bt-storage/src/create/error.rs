@@ -13,7 +13,7 @@ pub enum CreateError {
     #[error("{} is neither a file nor a folder", .0.display())]
     NotAFile(PathBuf),
     /// Names in torrents are UTF-8.
-    #[error("the name of {} is not UTF-8, and a torrent could not tell it", .0.display())]
+    #[error("the name of {} is not UTF-8, which names in torrents are", .0.display())]
     NotUtf8(PathBuf),
     /// There is a symbolic link, and it was not said what to do with them.
     #[error("{} is a symbolic link", .0.display())]

@@ -181,12 +181,19 @@ impl Hashing<'_> {
             let (part, rest) = buf.split_at_mut(run.length);
             buf = rest;
             let file = &self.content.files[run.file.0 as usize];
-            self.open(run.file)
-                .and_then(|handle| handle.read_exact_at(part, run.offset))
-                .map_err(|error| match error.kind() {
-                    ErrorKind::UnexpectedEof => CreateError::Changed(file.on_disk.clone()),
-                    _ => StorageError::new(Operation::Read, &file.on_disk, error).into(),
-                })?;
+            let read = self.open(run.file).and_then(|handle| {
+                handle.read_exact_at(part, run.offset)?;
+                handle.len()
+            });
+            // Long before the end, where the others are looked for.
+            let is_cut = |error: &io::Error| error.kind() == ErrorKind::UnexpectedEof;
+            match read {
+                Ok(length) if length == file.length => {}
+                Err(error) if !is_cut(&error) => {
+                    return Err(StorageError::new(Operation::Read, &file.on_disk, error).into());
+                }
+                _ => return Err(CreateError::Changed(file.on_disk.clone())),
+            }
         }
         Ok(())
     }

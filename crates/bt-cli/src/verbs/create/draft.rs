@@ -189,11 +189,17 @@ fn info(create: &Create, name: &str, content: &Content, piece_length: u32) -> In
 
 fn nothing(create: &Create, content: &Content) -> Failure {
     let path = shown(&create.path);
-    let hidden = content.left_out.iter();
-    let hidden = hidden.filter(|left| left.reason == Reason::Hidden).count();
+    let left_out = |is_meant: fn(Reason) -> bool| {
+        let mut left_out = content.left_out.iter();
+        left_out.any(|left| is_meant(left.reason))
+    };
     Failure::other(match content.files.len() {
-        0 if hidden > 0 => format!("all files in {path} are hidden; --hidden takes them in"),
-        0 if !content.left_out.is_empty() => format!("{path} has no files that are not left out"),
+        0 if left_out(|reason| reason == Reason::Hidden) => {
+            format!("all files in {path} are hidden; --hidden takes them in")
+        }
+        0 if left_out(|reason| reason != Reason::EmptyFolder) => {
+            format!("everything in {path} is left out")
+        }
         0 => format!("{path} has no files in it"),
         _ if content.is_single_file => {
             format!("{path} is empty; a torrent needs at least one byte")

@@ -70,10 +70,6 @@ impl Output {
         Ok(Self::Stdout)
     }
 
-    pub(super) fn is_stdout(&self) -> bool {
-        matches!(self, Self::Stdout)
-    }
-
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
             Self::Stdout => None,
