@@ -10,6 +10,7 @@
 //! with `arbitrary`. `cargo xtask tidy` and the replay say what is missing.
 
 pub mod bencoding_decode;
+pub mod bencoding_serde;
 pub mod cli_arguments;
 pub mod client_inbox;
 pub mod hash_lanes;
@@ -32,6 +33,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target, by the name that its shim, its `[[bin]]` and its corpus folder have.
 pub const TARGETS: &[Target] = &[
     ("bencoding_decode", bencoding_decode::run),
+    ("bencoding_serde", bencoding_serde::run),
     ("cli_arguments", cli_arguments::run),
     ("client_inbox", client_inbox::run),
     ("hash_lanes", hash_lanes::run),

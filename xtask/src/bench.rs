@@ -51,7 +51,7 @@ fn criterion(args: &Criterion) -> Result {
         Some(krate) => cmd.args(&["-p", krate]),
         None => cmd.args(&["--workspace"]),
     };
-    cmd = cmd.args(&["--bench", "*"]);
+    cmd = cmd.args(&["--all-features", "--bench", "*"]);
     if args.no_run {
         cmd = cmd.args(&["--no-run"]);
     }

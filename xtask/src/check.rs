@@ -29,7 +29,7 @@ fn clippy() -> Result {
 }
 
 fn docs() -> Result {
-    Cmd::cargo(&["doc", "--workspace", "--no-deps"])
+    Cmd::cargo(&["doc", "--workspace", "--no-deps", "--all-features"])
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()
 }

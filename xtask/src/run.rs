@@ -1,8 +1,8 @@
 use crate::{Result, cmd::Cmd, workspace};
 
-/// What the README tells everybody to run.
+/// What the README tells everybody to run, and what is behind features too.
 pub(crate) fn test() -> Result {
-    Cmd::cargo(&["test", "--workspace"]).run()
+    Cmd::cargo(&["test", "--workspace", "--all-features"]).run()
 }
 
 /// Real clients against the release build of `bt`.

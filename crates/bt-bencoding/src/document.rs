@@ -1,4 +1,4 @@
-use core::marker::PhantomData;
+use core::{fmt, marker::PhantomData};
 
 use crate::{
     DecodeError, DecodeErrorKind, Value,
@@ -9,7 +9,7 @@ use crate::{
 ///
 /// `M` is [`Strict`] or [`Lenient`], so that code which relies on canonical form can ask for it
 /// in its signature.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Document<'a, M: Mode> {
     tape: Tape<'a>,
     mode: PhantomData<M>,
@@ -50,6 +50,13 @@ impl<'a, M: Mode> Document<'a, M> {
     #[must_use]
     pub fn root(&self) -> Value<'_, 'a> {
         Value::root(&self.tape)
+    }
+}
+
+/// That of its value.
+impl<M: Mode> fmt::Debug for Document<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Document").field(&self.root()).finish()
     }
 }
 

@@ -1,7 +1,9 @@
 use alloc::vec::Vec;
-use core::ops::Range;
 
-use crate::{Document, Lenient, Limits};
+use crate::{
+    Document, Lenient, Limits,
+    entries::{Entry, sort_entries},
+};
 
 /// The place of one value at the end of a buffer. Writing the value uses it up, so that what is
 /// written is always whole.
@@ -68,8 +70,11 @@ impl<'o> Encoder<'o> {
             entries: Vec::new(),
         };
         fill(&mut dict);
-        dict.sort();
-        self.out.push(b'e');
+        let DictEncoder { out, entries } = dict;
+        if let Err(key) = sort_entries(out, &entries) {
+            panic!("key \"{}\" twice", out[key].escape_ascii());
+        }
+        out.push(b'e');
     }
 
     /// Writes a value that is encoded already: that of [`Value::raw`](crate::Value::raw), or
@@ -134,14 +139,6 @@ pub struct DictEncoder<'o> {
     entries: Vec<Entry>,
 }
 
-/// Where in the buffer an entry is. It ends where the next begins.
-#[derive(Clone, Debug)]
-struct Entry {
-    start: usize,
-    /// The content of the key, without its length.
-    key: Range<usize>,
-}
-
 impl DictEncoder<'_> {
     /// Adds an integer.
     pub fn int(&mut self, key: impl AsRef<[u8]>, value: impl Into<i64>) -> &mut Self {
@@ -191,29 +188,6 @@ impl DictEncoder<'_> {
             key: end - key.as_ref().len()..end,
         });
         Encoder::new(self.out)
-    }
-
-    fn sort(self) {
-        let Self { out, entries } = self;
-        let key = |entry: &Entry| &out[entry.key.clone()];
-        if entries.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])) {
-            return;
-        }
-        let ends = entries.iter().skip(1).map(|next| next.start);
-        let ends = ends.chain([out.len()]);
-        let mut sorted: Vec<(&Entry, usize)> = entries.iter().zip(ends).collect();
-        sorted.sort_unstable_by_key(|(entry, _)| key(entry));
-        for pair in sorted.windows(2) {
-            let (first, second) = (key(pair[0].0), key(pair[1].0));
-            assert!(first != second, "key \"{}\" twice", first.escape_ascii());
-        }
-        let start = entries[0].start;
-        let mut moved = Vec::with_capacity(out.len() - start);
-        for (entry, end) in sorted {
-            moved.extend_from_slice(&out[entry.start..end]);
-        }
-        out.truncate(start);
-        out.append(&mut moved);
     }
 }
 

@@ -42,10 +42,33 @@
 //! 4 GiB. Depth and number of values are bounded by [`Limits`]; the size of the input is bounded
 //! by whoever reads it.
 //!
+//! # Serde
+//!
+//! With the feature `serde`, the module `serde` reads Rust types in one pass over the input, without
+//! a document: borrowed or owned, strict or lenient, with the spans of what is to be hashed. It
+//! writes them in canonical form. Without the feature, nothing of serde is built.
+//!
 //! # What is deliberately outside
 //!
 //! Owned value trees, streaming, integers of any size, and text encodings other than UTF-8. The
-//! crate is `no_std` (it needs `alloc`), has no features, and one dependency, which makes errors.
+//! crate is `no_std`, needs `alloc`, and has one dependency, which makes errors.
+//!
+//! # Speed
+//!
+//! Nanoseconds to read the same fields of the same torrent into the same struct, bytes borrowed,
+//! and below to make what a parser offers to look around in: a document here, a tree of values
+//! elsewhere. Least of 25 interleaved rounds on one core of a shared Xeon at 2.5 GHz, by
+//! `cargo xtask bench bt-bencoding`, which counts instructions too. Trust the ratios.
+//!
+//! | | 1 KB | 100 KB, 1 file | 4.3 MB, 60,000 files |
+//! |---|---|---|---|
+//! | this crate, typed | 271 | 150 | 2,820,000 |
+//! | librqbit-bencode 9.1, typed | 286 | 161 | 3,580,000 |
+//! | bt_bencode 0.8, typed | 397 | 221 | 4,900,000 |
+//! | this crate, document | 232 | 95 | 2,030,000 |
+//! | librqbit-bencode 9.1, value | 986 | 555 | 9,760,000 |
+//! | bt_bencode 0.8, value | 1,128 | 1,488 | 25,340,000 |
+//! | serde_bencode 0.2, value | 2,978 | 5,080 | 74,380,000 |
 //!
 //! # BEPs
 //!
@@ -57,8 +80,12 @@ extern crate alloc;
 
 mod document;
 mod encode;
+mod entries;
 mod error;
+mod read;
 mod scan;
+#[cfg(feature = "serde")]
+pub mod serde;
 mod value;
 
 pub use document::{Document, Lenient, Limits, Mode, Strict};

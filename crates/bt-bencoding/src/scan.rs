@@ -4,11 +4,11 @@ use core::marker::PhantomData;
 use crate::{
     DecodeError,
     DecodeErrorKind::{
-        self, InputTooLong, IntegerOverflow, KeyNotString, LeadingZero, MalformedInteger,
-        MalformedLength, MissingValue, RepeatedKey, StringTooLong, TooDeep, TooManyTokens,
+        InputTooLong, KeyNotString, MissingValue, RepeatedKey, TooDeep, TooManyTokens,
         UnexpectedByte, UnexpectedEnd, UnsortedKeys,
     },
     Limits, Mode,
+    read::{self, fail},
 };
 
 /// An input and its tokens in the order of the input, containers before their content.
@@ -83,7 +83,7 @@ impl<'a, M: Mode> Scanner<'a, M> {
                     self.string()?;
                 }
                 Some(b'i') => {
-                    let (_, end) = read_integer(self.input, self.pos, M::STRICT)?;
+                    let (_, end) = read::integer(self.input, self.pos, M::STRICT)?;
                     self.push(end, 0)?;
                     self.pos = end;
                 }
@@ -131,13 +131,8 @@ impl<'a, M: Mode> Scanner<'a, M> {
     /// Returns the token.
     fn string(&mut self) -> Result<u32, DecodeError> {
         let start = self.pos;
-        let (length, content) = read_length(self.input, start, M::STRICT)?;
-        let left = self.input.len() - content;
-        if length > left as u64 {
-            return fail(start, StringTooLong { length, left });
-        }
-        let end = content + length as usize;
-        let token = self.push(end, content as u32)?;
+        let (content, end) = read::string(self.input, start, M::STRICT)?;
+        let token = self.push(end, (end - content.len()) as u32)?;
         self.pos = end;
         Ok(token)
     }
@@ -181,81 +176,6 @@ impl<'a, M: Mode> Scanner<'a, M> {
     }
 }
 
-/// Reads `i…e` at `pos`; returns the value and the offset behind it.
-#[inline]
-pub(crate) fn read_integer(
-    input: &[u8],
-    pos: usize,
-    strict: bool,
-) -> Result<(i64, usize), DecodeError> {
-    let is_negative = input.get(pos + 1) == Some(&b'-');
-    let first = pos + 1 + usize::from(is_negative);
-    let (magnitude, end) = read_digits(input, first);
-    match input.get(end) {
-        None => return fail(end, UnexpectedEnd),
-        Some(b'e') if end > first => {}
-        Some(_) => return fail(end, MalformedInteger),
-    }
-    if is_negative && magnitude == 0 {
-        return fail(pos, MalformedInteger);
-    }
-    if strict && input[first] == b'0' && end > first + 1 {
-        return fail(pos, LeadingZero);
-    }
-    let value = if is_negative {
-        0_i64.checked_sub_unsigned(magnitude)
-    } else {
-        i64::try_from(magnitude).ok()
-    };
-    match value {
-        Some(value) => Ok((value, end + 1)),
-        None => fail(pos, IntegerOverflow),
-    }
-}
-
-/// Reads the length and the colon of the string at `pos`, which is a digit; returns the length
-/// and the offset of the content.
-#[inline]
-fn read_length(input: &[u8], pos: usize, strict: bool) -> Result<(u64, usize), DecodeError> {
-    let (length, end) = read_digits(input, pos);
-    match input.get(end) {
-        None => fail(end, UnexpectedEnd),
-        Some(b':') if strict && input[pos] == b'0' && end > pos + 1 => fail(pos, LeadingZero),
-        Some(b':') => Ok((length, end + 1)),
-        Some(_) => fail(end, MalformedLength),
-    }
-}
-
-// By hand, since nom's `i64` and `u32` in this scanner (benches/bencoding.rs has it) are 4 to 12 %
-// slower, take `i+1e` and `i-0e`, and do not tell overflow from a malformed number.
-
-/// Reads digits up to the first other byte, whose offset is returned with the number; one beyond
-/// 64 bits is given as the largest.
-#[inline]
-fn read_digits(input: &[u8], first: usize) -> (u64, usize) {
-    let digits = input[first.min(input.len())..].iter();
-    let digits = digits.map(|byte| byte.wrapping_sub(b'0'));
-    let digits = digits.take_while(|digit| *digit < 10);
-    let mut number = 0_u64;
-    let mut count = 0;
-    for digit in digits.clone() {
-        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
-        count += 1;
-    }
-    if count > DIGITS_THAT_FIT {
-        let append =
-            |number: u64, digit| number.saturating_mul(10).saturating_add(u64::from(digit));
-        number = digits.fold(0, append);
-    }
-    (number, first + count)
-}
-
-fn fail<T>(offset: usize, kind: DecodeErrorKind) -> Result<T, DecodeError> {
-    Err(DecodeError { offset, kind })
-}
-
-/// Any number of so many digits is one of 64 bits.
-const DIGITS_THAT_FIT: usize = 19;
 /// No token. Never one's number, since an input has fewer tokens than bytes.
 const NONE: u32 = u32::MAX;
 /// 384 bytes: a DHT message has about 15 tokens, an extension handshake about 30.

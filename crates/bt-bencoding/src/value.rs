@@ -1,6 +1,9 @@
 use core::fmt;
 
-use crate::scan::{Tape, Token, read_integer};
+use crate::{
+    read,
+    scan::{Tape, Token},
+};
 
 /// One value of a [`Document`](crate::Document): a place in it, free to copy.
 ///
@@ -60,7 +63,7 @@ impl<'t, 'a> Value<'t, 'a> {
         if self.kind() != Kind::Int {
             return None;
         }
-        let (value, _) = read_integer(self.tape.input, self.offset(), false).ok()?;
+        let (value, _) = read::integer(self.tape.input, self.offset(), false).ok()?;
         Some(value)
     }
 

@@ -302,7 +302,7 @@ fn encode(value: &Oracle, encoder: Encoder<'_>) {
 }
 
 fn nearly_bencode() -> impl Strategy<Value = String> {
-    "([0-3]:)|([ilde]|[0-9]|:|-|1:a|i1e|2:bb){0,14}".prop_map(String::from)
+    "([0-3]:)|([ilde]|[0-9]|:|-|1:a|i1e|2:bb|i[+]1e|i-0e|i007e|02:cc){0,14}".prop_map(String::from)
 }
 
 proptest! {
@@ -348,6 +348,34 @@ proptest! {
             let mut again = Vec::new();
             encode(&to_oracle(lenient.root()), Encoder::new(&mut again));
             prop_assert_eq!(strict.is_ok(), again == input);
+        }
+    }
+
+    /// Of anything: what lenient accepts the oracle takes for the same; and the oracle accepts
+    /// nothing beyond it but `i+1e`, `i-0e`, and what is nested too deep.
+    #[test]
+    fn where_we_differ_from_the_oracle_we_are_stricter(
+        value in oracle_values(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), "[0-9a-z:+-]"), 0..3),
+        fragments in nearly_bencode(),
+        from_fragments: bool,
+    ) {
+        let mut input = serde_bencode::to_bytes(&value).unwrap();
+        for (at, byte) in changes {
+            let at = at.index(input.len());
+            input[at] = byte.as_bytes()[0];
+        }
+        if from_fragments {
+            input = fragments.into_bytes();
+        }
+        let theirs = serde_bencode::from_bytes::<Oracle>(&input);
+        // The oracle ignores what follows the value.
+        match Document::<Lenient>::parse_prefix(&input, Limits::default()) {
+            Ok((ours, _)) => prop_assert_eq!(to_oracle(ours.root()), theirs.unwrap()),
+            Err(error) => prop_assert!(
+                theirs.is_err() || matches!(error.kind, MalformedInteger | TooDeep(_)),
+                "{} is accepted: {}", error, input.escape_ascii(),
+            ),
         }
     }
 }
