@@ -19,6 +19,7 @@ mod deps;
 mod fuzz;
 mod install;
 mod picture;
+mod publish;
 mod readme;
 mod run;
 mod steps;
@@ -72,6 +73,8 @@ enum Command {
     Picture,
     /// What each crate brings along when it is used alone
     Deps,
+    /// All that publishing does, short of it: packages, each crate tested alone from its own
+    PublishRehearsal(publish::Args),
     /// The short tier: what .ci/run runs, with the time of each step
     Ci,
     /// The long tier: the short one, longer fuzzing, the whole interop matrix
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Corpus => run::corpus(),
         Command::Picture => picture::record(),
         Command::Deps => deps::run(),
+        Command::PublishRehearsal(args) => publish::run(&args),
         Command::Ci => tiers::short(),
         Command::Full(args) => tiers::long(&args),
         Command::InstallTools => install::run(),

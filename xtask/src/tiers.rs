@@ -6,7 +6,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::{Result, bench, check, cmd::Cmd, fuzz, run, steps::Steps, workspace};
+use crate::{Result, bench, check, cmd::Cmd, fuzz, publish, run, steps::Steps, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct FullArgs {
@@ -22,6 +22,7 @@ pub(crate) struct FullArgs {
 pub(crate) fn short() -> Result {
     let mut steps = Steps::default();
     check::add_to(&mut steps);
+    steps.run("publish: quick part", publish::quick);
     proofs(&mut steps, 5, &[]);
     steps.finish()
 }
@@ -30,6 +31,7 @@ pub(crate) fn short() -> Result {
 pub(crate) fn long(args: &FullArgs) -> Result {
     let mut steps = Steps::default();
     check::add_to(&mut steps);
+    publish::add_to(&mut steps);
     proofs(&mut steps, args.fuzz_secs, &["--long"]);
     let report = json!({
         "commit": Cmd::new("git").args(&["rev-parse", "HEAD"]).read()?.trim(),

@@ -15,9 +15,12 @@ struct Facts {
     stands_alone: bool,
     has_description: bool,
     has_license: bool,
+    /// Both texts lie in its folder, so that they are in its package.
+    has_license_texts: bool,
+    has_documentation: bool,
     has_rust_version: bool,
-    keywords: usize,
-    categories: usize,
+    keywords: Vec<String>,
+    categories: Vec<String>,
     benches: usize,
     manifest: String,
     readme: Option<String>,
@@ -46,11 +49,24 @@ fn check(facts: &Facts) -> Vec<String> {
         wants.extend([
             (facts.has_description, "a description"),
             (facts.has_license, "a license"),
-            (facts.has_rust_version, "a rust-version"),
-            ((1..=5).contains(&facts.keywords), "one to five keywords"),
             (
-                (1..=5).contains(&facts.categories),
-                "one to five categories",
+                facts.has_license_texts,
+                "LICENSE-MIT and LICENSE-APACHE (links to those of the workspace)",
+            ),
+            (facts.has_documentation, "a documentation URL on docs.rs"),
+            (facts.has_rust_version, "a rust-version"),
+            (
+                (1..=5).contains(&facts.keywords.len())
+                    && facts.keywords.iter().all(|keyword| is_keyword(keyword)),
+                "one to five keywords as crates.io takes them",
+            ),
+            (
+                (1..=5).contains(&facts.categories.len())
+                    && facts
+                        .categories
+                        .iter()
+                        .all(|it| CATEGORIES.contains(&&**it)),
+                "one to five categories that crates.io has (CATEGORIES in tidy knows some)",
             ),
             (
                 has_line(&facts.manifest, "package", "version = \""),
@@ -80,6 +96,14 @@ fn check(facts: &Facts) -> Vec<String> {
         ));
     }
     complaints
+}
+
+/// What crates.io says of keywords: ASCII, a letter or digit first, at most 20 characters.
+fn is_keyword(keyword: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_+".contains(c);
+    keyword.len() <= 20
+        && keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && keyword.chars().all(is_plain)
 }
 
 /// Whether a table of a manifest has a line that begins so.
@@ -123,9 +147,14 @@ fn facts(package: &Package, metadata: &Metadata, bodies: &[String]) -> Result<Fa
         stands_alone: layer(&package.name).is_some_and(|layer| layer.kind.stands_alone()),
         has_description: package.description.is_some(),
         has_license: package.license.is_some(),
+        has_license_texts: ["LICENSE-MIT", "LICENSE-APACHE"]
+            .iter()
+            .all(|name| dir.join(name).is_file()),
+        has_documentation: package.documentation.as_deref()
+            == Some(&format!("https://docs.rs/{}", package.name)),
         has_rust_version: package.rust_version.is_some(),
-        keywords: package.keywords.len(),
-        categories: package.categories.len(),
+        keywords: package.keywords.clone(),
+        categories: package.categories.clone(),
         benches: package
             .targets
             .iter()
@@ -151,6 +180,21 @@ fn fuzz_bodies() -> Result<Vec<String>> {
 /// What a dependency without a version asks for; such a crate cannot be published.
 const ANY: cargo_metadata::semver::VersionReq = cargo_metadata::semver::VersionReq::STAR;
 
+/// Those slugs of <https://crates.io/category_slugs> that we have had a use for; the registry
+/// silently drops what it does not know.
+const CATEGORIES: &[&str] = &[
+    "algorithms",
+    "asynchronous",
+    "command-line-utilities",
+    "cryptography",
+    "data-structures",
+    "encoding",
+    "filesystem",
+    "network-programming",
+    "no-std",
+    "parser-implementations",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,9 +207,11 @@ mod tests {
             stands_alone: true,
             has_description: true,
             has_license: true,
+            has_license_texts: true,
+            has_documentation: true,
             has_rust_version: true,
-            keywords: 3,
-            categories: 1,
+            keywords: vec!["bittorrent".to_owned(), "no-std".to_owned()],
+            categories: vec!["encoding".to_owned()],
             benches: 1,
             manifest: "[package]\nversion = \"0.2.0\"\n\n[lints]\nworkspace = true\n".to_owned(),
             readme: Some("# bt-x".to_owned()),
@@ -194,8 +240,18 @@ mod tests {
         bites(|facts| facts.has_description = false, "a description");
         bites(|facts| facts.has_license = false, "a license");
         bites(|facts| facts.has_rust_version = false, "a rust-version");
-        bites(|facts| facts.keywords = 6, "keywords");
-        bites(|facts| facts.categories = 0, "categories");
+        bites(|facts| facts.has_license_texts = false, "LICENSE-MIT");
+        bites(|facts| facts.has_documentation = false, "docs.rs");
+        bites(|facts| facts.keywords = vec!["x".to_owned(); 6], "keywords");
+        bites(
+            |facts| facts.keywords[0] = "peer to peer".to_owned(),
+            "keywords",
+        );
+        bites(|facts| facts.categories.clear(), "categories");
+        bites(
+            |facts| facts.categories[0] = "bittorrent".to_owned(),
+            "categories",
+        );
         bites(|facts| facts.benches = 0, "a bench");
         bites(|facts| facts.is_fuzzed = false, "a fuzz target");
         bites(|facts| facts.readme = None, "README.md");
