@@ -31,6 +31,7 @@
 mod content;
 mod error;
 mod hash;
+mod stamp;
 mod walk;
 
 pub use content::{Content, ContentFile, LeftOut, Links, Reason, Selection};

@@ -1,10 +1,9 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
-use super::{CreateError, walk::walk};
+use super::{CreateError, stamp::Stamp, walk::walk};
 
 /// The files of a torrent to be made, all of which could be opened.
 #[derive(Clone, Debug)]
@@ -29,8 +28,8 @@ pub struct ContentFile {
     /// Whether its owner may execute it; never on systems that know no such right.
     pub executable: bool,
     pub(super) on_disk: PathBuf,
-    /// When it was last written to, where the file system knows.
-    pub(super) modified: Option<SystemTime>,
+    /// As it was when it was found.
+    pub(super) stamp: Stamp,
 }
 
 /// Something in the folder that the torrent will not have.
@@ -90,6 +89,16 @@ impl Content {
     /// At the first file or folder that cannot be read or cannot be in a torrent.
     pub fn find(top: &Path, selection: &Selection<'_>) -> Result<Self, CreateError> {
         walk(top, selection)
+    }
+
+    /// Whether a file on disk is one of these, by whatever path and symbolic links.
+    #[must_use]
+    pub fn holds(&self, file: &Path) -> bool {
+        let Ok(file) = file.canonicalize() else {
+            return false;
+        };
+        let mut found = self.files.iter().map(|it| it.on_disk.canonicalize());
+        found.any(|path| path.is_ok_and(|path| path == file))
     }
 
     /// The sizes of all files together, in bytes.

@@ -21,6 +21,9 @@ pub enum CreateError {
     /// Following this link would never end.
     #[error("{} is a link to a folder that it lies in", .0.display())]
     LinkLoop(PathBuf),
+    /// There is nothing that could be taken in this link's place.
+    #[error("{} is a link to what is not there", .0.display())]
+    DanglingLink(PathBuf),
     /// The hashes are of bytes that are no longer there, or never were there together.
     #[error("{} was changed while it was hashed", .0.display())]
     Changed(PathBuf),

@@ -11,7 +11,7 @@ use std::{
 use bt_hash::{Algorithm, Digest, Hasher, Sha1Stream};
 use bt_types::{FileIndex, FileSlice, PieceIndex, PieceLayout};
 
-use super::{Content, ContentFile, CreateError};
+use super::{Content, ContentFile, CreateError, stamp::Stamp};
 use crate::{
     FilePool, Operation, StorageError,
     pool::{Handle, StorageId},
@@ -246,8 +246,6 @@ impl Hashing<'_> {
 /// Whether it can be seen that a file was written to since it was found. It may have been while
 /// it was read, or after; both make a torrent that nobody can seed.
 fn has_changed(file: &ContentFile) -> bool {
-    let Ok(now) = fs::metadata(&file.on_disk) else {
-        return true;
-    };
-    now.len() != file.length || now.modified().ok() != file.modified
+    let now = fs::metadata(&file.on_disk);
+    !now.is_ok_and(|now| Stamp::of(&now) == file.stamp)
 }

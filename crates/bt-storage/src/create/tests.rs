@@ -223,7 +223,7 @@ fn cancelled_hashing_has_no_result() {
 
 #[test]
 fn files_that_change_are_noticed() {
-    let changes: [fn(&Path); 4] = [
+    ensure_noticed(&[
         |path| fs::write(path, [0; 39_999]).unwrap(),
         |path| fs::write(path, [0; 40_001]).unwrap(),
         |path| fs::remove_file(path).unwrap(),
@@ -233,8 +233,11 @@ fn files_that_change_are_noticed() {
             let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1 << 30);
             file.set_modified(then).unwrap();
         },
-    ];
-    for (number, change) in changes.into_iter().enumerate() {
+    ]);
+}
+
+fn ensure_noticed(changes: &[fn(&Path)]) {
+    for (number, change) in changes.iter().enumerate() {
         let root = folder(&[("a", 10), ("b", 40_000), ("c", 10)]);
         let content = find(&root, &Selection::default()).unwrap();
         let victim = root.path().join("t/b");
@@ -253,6 +256,15 @@ fn files_that_change_are_noticed() {
         };
         assert_eq!(path, victim, "change {number}");
     }
+}
+
+#[test]
+fn what_the_files_are_is_known_by_any_path() {
+    let root = folder(&[("a", 10), ("b/c", 10)]);
+    let content = find(&root, &Selection::default()).unwrap();
+    assert!(content.holds(&root.path().join("t/b/../a")));
+    assert!(content.holds(&root.path().join("t/b/c")));
+    assert!(!content.holds(&root.path().join("t/b")) && !content.holds(Path::new("gone")));
 }
 
 #[test]
@@ -290,11 +302,48 @@ mod unix {
         ffi::OsStr,
         os::unix::{
             ffi::OsStrExt,
-            fs::{PermissionsExt, symlink},
+            fs::{MetadataExt, PermissionsExt, symlink},
         },
     };
 
     use super::*;
+
+    #[test]
+    fn a_link_to_nothing_is_called_so() {
+        let root = folder(&[("a", 10)]);
+        symlink("gone", root.path().join("t/b")).unwrap();
+        let error = find(&root, &with_links(Links::Follow)).unwrap_err();
+        assert!(matches!(error, CreateError::DanglingLink(_)), "{error}");
+        assert!(find(&root, &with_links(Links::Skip)).is_ok());
+    }
+
+    #[test]
+    fn changes_that_keep_length_and_time_are_noticed() {
+        ensure_noticed(&[
+            |path| {
+                let before = fs::metadata(path).unwrap();
+                let changed = || {
+                    let now = fs::metadata(path).unwrap();
+                    (now.ctime(), now.ctime_nsec())
+                };
+                let first = changed();
+                // The system's clock for files may stand still for some milliseconds.
+                while changed() == first {
+                    fs::write(path, [0; 40_000]).unwrap();
+                    let file = fs::File::options().write(true).open(path).unwrap();
+                    file.set_modified(before.modified().unwrap()).unwrap();
+                }
+            },
+            |path| {
+                let before = fs::metadata(path).unwrap().modified().unwrap();
+                let other = path.with_file_name("other");
+                fs::write(&other, [0; 40_000]).unwrap();
+                let file = fs::File::options().write(true).open(&other).unwrap();
+                file.set_modified(before).unwrap();
+                fs::rename(other, path).unwrap();
+            },
+        ]);
+    }
 
     fn with_links(links: Links) -> Selection<'static> {
         Selection {

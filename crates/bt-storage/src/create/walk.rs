@@ -1,13 +1,13 @@
 use std::{
     fs::{self, File, Metadata},
-    io,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
 use bt_metainfo::canonical_order;
 use walkdir::{DirEntry, WalkDir};
 
-use super::{Content, ContentFile, CreateError, LeftOut, Links, Reason, Selection};
+use super::{Content, ContentFile, CreateError, LeftOut, Links, Reason, Selection, stamp::Stamp};
 use crate::{Operation, StorageError};
 
 /// See [`Content::find`].
@@ -132,7 +132,12 @@ impl Walk<'_> {
         Err(if is_loop {
             CreateError::LinkLoop(path)
         } else {
-            unreadable(&path, error.into())
+            let error = io::Error::from(error);
+            if is_link && error.kind() == ErrorKind::NotFound {
+                CreateError::DanglingLink(path)
+            } else {
+                unreadable(&path, error)
+            }
         })
     }
 
@@ -166,7 +171,7 @@ fn open(on_disk: PathBuf, path: Vec<String>) -> Result<ContentFile, CreateError>
         path,
         length: found.len(),
         executable: is_executable(&found),
-        modified: found.modified().ok(),
+        stamp: Stamp::of(&found),
         on_disk,
     })
 }
