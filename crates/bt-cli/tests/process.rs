@@ -142,6 +142,49 @@ fn a_full_disk_behind_stdout_is_a_failure() {
     }
 }
 
+/// More than a pipe holds.
+#[cfg(unix)]
+#[test]
+fn a_torrent_that_nobody_takes_can_be_given_up() {
+    use std::io::Read;
+
+    let folder = folder();
+    let zeros = fs::File::create(folder.path().join("zeros")).unwrap();
+    zeros.set_len(128 << 20).unwrap();
+    let words = ["create", "zeros", "-l", "16K", "-o", "-"];
+    let mut bt = bt(&words)
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It is writing now.
+    let mut stdout = bt.stdout.take().unwrap();
+    stdout.read_exact(&mut [0]).unwrap();
+    let kill = Command::new("kill").arg(bt.id().to_string()).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(bt.wait().unwrap().code(), Some(3));
+    let mut said = String::new();
+    let mut stderr = bt.stderr.take().unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    let expected = "bt: interrupted before the torrent was written; no torrent was made\n";
+    assert!(said.ends_with(expected), "{said}");
+}
+
+#[test]
+fn stdout_takes_the_torrent_or_lines_about_it() {
+    let folder = folder();
+    for output in ["-", "/dev/stdout"] {
+        if output != "-" && cfg!(not(unix)) {
+            continue;
+        }
+        let words = ["create", "a.torrent", "--json", "-o", output];
+        let (code, _, said) = run(folder.path(), &words);
+        assert_eq!(code, Some(2), "{output}");
+        assert!(said.contains("cannot take both"), "{said}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_path_may_be_any_bytes() {

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 mod values;
 
-pub(crate) use values::{Pattern, Tier};
+pub(crate) use values::{Pattern, Tier, as_size, is_date};
 use values::{
     parse_date, parse_name, parse_pattern, parse_piece_length, parse_tier, parse_web_seed,
 };
@@ -12,8 +12,8 @@ use values::{
 /// Make a torrent of a file or a folder
 ///
 /// Reads and hashes everything on all cores and writes NAME.torrent into the current folder. The
-/// same files make the same info hash on every machine: they are ordered by their names' bytes,
-/// folder by folder.
+/// same files make the same info hash on every machine if the same of them are executable, or with
+/// --no-attributes: they are ordered by their names' bytes, folder by folder.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Create {
@@ -73,8 +73,9 @@ pub(crate) struct Create {
     /// Leave out what has such a name or path; may be given several times
     ///
     /// `*.nfo` matches files and folders of that name wherever they are; a pattern with a slash is
-    /// matched against the whole path below PATH, as in `extras/*.jpg` or `/*.jpg`. `*` and `?`
-    /// do not match slashes, `**` does; `[ab]` and `{jpg,png}` work, too.
+    /// matched against the whole path below PATH, without PATH itself, as in `extras/*.jpg` or
+    /// `/*.jpg`. `*` and `?` do not match slashes, `**` does; `[ab]` and `{jpg,png}` work, too, and
+    /// `[[]` is a bracket.
     #[arg(short = 'x', long, value_name = "GLOB", value_parser = parse_pattern)]
     pub(crate) exclude: Vec<Pattern>,
 
@@ -90,7 +91,7 @@ pub(crate) struct Create {
     #[arg(long)]
     pub(crate) no_attributes: bool,
 
-    /// The date in the torrent: 2026-11-22, 2026-11-22T12:00:00 (UTC), or seconds since 1970
+    /// The date in the torrent: 2026-11-22, 2026-11-22T12:00:00 (UTC), or @ and seconds since 1970
     ///
     /// By default that of SOURCE_DATE_EPOCH if the environment has it, or else now. It does not
     /// count for the info hash.
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn everything() {
         let words = "album -o - -f -t udp://a:1,udp://b:2 -t http://c/x -w http://d/ -l 256K -p \
-                     -s SRC -c text -n other -x *.nfo -x a/b --hidden --links follow --date 12 \
+                     -s SRC -c text -n other -x *.nfo -x a/b --hidden --links follow --date @12 \
                      --created-by me --threads 3 --no-attributes";
         let create = create(words);
         assert_eq!(create.output.as_deref(), Some("-".as_ref()));
@@ -209,10 +210,12 @@ mod tests {
             ("-t udp://a:1,b", "udp://host:port"),
             ("-w udp://a:1", "https://"),
             ("-n a/b", "slash"),
+            ("-n a\\b", "backslash"),
             ("-n ..", "name"),
             ("-x a{b", "a{b"),
             ("--date tomorrow", "2026-11-22"),
-            ("--no-date --date 1", "cannot be used with"),
+            ("--date 2026", "2026-11-22"),
+            ("--no-date --date @1", "cannot be used with"),
             ("--no-creator --created-by x", "cannot be used with"),
             ("--threads 0", "1..=1024"),
             ("--links maybe", "refuse"),

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use self::{
     announce::{Announce, Swarm},
     completions::Completions,
-    create::{Create, Links},
+    create::{Create, Links, as_size, is_date},
     demo::Demo,
     get::Get,
     man::Man,

@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 mod draft;
 mod output;
 mod pace;
+mod renamed;
 mod selection;
 mod summary;
 
@@ -40,10 +41,15 @@ pub(crate) fn run(create: &Create, quiet: bool) -> Result<(), Failure> {
         }
     };
     let name = name_of(create)?;
-    let output = Output::of(create, &name)?;
+    let output = Arc::new(Output::of(create, &name)?);
     transfer::block_on(async {
         let mut interrupt = Interrupt::listen()?;
-        let content = Arc::new(find(create, &output, &mut interrupt).await?);
+        let (content, idle) = find(create, &output, &mut interrupt).await?;
+        let content = Arc::new(content);
+        output.spare(&content)?;
+        for pattern in &idle {
+            tell(&format!("--exclude {} matched nothing", printable(pattern)));
+        }
         for note in summary::notes(&content) {
             tell(&note);
         }
@@ -55,9 +61,9 @@ pub(crate) fn run(create: &Create, quiet: bool) -> Result<(), Failure> {
 
         let started = Instant::now();
         let show = Pace::new(create.json, quiet);
-        let hashes = hash(create, &content, draft.layout(), show, interrupt).await?;
+        let hashes = hash(create, &content, draft.layout(), show, &mut interrupt).await?;
         let (torrent, bytes) = draft.finish(hashes)?;
-        output.write(&bytes)?;
+        write(&output, bytes, &mut interrupt).await?;
         let created = Created::new(&torrent, &content, output.path());
         tell(&created.in_words(started.elapsed()));
         if create.json {
@@ -94,17 +100,19 @@ fn name_of(create: &Create) -> Result<String, Failure> {
     })
 }
 
-/// The files, or the end if the user has had enough.
+/// The files and which exclusions matched nothing, or the end if the user has had enough.
 async fn find(
     create: &Create,
     output: &Output,
     interrupt: &mut Interrupt,
-) -> Result<Content, Failure> {
-    let (create, own) = (create.clone(), output.below(&create.path));
-    let finding: JoinHandle<_> = spawn_blocking(move || {
-        selection::with(&create, own, |selection| {
-            Content::find(&create.path, selection)
-        })
+) -> Result<(Content, Vec<String>), Failure> {
+    let finding: JoinHandle<_> = spawn_blocking({
+        let (create, own) = (create.clone(), output.below(&create.path));
+        move || {
+            selection::with(&create, own, |selection| {
+                Content::find(&create.path, selection)
+            })
+        }
     });
     let found = tokio::select! {
         biased;
@@ -115,7 +123,10 @@ async fn find(
         found = finding => found,
     };
     match found {
-        Ok(found) => found.map_err(|error| failure(&error)),
+        Ok((found, idle)) => match found {
+            Ok(content) => Ok((content, idle)),
+            Err(error) => Err(failure(&error, create)),
+        },
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
@@ -126,7 +137,7 @@ async fn hash(
     content: &Arc<Content>,
     layout: &Arc<PieceLayout>,
     pace: Pace,
-    mut interrupt: Interrupt,
+    interrupt: &mut Interrupt,
 ) -> Result<Vec<[u8; 20]>, Failure> {
     let cores = || thread::available_parallelism().map_or(1, NonZero::get);
     let threads = create.threads.map_or_else(cores, usize::from);
@@ -147,29 +158,66 @@ async fn hash(
         biased;
         () = interrupt.requested() => {
             cancel.store(true, Ordering::Relaxed);
-            interrupt.end_at_next(|| {});
-            hashing.await
+            tokio::select! {
+                // A disk may answer late, or never.
+                () = interrupt.requested() => return Err(not_hashed(content)),
+                hashed = hashing => hashed,
+            }
         }
         hashed = &mut hashing => hashed,
     };
     match hashed {
         Ok(Ok(Some(hashes))) => Ok(hashes),
-        Ok(Ok(None)) => {
-            let all = bytes(content.length());
-            let message =
-                format!("interrupted before all of {all} were hashed; no torrent was made");
-            Err(Failure::new(Exit::Stopped, message))
-        }
-        Ok(Err(error)) => Err(failure(&error)),
+        Ok(Ok(None)) => Err(not_hashed(content)),
+        Ok(Err(error)) => Err(failure(&error, create)),
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
-fn failure(error: &CreateError) -> Failure {
+fn not_hashed(content: &Content) -> Failure {
+    let all = bytes(content.length());
+    let message = format!("interrupted before all of {all} were hashed; no torrent was made");
+    Failure::new(Exit::Stopped, message)
+}
+
+/// The end for the user who has had enough of waiting for one who takes it.
+async fn write(
+    output: &Arc<Output>,
+    torrent: Vec<u8>,
+    interrupt: &mut Interrupt,
+) -> Result<(), Failure> {
+    let mut writing: JoinHandle<_> = spawn_blocking({
+        let output = Arc::clone(output);
+        move || output.write(&torrent)
+    });
+    let mut wishes = 0;
+    let written = loop {
+        tokio::select! {
+            biased;
+            written = &mut writing => break written,
+            () = interrupt.requested() => wishes += 1,
+        }
+        // A file is there in a moment, and nothing of it is left beside it; but not if the disk
+        // never answers.
+        if output.waits_for_others() || wishes > 1 {
+            let message = "interrupted before the torrent was written; no torrent was made";
+            return Err(Failure::new(Exit::Stopped, message));
+        }
+    };
+    match written {
+        Ok(written) => written,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn failure(error: &CreateError, create: &Create) -> Failure {
     let (exit, advice) = match error {
         CreateError::Disk(error) => match error.source.kind() {
             // Not there at all: a slip rather than a broken disk.
             std::io::ErrorKind::NotFound => (Exit::Other, ""),
+            std::io::ErrorKind::PermissionDenied if error.path == create.path => {
+                (Exit::Disk, "; give yourself the right to")
+            }
             std::io::ErrorKind::PermissionDenied => (
                 Exit::Disk,
                 "; give yourself the right to, or leave it out with --exclude",
@@ -180,7 +228,7 @@ fn failure(error: &CreateError) -> Failure {
             Exit::Other,
             "; --links follow takes in what such links lead to, --links skip leaves them out",
         ),
-        CreateError::LinkLoop(_) => (
+        CreateError::LinkLoop(_) | CreateError::DanglingLink(_) => (
             Exit::Other,
             "; leave it out with --exclude, or all links with --links skip",
         ),

@@ -1,5 +1,7 @@
 //! What a word of `bt create` may be; the error says what it should have been.
 
+use std::path::Path;
+
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::format::parse_size;
@@ -9,7 +11,18 @@ use crate::format::parse_size;
 pub(crate) struct Tier(pub(crate) Vec<String>);
 
 /// Matches paths below the content's folder.
-pub(crate) type Pattern = GlobMatcher;
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    /// As the user wrote it.
+    pub(crate) text: String,
+    glob: GlobMatcher,
+}
+
+impl Pattern {
+    pub(crate) fn is_match(&self, path: impl AsRef<Path>) -> bool {
+        self.glob.is_match(path)
+    }
+}
 
 /// A comma may be part of a URL: only one before the next scheme is between two.
 pub(super) fn parse_tier(text: &str) -> Result<Tier, String> {
@@ -71,12 +84,7 @@ pub(super) fn parse_piece_length(text: &str) -> Result<u32, String> {
         Ok(length) if length.is_power_of_two() && PIECE_LENGTHS.contains(&length) => Ok(length),
         // mktorrent takes the power.
         Ok(power @ 14..=27) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let shift = power - 10;
-            let size = if shift < 10 {
-                format!("{}K", 1 << shift)
-            } else {
-                format!("{}M", 1 << (shift - 10))
-            };
+            let size = as_size(1 << power);
             Err(format!(
                 "{power} bytes are too few; 2^{power} bytes are {size}"
             ))
@@ -85,12 +93,20 @@ pub(super) fn parse_piece_length(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A length of pieces as one would write it on the command line: `256K`.
+pub(crate) fn as_size(piece_length: u32) -> String {
+    match piece_length >> 10 {
+        kib if kib < 1024 => format!("{kib}K"),
+        kib => format!("{}M", kib >> 10),
+    }
+}
+
 pub(super) fn parse_name(text: &str) -> Result<String, String> {
     if matches!(text, "" | "." | "..") {
         return Err(format!("{text:?} is no name for a file"));
     }
-    if text.contains(['/', '\0']) {
-        return Err("a name has no slash in it".to_owned());
+    if text.contains(['/', '\\', '\0']) {
+        return Err("a name has no slash or backslash in it".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -98,8 +114,9 @@ pub(super) fn parse_name(text: &str) -> Result<String, String> {
 pub(super) fn parse_pattern(text: &str) -> Result<Pattern, String> {
     let path = text.strip_suffix('/').unwrap_or(text);
     let anywhere = !path.contains('/');
+    let path = path.trim_start_matches("./");
     let path = path.strip_prefix('/').unwrap_or(path);
-    if path.is_empty() {
+    if matches!(path, "" | ".") {
         return Err("it matches nothing".to_owned());
     }
     let glob = if anywhere {
@@ -109,17 +126,31 @@ pub(super) fn parse_pattern(text: &str) -> Result<Pattern, String> {
     };
     let glob = GlobBuilder::new(&glob).literal_separator(true).build();
     let glob = glob.map_err(|error| format!("{}, see --help", error.kind()))?;
-    Ok(glob.compile_matcher())
+    Ok(Pattern {
+        text: text.to_owned(),
+        glob: glob.compile_matcher(),
+    })
 }
 
 /// Seconds since 1970, or a date and perhaps a time of UTC.
 pub(super) fn parse_date(text: &str) -> Result<i64, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(seconds);
-    }
-    seconds_of(text).ok_or_else(|| {
-        "a date is like 2026-11-22 or 2026-11-22T12:00:00, or in seconds since 1970".to_owned()
+    let seconds = match text.strip_prefix('@') {
+        Some(seconds) => seconds.parse().ok(),
+        // Less would be a year, or a date without its hyphens.
+        None if text.trim_start_matches('-').len() >= 9 => text.parse().ok(),
+        None => None,
+    };
+    let date = seconds.or_else(|| seconds_of(text));
+    date.filter(|seconds| is_date(*seconds)).ok_or_else(|| {
+        "a date is like 2026-11-22 or 2026-11-22T12:00:00, or @ and the seconds since 1970"
+            .to_owned()
     })
+}
+
+/// Whether a time is in one of the years that have four digits.
+pub(crate) fn is_date(seconds: i64) -> bool {
+    let begin_of = |year| days_since_1970(year, 1, 1) * 86_400;
+    (begin_of(0)..begin_of(10_000)).contains(&seconds)
 }
 
 fn seconds_of(text: &str) -> Option<i64> {
@@ -208,6 +239,9 @@ mod tests {
             ("b/*", &["b/c"], &["a/b/c", "b/c/d"]),
             ("b/**", &["b/c", "b/c/d"], &["a/b/c"]),
             ("extras/", &["extras", "a/extras"], &["extra"]),
+            ("./*.nfo", &["a.nfo"], &["b/c.nfo"]),
+            ("./b/*", &["b/c"], &["a/b/c"]),
+            ("[[]a]*", &["[a]b"], &["a"]),
             ("*.{jpg,png}", &["a.jpg", "a/b.png"], &["a.gif"]),
         ] {
             let pattern = parse_pattern(pattern).unwrap();
@@ -218,7 +252,7 @@ mod tests {
                 assert!(!pattern.is_match(path), "{pattern:?} {path}");
             }
         }
-        for pattern in ["", "/", "[a", "{a"] {
+        for pattern in ["", "/", "./", "[a", "{a"] {
             assert!(parse_pattern(pattern).is_err(), "{pattern}");
         }
     }
@@ -226,8 +260,12 @@ mod tests {
     #[test]
     fn dates_of_every_form() {
         for (text, seconds) in [
-            ("0", 0),
-            ("-1", -1),
+            ("@0", 0),
+            ("@-1", -1),
+            ("100000000", 100_000_000),
+            ("1795348800", 1_795_348_800),
+            ("0000-01-01", -62_167_219_200),
+            ("@253402300799", 253_402_300_799),
             ("1970-01-01", 0),
             ("2000-02-29", 951_782_400),
             ("2026-11-22T12:00:00", 1_795_348_800),
@@ -247,6 +285,14 @@ mod tests {
             "2026-11-22T12",
             "2026-11-22T",
             "+2026-11-22x",
+            "0",
+            "2026",
+            "20261122",
+            "-1",
+            "@",
+            "@253402300800",
+            "99999999999999999",
+            "-99999999999999999",
         ] {
             assert!(parse_date(text).is_err(), "{text}");
         }

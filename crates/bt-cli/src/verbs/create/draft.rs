@@ -1,18 +1,21 @@
 use std::{
     env,
+    path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use bt_metainfo::{InfoBuilder, Metainfo, MetainfoBuilder, suggest_piece_length};
+use bt_metainfo::{
+    InfoBuilder, Metainfo, MetainfoBuilder, MetainfoError, MetainfoErrorKind, suggest_piece_length,
+};
 use bt_storage::create::{Content, Reason};
 use bt_types::{FileExtent, LayoutError, PieceLayout};
 
-use super::{shown, shown_below};
+use super::{renamed, shown};
 use crate::{
-    arguments::Create,
-    exit::Failure,
-    format::{bytes, printable},
+    arguments::{Create, as_size, is_date},
+    exit::{Exit, Failure},
+    format::printable,
 };
 
 /// A torrent that lacks nothing but the hashes, and was found right otherwise.
@@ -21,8 +24,10 @@ pub(super) struct Draft {
     around: Around,
     /// The torrent with zeros for hashes.
     checked: Metainfo,
-    /// A name in it that would be another on disk, as it is and as it would be, and how many.
-    renamed: Option<(String, String, usize)>,
+    /// How names would be others on disk, if some would.
+    renamed: Vec<String>,
+    /// How what is there is called otherwise than in the torrent, if it is.
+    unlike: Option<String>,
 }
 
 /// What stands around the info dictionary.
@@ -50,7 +55,8 @@ impl Draft {
         let checked = around.torrent(info.clone().pieces(zeros))?.0;
         around.check(&checked)?;
         Ok(Self {
-            renamed: renamed(name, content, &checked),
+            renamed: renamed::warnings(name, content, &checked),
+            unlike: unlike(create, name),
             info,
             around,
             checked,
@@ -63,17 +69,8 @@ impl Draft {
 
     /// What the user may not have meant.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if let Some((is, becomes, count)) = &self.renamed {
-            let others = match count - 1 {
-                0 => String::new(),
-                more => format!(" (and so with {more} more)"),
-            };
-            warnings.push(format!(
-                "not every system takes the name {is}: bt get writes {becomes}, which bt seed and \
-                 bt verify look for{others}"
-            ));
-        }
+        let mut warnings = self.renamed.clone();
+        warnings.extend(self.unlike.clone());
         if self.checked.info().is_private() && self.checked.tiers().is_empty() {
             let warning =
                 "nobody will find peers: the torrent is private and names no tracker (-t)";
@@ -92,6 +89,14 @@ impl Draft {
 impl Around {
     fn of(create: &Create, content: &Content) -> Result<Self, Failure> {
         let tiers = create.tiers.iter().map(|tier| tier.0.clone());
+        let has_more = |url: &&String| !content.is_single_file && url.contains(['?', '#']);
+        if let Some(url) = create.web_seeds.iter().find(has_more) {
+            let message = format!(
+                "{} cannot be a web seed of a folder: clients append the paths of files to it",
+                printable(url)
+            );
+            return Err(Failure::new(Exit::Usage, message));
+        }
         let web_seeds = create.web_seeds.iter().map(|url| {
             // Clients append the path of a file to what ends with a slash, and ask for the rest as
             // it is.
@@ -131,10 +136,7 @@ impl Around {
             torrent = torrent.creation_date(date);
         }
         let bytes = torrent.encode();
-        let metainfo = Metainfo::from_bytes(&bytes).map_err(|error| {
-            let error = printable(&error.to_string());
-            Failure::other(format!("the torrent would not be valid: {error}"))
-        })?;
+        let metainfo = Metainfo::from_bytes(&bytes).map_err(|error| invalid(&error))?;
         Ok((metainfo, bytes))
     }
 
@@ -154,13 +156,25 @@ impl Around {
     }
 }
 
+fn invalid(error: &MetainfoError) -> Failure {
+    Failure::other(match error.kind {
+        MetainfoErrorKind::TooManyFolders(most) => {
+            format!("there are more than {most} folders, the most that bt takes in a torrent")
+        }
+        _ => format!(
+            "the torrent would not be valid: {}",
+            printable(&error.to_string())
+        ),
+    })
+}
+
 fn layout(content: &Content, piece_length: u32) -> Result<PieceLayout, Failure> {
     let files = content.files.iter();
     let files = files.map(|file| FileExtent::data(file.length));
     PieceLayout::packed(piece_length.into(), files).map_err(|error| match error {
         LayoutError::TooManyPieces(_) => Failure::other(format!(
             "{error}; --piece-length {} will do",
-            bytes(suggest_piece_length(content.length()).into())
+            as_size(suggest_piece_length(content.length()))
         )),
         error => Failure::other(format!("no torrent can be made of it: {error}")),
     })
@@ -208,20 +222,21 @@ fn nothing(create: &Create, content: &Content) -> Failure {
     })
 }
 
-/// The first file that a download would call otherwise, how so, and how many there are.
-fn renamed(name: &str, content: &Content, torrent: &Metainfo) -> Option<(String, String, usize)> {
-    let files = content.files.iter().zip(torrent.info().files());
-    let mut renamed = files.filter_map(|(file, written)| {
-        let mut path = vec![name.to_owned()];
-        path.extend_from_slice(&file.path);
-        let is_same = written
-            .path
-            .components()
-            .eq(path.iter().map(String::as_str));
-        (!is_same).then(|| (shown_below(&path), written.path.to_string()))
-    });
-    let (is, becomes) = renamed.next()?;
-    Some((is, becomes, 1 + renamed.count()))
+/// Those who share find the content by its name.
+fn unlike(create: &Create, name: &str) -> Option<String> {
+    let path = &create.path;
+    let whole = path.canonicalize().unwrap_or_default();
+    let is_named = |path: &Path| path.file_name().is_some_and(|it| it == name);
+    let is_unlike = create.name.is_some() && !is_named(path) && !is_named(&whole);
+    is_unlike.then(|| {
+        let now = path.file_name().or(whole.file_name()).unwrap_or_default();
+        format!(
+            "bt seed and bt verify will not find the content by the name {}: the torrent calls it \
+             {}, and so must its file or folder be called",
+            shown(now.as_ref()),
+            printable(name)
+        )
+    })
 }
 
 /// <https://reproducible-builds.org/specs/source-date-epoch/>
@@ -230,10 +245,14 @@ fn reproducible_date() -> Result<Option<i64>, Failure> {
         return Ok(None);
     };
     let seconds = date.to_str().and_then(|date| date.parse().ok());
-    seconds.map(Some).ok_or_else(|| {
-        let message = format!("{DATE_VARIABLE} is set to what is no number of seconds since 1970");
-        Failure::other(message)
-    })
+    seconds
+        .filter(|seconds| is_date(*seconds))
+        .map(Some)
+        .ok_or_else(|| {
+            let message =
+                format!("{DATE_VARIABLE} is set to what is no number of seconds since 1970");
+            Failure::other(message)
+        })
 }
 
 fn now() -> i64 {
@@ -268,7 +287,10 @@ mod tests {
         let content = Content::find(&top, &selection).unwrap();
         let words = format!("bt create album {words}");
         match Arguments::parse_from(words.split_whitespace()).verb {
-            Verb::Create(create) => Draft::new(&create, "album", &content),
+            Verb::Create(create) => {
+                let name = create.name.as_deref().unwrap_or("album");
+                Draft::new(&create, name, &content)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -279,7 +301,7 @@ mod tests {
 
     #[test]
     fn everything_that_was_said_is_in_it() {
-        let words = "-t udp://a:1,udp://b:1 -t http://c/ -w http://d -p -s SRC -c text --date 7";
+        let words = "-t udp://a:1,udp://b:1 -t http://c/ -w http://d -p -s SRC -c text --date @7";
         let draft = draft(words, &[("a", 10)]).unwrap();
         assert!(draft.warnings().is_empty());
         let (torrent, bytes) = draft.finish(vec![sha1(b"xxxxxxxxxx")]).unwrap();
@@ -312,6 +334,7 @@ mod tests {
             ("", &[][..], "no files in it"),
             ("", &[(".a", 10)], "--hidden"),
             ("", &[("a", 0), ("b", 0)], "all files in album are empty"),
+            ("-w http://a/?x=1", &[("a", 1)], "cannot be a web seed"),
             (
                 "-t udp://a:1 -t udp://a:1",
                 &[("a", 1)],
@@ -331,27 +354,43 @@ mod tests {
         file.set_len(1 << 40).unwrap();
         let content = Content::find(&path, &Selection::default()).unwrap();
         let message = layout(&content, 16 << 10).unwrap_err().to_string();
-        assert!(
-            message.ends_with("--piece-length 16.0 MiB will do"),
-            "{message}"
-        );
+        let advice = message.strip_suffix(" will do").unwrap();
+        let (_, advice) = advice.split_once("; ").unwrap();
+        let words = format!("bt create huge {advice}");
+        let Verb::Create(create) = Arguments::parse_from(words.split(' ')).verb else {
+            panic!("{words}");
+        };
+        layout(&content, create.piece_length.unwrap()).unwrap();
+    }
+
+    #[test]
+    fn our_own_limit_is_called_ours() {
+        let error = MetainfoError {
+            key: "info".to_owned(),
+            kind: MetainfoErrorKind::TooManyFolders(100_000),
+        };
+        let message = invalid(&error).to_string();
+        assert!(message.ends_with("the most that bt takes in a torrent"));
     }
 
     #[test]
     fn what_may_not_be_meant_is_told() {
         let warnings = draft("-p", &[("a", 1)]).unwrap().warnings();
         assert!(warnings[0].contains("names no tracker"), "{warnings:?}");
+        let warnings = draft("-n other", &[("a", 1)]).unwrap().warnings();
+        assert!(warnings[0].contains("the name album"), "{warnings:?}");
+        assert!(
+            draft("-n album", &[("a", 1)])
+                .unwrap()
+                .warnings()
+                .is_empty()
+        );
         #[cfg(unix)]
         {
             let files = [("a:b", 1), ("c?", 1), ("d", 1)];
             let warnings = draft("", &files).unwrap().warnings();
             assert_eq!(warnings.len(), 1);
-            let expected = "the name album/a:b: bt get writes album/a_b,";
-            assert!(warnings[0].contains(expected), "{warnings:?}");
-            assert!(
-                warnings[0].ends_with("(and so with 1 more)"),
-                "{warnings:?}"
-            );
+            assert!(warnings[0].contains("album/a:b"), "{warnings:?}");
         }
     }
 }

@@ -1,18 +1,23 @@
 use std::{
-    fs::{self, File},
+    ffi::OsStr,
+    fs::{self, File, Metadata},
     io::{self, ErrorKind, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
-use tempfile::NamedTempFile;
+use bt_storage::create::Content;
 
 use super::{file_of, shown};
 use crate::{
     arguments::Create,
     exit::{Exit, Failure},
-    format::reason,
     stdout::{self, Reader},
+    torrent_file,
 };
+
+mod place;
+
+use place::{folder_of, unwritable};
 
 /// Where the torrent goes.
 #[derive(Debug)]
@@ -28,6 +33,7 @@ pub(super) enum Output {
 }
 
 impl Output {
+    /// Finds what can be known to be wrong before hours have been spent.
     pub(super) fn of(create: &Create, name: &str) -> Result<Self, Failure> {
         let path = match create.output.as_deref() {
             Some(path) if path == Path::new("-") => return Self::stdout(create.json),
@@ -36,24 +42,69 @@ impl Output {
             None => file_of(name),
         };
         match fs::metadata(&path) {
-            Ok(found) if !found.is_file() && !found.is_dir() => Ok(Self::Device(path)),
-            Ok(_) if !create.force => {
-                let message = format!("{} exists already; --force replaces it", shown(&path));
+            Ok(found) if found.is_dir() => {
+                let message = format!("{} is a folder; name a file with -o", shown(&path));
                 Err(Failure::other(message))
             }
-            Ok(_) => Ok(Self::File {
-                // A link stays one.
-                path: if path.is_symlink() {
-                    path.canonicalize().unwrap_or(path)
-                } else {
-                    path
-                },
-                replace: true,
-            }),
-            Err(_) => Ok(Self::File {
+            Ok(found) if !found.is_file() => {
+                if is_stdout(&found) {
+                    Self::stdout(create.json)?;
+                }
+                Ok(Self::Device(path))
+            }
+            Ok(_) => Self::instead_of(path, create),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(unwritable(&path, &error)),
+            Err(_) => Self::new_file(path, create),
+        }
+    }
+
+    fn new_file(path: PathBuf, create: &Create) -> Result<Self, Failure> {
+        if path.is_symlink() {
+            let message = format!("{} is a link to what is not there", shown(&path));
+            return Err(Failure::other(message));
+        }
+        let whole = path.as_os_str().as_encoded_bytes();
+        let name = path.file_name().map(OsStr::as_encoded_bytes);
+        if !name.is_some_and(|name| whole.ends_with(name)) {
+            let message = format!("there is no folder {}; make it first", shown(&path));
+            return Err(Failure::other(message));
+        }
+        let replace = create.force;
+        Ok(Self::File { path, replace })
+    }
+
+    /// With a file there.
+    fn instead_of(path: PathBuf, create: &Create) -> Result<Self, Failure> {
+        // A link stays one.
+        let file = if path.is_symlink() {
+            path.canonicalize().unwrap_or_else(|_| path.clone())
+        } else {
+            path.clone()
+        };
+        if let (Ok(file), Ok(top)) = (file.canonicalize(), create.path.canonicalize()) {
+            // A former torrent of the content may lie in it.
+            if file == top || (file.starts_with(&top) && torrent_file::read(&file).is_err()) {
+                return Err(is_content(&path));
+            }
+        }
+        if !create.force {
+            let message = format!("{} exists already; --force replaces it", shown(&path));
+            return Err(Failure::other(message));
+        }
+        Ok(Self::File {
+            path: file,
+            replace: true,
+        })
+    }
+
+    /// Sees to it that the content does not suffer, which may lie elsewhere if links are followed.
+    pub(super) fn spare(&self, content: &Content) -> Result<(), Failure> {
+        match self {
+            Self::File {
                 path,
-                replace: create.force,
-            }),
+                replace: true,
+            } if content.holds(path) => Err(is_content(path)),
+            _ => Ok(()),
         }
     }
 
@@ -89,11 +140,14 @@ impl Output {
     /// Finds out whether it can be written, before hours have been spent on it.
     pub(super) fn probe(&self) -> Result<(), Failure> {
         match self {
-            Self::File { path, .. } => temporary(path)
-                .map(drop)
-                .map_err(|error| unwritable(path, &error)),
+            Self::File { path, .. } => place::probe(path),
             Self::Stdout | Self::Device(_) => Ok(()),
         }
+    }
+
+    /// Whether it takes the torrent when somebody else likes to have it.
+    pub(super) fn waits_for_others(&self) -> bool {
+        matches!(self, Self::Stdout | Self::Device(_))
     }
 
     pub(super) fn write(&self, torrent: &[u8]) -> Result<(), Failure> {
@@ -107,56 +161,45 @@ impl Output {
                 .open(path)
                 .and_then(|mut file| file.write_all(torrent))
                 .map_err(|error| unwritable(path, &error)),
-            Self::File { path, replace } => {
-                replace_file(path, *replace, torrent).map_err(|error| unwritable(path, &error))
-            }
+            Self::File { path, replace } if *replace => place::replace(path, torrent),
+            Self::File { path, .. } => place::add(path, torrent),
         }
     }
 }
 
-/// Nobody ever sees a part of it.
-fn replace_file(path: &Path, replace: bool, torrent: &[u8]) -> io::Result<()> {
-    let mut file = temporary(path)?;
-    file.write_all(torrent)?;
-    file.as_file().sync_all()?;
-    let persisted = if replace {
-        file.persist(path)
-    } else {
-        file.persist_noclobber(path)
-    };
-    persisted.map(drop).map_err(|error| error.error)
+fn is_content(path: &Path) -> Failure {
+    let path = shown(path);
+    Failure::other(format!(
+        "{path} is of the content, which stays as it is; name another file with -o"
+    ))
 }
 
-/// In the same folder, hence on the same disk; gone if it is dropped.
-fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any other new file: what the umask leaves of it.
-        builder.permissions(fs::Permissions::from_mode(0o666));
+/// Whether this is our stdout by another name, as `/dev/stdout`.
+#[cfg(unix)]
+fn is_stdout(found: &Metadata) -> bool {
+    use std::os::{
+        fd::AsFd,
+        unix::fs::{FileTypeExt, MetadataExt},
+    };
+    let stdout = io::stdout();
+    // What goes to /dev/null cannot get mixed.
+    if found.file_type().is_char_device() && !stdout.is_terminal() {
+        return false;
     }
-    builder.prefix(".bt-create-").tempfile_in(folder_of(path))
+    let stdout = stdout.as_fd().try_clone_to_owned().map(File::from);
+    let stdout = stdout.and_then(|stdout| stdout.metadata());
+    stdout.is_ok_and(|it| (it.dev(), it.ino()) == (found.dev(), found.ino()))
 }
 
-fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    let exit = match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::AlreadyExists => Exit::Other,
-        _ => Exit::Disk,
-    };
-    // tempfile adds the path of its own file.
-    let reason = reason(error);
-    let reason = reason.split(" at path ").next().unwrap_or_default();
-    Failure::new(exit, format!("cannot write {}: {reason}", shown(path)))
+#[cfg(not(unix))]
+fn is_stdout(_: &Metadata) -> bool {
+    false
 }
 
 #[cfg(test)]
 mod tests {
+    use bt_metainfo::{InfoBuilder, MetainfoBuilder};
+    use bt_storage::create::Selection;
     use clap::Parser;
     use tempfile::TempDir;
 
@@ -198,15 +241,71 @@ mod tests {
     }
 
     #[test]
-    fn what_appears_meanwhile_is_kept() {
+    fn the_content_is_never_replaced() {
         let folder = TempDir::new().unwrap();
-        let path = folder.path().join("x.torrent");
-        let output = to(&path, false).unwrap();
-        output.probe().unwrap();
-        fs::write(&path, "theirs").unwrap();
-        assert_eq!(output.write(b"ours").unwrap_err().exit, Exit::Other);
-        assert_eq!(fs::read(&path).unwrap(), b"theirs");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let album = folder.path().join("album");
+        fs::create_dir_all(album.join("in")).unwrap();
+        let song = album.join("in/song");
+        fs::write(&song, "la la").unwrap();
+        let former = album.join("in/former.torrent");
+        let info = InfoBuilder::new("album", 16_384).single_file(1);
+        let torrent = MetainfoBuilder::new(info.pieces([[0; 20]]).encode()).encode();
+        fs::write(&former, torrent).unwrap();
+        let output = |content: &Path, output: &Path| {
+            let words = ["bt", "create", content.to_str().unwrap(), "--force", "-o"];
+            let words = words.into_iter().chain([output.to_str().unwrap()]);
+            match Arguments::try_parse_from(words).unwrap().verb {
+                Verb::Create(create) => Output::of(&create, "album"),
+                other => panic!("{other:?}"),
+            }
+        };
+        for (content, path) in [
+            (&song, &song),
+            (&song, &album.join("../album/in/song")),
+            (&former, &former),
+            (&album, &song),
+            (&album, &album.join("in/../in/song")),
+        ] {
+            let refused = output(content, path).unwrap_err().to_string();
+            assert!(refused.contains("is of the content"), "{refused}");
+        }
+        output(&album, &former).unwrap();
+        output(&song, &former).unwrap();
+
+        let elsewhere = to(&song, true).unwrap();
+        let content = Content::find(&album, &Selection::default()).unwrap();
+        assert!(elsewhere.spare(&content).is_err());
+        let content = Content::find(&former, &Selection::default()).unwrap();
+        elsewhere.spare(&content).unwrap();
+    }
+
+    #[test]
+    fn what_can_never_be_written_is_told_at_once() {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("album.torrent")).unwrap();
+        fs::write(folder.path().join("file"), "x").unwrap();
+        let long = "x".repeat(300);
+        for (path, says) in [
+            ("", "album.torrent is a folder"),
+            (long.as_str(), "cannot write"),
+            ("gone/", "there is no folder"),
+            ("gone/.", "there is no folder"),
+            ("file/x", "cannot write"),
+        ] {
+            let refused = to(&folder.path().join(path), true).unwrap_err();
+            assert!(refused.to_string().contains(says), "{path}: {refused}");
+            assert_eq!(refused.exit, Exit::Other, "{path}: {refused}");
+        }
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink("gone", &link).unwrap();
+            let refused = to(&link, true).unwrap_err().to_string();
+            assert!(
+                refused.ends_with("is a link to what is not there"),
+                "{refused}"
+            );
+        }
     }
 
     #[test]
