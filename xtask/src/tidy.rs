@@ -11,6 +11,7 @@ mod fuzzed;
 pub(crate) mod layers;
 mod lexer;
 mod manifests;
+mod orphans;
 mod sources;
 
 pub(crate) fn run() -> Result {
@@ -18,6 +19,7 @@ pub(crate) fn run() -> Result {
     let mut complaints = layers::check(&layers::arrows(&metadata));
     complaints.extend(manifests::check_all(&metadata)?);
     complaints.extend(sources::check_all()?);
+    complaints.extend(orphans::check_all()?);
     complaints.extend(fuzzed::check(&fuzz::targets()?)?);
     complaints.extend(documented::check_all()?);
     complaints.extend(stale_fuzz_lock());
