@@ -151,7 +151,8 @@ pub(crate) fn announce_timeout(tiers: &[Vec<String>]) -> Duration {
     }
 }
 
-/// Announces to the addresses of a tracker, one after the other, until one answers. It takes as
+/// Announces to the addresses of a tracker, one after the other, until one answers, if only to
+/// refuse. It takes as
 /// long as it takes: the caller gives up what is too slow, and the next announce begins where this
 /// one was.
 pub(crate) async fn announce_to(
@@ -170,17 +171,29 @@ pub(crate) async fn announce_to(
     // Few UDP trackers listen on IPv6, whatever their name says, and silence costs 15 seconds.
     addresses.sort_by_key(SocketAddr::is_ipv6);
     memory.put_in_turn(tracker, &mut addresses);
+    announce_in_turn(udp, memory, (tracker, url.data), &addresses, request).await
+}
+
+async fn announce_in_turn(
+    udp: &UdpTrackers,
+    memory: &Memory,
+    (tracker, url_data): (&Arc<str>, &str),
+    addresses: &[SocketAddr],
+    request: AnnounceRequest,
+) -> Result<AnnounceResponse, AnnounceError> {
     let mut last = AnnounceError::NoReachableAddress;
     for (position, &address) in addresses.iter().enumerate() {
         debug!(url = %tracker, %address, event = ?request.event, "announcing");
         memory.note(tracker, address, Fate::Unanswered);
         let is_last = position + 1 == addresses.len();
         let attempts = if is_last { BEP_15_ATTEMPTS } else { 1 };
-        match udp.announce(address, url.data, request, attempts).await {
+        match udp.announce(address, url_data, request, attempts).await {
             Ok(response) => {
                 memory.note(tracker, address, Fate::Answered);
                 return Ok(response);
             }
+            // That is its answer, whatever its other addresses do.
+            Err(refusal @ AnnounceError::Refused { .. }) => return Err(refusal),
             Err(error) => last = error,
         }
     }
@@ -254,6 +267,41 @@ mod tests {
         trackers.handle_timeout(deadline);
         assert_eq!(drain(&mut trackers, deadline), 2);
         assert!(trackers.under_way.is_empty(), "it is given up");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_not_forgotten_while_another_address_is_silent() {
+        let local = || UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let (server, refuses) = local();
+        let (_silent, silent) = local();
+        let _refusing = AbortOnDrop::spawn(async move {
+            let mut datagram = [0; 1500];
+            while let Ok((_, from)) = server.recv_from(&mut datagram).await {
+                // BEP 15: action 3, the transaction id, the reason.
+                let refusal = [&[0, 0, 0, 3], &datagram[12..16], b"go away"].concat();
+                server.send_to(&refusal, from).await.unwrap();
+            }
+        });
+        let udp = UdpTrackers::start(local().0, Seeds::from_system().unwrap());
+        let request = AnnounceRequest {
+            swarm_id: SwarmId([1; 20]),
+            peer_id: PeerId([2; 20]),
+            downloaded: 0,
+            uploaded: 0,
+            left: 1,
+            event: bt_types::AnnounceEvent::Started,
+            key: 3,
+            num_want: None,
+            port: 4,
+        };
+        let url: Arc<str> = "udp://t:1".into();
+        let (memory, addresses) = (Memory::default(), [refuses, silent]);
+        let answer = announce_in_turn(&udp, &memory, (&url, ""), &addresses, request);
+        // The silent one alone would take this long.
+        let answer = tokio::time::timeout(Duration::from_secs(10), answer).await;
+        assert!(
+            matches!(answer, Ok(Err(AnnounceError::Refused { reason, .. })) if reason == "go away")
+        );
     }
 
     #[test]
