@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use bt_client::{Snapshot, TorrentHandle};
+use bt_client::{Snapshot, TorrentHandle, report::Total};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::exit::Failure;
@@ -8,6 +8,8 @@ use crate::exit::Failure;
 /// The torrents of one command, watched together.
 pub(crate) struct Batch {
     members: Vec<Member>,
+    /// Torrents that failed before they could be members.
+    not_started: usize,
     updates: mpsc::Receiver<Update>,
     sender: mpsc::Sender<Update>,
     /// One for each torrent: brings its snapshots.
@@ -27,6 +29,7 @@ impl Batch {
         let (sender, updates) = mpsc::channel(MAX_UNREAD);
         Self {
             members: Vec::new(),
+            not_started: 0,
             updates,
             sender,
             watchers: JoinSet::new(),
@@ -42,6 +45,29 @@ impl Batch {
             snapshot: handle.snapshot(),
             handle,
         });
+    }
+
+    /// Counts a torrent that failed before there was anything to watch.
+    pub(crate) fn add_not_started(&mut self) {
+        self.not_started += 1;
+    }
+
+    /// How many have been started.
+    pub(crate) fn started(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is more than one torrent, started or not.
+    pub(crate) fn has_several(&self) -> bool {
+        self.members.len() + self.not_started > 1
+    }
+
+    /// All of them together.
+    pub(crate) fn total(&self) -> Total {
+        let mut total = Total::of(self.members.iter().map(|member| &*member.snapshot));
+        total.torrents += self.not_started;
+        total.failed += self.not_started;
+        total
     }
 
     /// Waits until one of them has changed; returns which. May be interrupted.
@@ -61,11 +87,7 @@ impl Batch {
         Ok(place)
     }
 
-    /// How each was doing when it was last heard of.
-    pub(crate) fn snapshots(&self) -> impl ExactSizeIterator<Item = &Snapshot> + Clone {
-        self.members.iter().map(|member| &*member.snapshot)
-    }
-
+    /// How it was doing when it was last heard of.
     pub(crate) fn snapshot(&self, place: usize) -> Arc<Snapshot> {
         Arc::clone(&self.members[place].snapshot)
     }

@@ -64,7 +64,7 @@ where
         }
     };
     logging::start(&arguments);
-    let result = obey(&arguments);
+    let result = obey(&arguments).and_then(|()| json::all_printed());
     // What still runs after the last word (a second of network) is not waited for.
     match result {
         Ok(()) => ExitCode::SUCCESS,

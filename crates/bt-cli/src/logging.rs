@@ -35,7 +35,9 @@ pub(crate) fn start(arguments: &Arguments) {
             .try_init(),
         Wish::ForDevelopers(filter) => subscriber.with_env_filter(*filter).try_init(),
     };
-    if let Some(complaint) = complaint {
+    if let Some(complaint) = complaint
+        && !arguments.quiet
+    {
         tell(&complaint);
     }
 }

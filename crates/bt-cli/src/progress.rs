@@ -68,10 +68,10 @@ impl Progress {
     /// One of several, and all of them together.
     pub(crate) fn show_one_of(&mut self, batch: &Batch, place: usize) {
         let snapshot = batch.snapshot(place);
-        if batch.snapshots().len() == 1 {
+        if !batch.has_several() {
             return self.show(&snapshot);
         }
-        let total = Total::of(batch.snapshots());
+        let total = batch.total();
         match self {
             Self::Json { next_total } => {
                 json::print(&Report::of(&snapshot));
@@ -94,8 +94,8 @@ impl Progress {
     pub(crate) fn settled(&mut self, batch: &Batch, place: usize) {
         if let Self::Bars(bars) = self {
             bars.remove_one(place);
-            if batch.snapshots().len() > 1 {
-                let total = Total::of(batch.snapshots());
+            if batch.has_several() {
+                let total = batch.total();
                 bars.set_total(amount(&total), describe_all(&total));
             }
         }
@@ -142,10 +142,10 @@ impl Progress {
     }
 
     /// Nothing of several is left to do; `words` tell people what has been done.
-    pub(crate) fn all_done(&mut self, total: &Total, words: &str) {
+    pub(crate) fn all_done(&mut self, total: &Total, words: Option<&str>) {
         if let Self::Json { .. } = self {
             json::print(&Report::Total(total.clone()));
-        } else {
+        } else if let Some(words) = words {
             self.tell(words);
         }
     }

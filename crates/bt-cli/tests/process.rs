@@ -241,4 +241,156 @@ fn a_log_variable_that_makes_no_sense_is_said_and_no_failure() {
         said.starts_with("warning: BT_LOG") && said.lines().count() == 1,
         "{said}"
     );
+    let quiet = show.arg("-q").output().unwrap();
+    assert!(quiet.status.success());
+    assert_eq!(String::from_utf8_lossy(&quiet.stderr), "");
 }
+
+/// The events on stdout, and what kind each is.
+fn events(shown: &str) -> (Vec<serde_json::Value>, Vec<String>) {
+    let events = shown
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("each line is an event"));
+    let events: Vec<serde_json::Value> = events.collect();
+    let kinds = events.iter().map(|event| event["event"].as_str());
+    let kinds = kinds.map(|kind| kind.expect("each says which it is").to_owned());
+    let kinds = kinds.collect();
+    (events, kinds)
+}
+
+#[test]
+fn torrents_that_cannot_be_begun_are_counted() {
+    let folder = folder();
+    let get = ["get", "missing.torrent", "bad.torrent", "--port", "0"];
+    let (code, shown, said) = run(folder.path(), &get);
+    assert_eq!((code, shown.as_str()), (Some(1), ""), "{said}");
+    let said: Vec<_> = said.lines().collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said[0].contains("missing.torrent") && said[1].contains("bad.torrent"));
+    assert_eq!(said[2], "bt: 2 of 2 torrents failed");
+
+    let (code, shown, _) = run(folder.path(), &[&get[..], &["--json"]].concat());
+    assert_eq!(code, Some(1));
+    let (events, kinds) = events(&shown);
+    assert_eq!(kinds, ["listening", "failed", "failed", "total", "error"]);
+    let total = &events[3];
+    assert_eq!(
+        (&total["torrents"], &total["failed"]),
+        (&2.into(), &2.into())
+    );
+}
+
+#[test]
+fn the_same_torrent_twice_is_one() {
+    let folder = folder();
+    fs::write(folder.path().join("a"), [0]).unwrap();
+    let words = [
+        "get",
+        "a.torrent",
+        "a.torrent",
+        "--port",
+        "0",
+        "--timeout",
+        "1",
+    ];
+    let (code, shown, said) = run(folder.path(), &words);
+    assert_eq!((code, shown.as_str()), (Some(3), ""), "{said}");
+    assert!(
+        said.contains("a.torrent is the same torrent as one before it\n"),
+        "{said}"
+    );
+    assert!(said.contains("timed out with 0 B of 1 B done"), "{said}");
+}
+
+#[test]
+fn a_bad_torrent_leaves_the_others_going() {
+    let folder = folder();
+    let words = "get bad.torrent a.torrent --port 0 --timeout 1 --json";
+    let words: Vec<_> = words.split(' ').collect();
+    let (code, shown, _) = run(folder.path(), &words);
+    assert_eq!(code, Some(3));
+    let (events, kinds) = events(&shown);
+    assert_eq!(kinds[..2], ["listening", "failed"]);
+    assert_eq!(events[1]["source"], "bad.torrent");
+    assert_eq!(kinds.last().unwrap(), "error");
+    let total = kinds
+        .iter()
+        .position(|kind| kind == "total")
+        .expect("of two");
+    let (torrents, failed) = (&events[total]["torrents"], &events[total]["failed"]);
+    assert_eq!((torrents, failed), (&2.into(), &1.into()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn events_that_are_lost_are_a_failure() {
+    let folder = folder();
+    fs::write(folder.path().join("here"), "already").unwrap();
+    let (code, _, said) = run(folder.path(), &["create", "here"]);
+    assert_eq!(code, Some(0), "{said}");
+    for (words, code) in [
+        ("get here.torrent --port 0 --json", 5),
+        ("get bad.torrent bad.torrent --port 0 --json", 4),
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full");
+        let words: Vec<_> = words.split(' ').collect();
+        let mut get = bt(&words);
+        get.current_dir(folder.path()).stdout(full.unwrap());
+        let failed = get.output().unwrap();
+        assert_eq!(failed.status.code(), Some(code), "{words:?}");
+        let said = String::from_utf8_lossy(&failed.stderr);
+        let complaint = "bt: cannot write to stdout: no space left on device\n";
+        assert_eq!(said.matches(complaint).count(), 1, "{said}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_does_not_read_cannot_keep_bt_from_ending() {
+    let folder = folder();
+    fs::write(folder.path().join("a"), [0]).unwrap();
+    for words in [
+        "get a.torrent --port 0 --json",
+        "seed a.torrent . --port 0 --json",
+        "verify a.torrent . --json",
+    ] {
+        let (_reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(&[b' '; PIPE_CAPACITY]).unwrap();
+        let words: Vec<_> = words.split(' ').collect();
+        let mut bt = bt(&words);
+        bt.current_dir(folder.path()).stdout(writer);
+        let mut bt = bt.stderr(Stdio::null()).spawn().unwrap();
+        let status = Path::new("/proc").join(bt.id().to_string()).join("status");
+        let waits_for_signals = || {
+            let status = fs::read_to_string(&status).unwrap();
+            let caught = status.lines().find_map(|it| it.strip_prefix("SigCgt:"));
+            let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+            caught & (1 << (15 - 1)) != 0
+        };
+        let ended = until_deadline(|| {
+            if waits_for_signals() {
+                let id = bt.id().to_string();
+                Command::new("kill").args(["-TERM", &id]).status().unwrap();
+            }
+            bt.try_wait().unwrap()
+        });
+        if ended.is_none() {
+            bt.kill().unwrap();
+        }
+        let code = ended.and_then(|status| status.code());
+        assert_eq!(code, Some(3), "{words:?}");
+    }
+}
+
+/// Asks now and then for half a minute.
+#[cfg(target_os = "linux")]
+fn until_deadline<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    (0..300).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        ask()
+    })
+}
+
+/// pipe(7)
+#[cfg(target_os = "linux")]
+const PIPE_CAPACITY: usize = 65_536;

@@ -33,8 +33,7 @@ pub(crate) struct Network {
     )]
     pub(crate) min_announce_interval: u64,
 
-    /// Print one JSON object a line on stdout: `listening`, `checking`, `progress`, `complete`,
-    /// `error`
+    /// Print events on stdout, one JSON object a line; `bt get --help` tells which there are
     #[arg(long)]
     pub(crate) json: bool,
 }

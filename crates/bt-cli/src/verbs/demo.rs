@@ -42,6 +42,12 @@ async fn perform(size: u64, progress: Progress, is_talkative: bool) -> Result<()
     let mut interrupt = Interrupt::listen()?;
     let folder = tempfile::Builder::new().prefix("bt-demo-").tempdir();
     let folder = folder.map_err(|error| disk("make a folder for the demonstration", &error))?;
+    let path = folder.path().to_owned();
+    let remove_at_once = move || {
+        // What cannot be removed while it is written to is left to the system.
+        let _ = fs::remove_dir_all(&path);
+    };
+    interrupt.set_last_act(remove_at_once.clone());
     let (stage, workers) = Stage::new(folder.path());
     let show = Show {
         stage: &stage,
@@ -53,11 +59,7 @@ async fn perform(size: u64, progress: Progress, is_talkative: bool) -> Result<()
         () = interrupt.requested() => Err(Failure::new(Exit::Stopped, "interrupted")),
         result = show.play(progress) => result,
     };
-    let path = folder.path().to_owned();
-    interrupt.end_at_next(move || {
-        // What cannot be removed while it is written to is left to the system.
-        let _ = fs::remove_dir_all(path);
-    });
+    interrupt.end_at_next(remove_at_once);
     stage.clear(workers).await;
     result.and(remove(folder))
 }

@@ -66,8 +66,28 @@ struct Download<'a> {
 struct Torrent {
     /// The place of its source.
     source: usize,
-    /// That it is complete, or has failed.
-    is_told: bool,
+    told: Told,
+}
+
+/// What the user knows of how a torrent ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Told {
+    Nothing,
+    Complete,
+    /// Perhaps after it was complete: there may be a disk that can no longer be read.
+    Failed,
+}
+
+impl Told {
+    /// What there is to tell now, if anything.
+    fn next(self, state: &State) -> Option<Self> {
+        let next = match state {
+            State::Seeding if self == Self::Nothing => Self::Complete,
+            State::Failed(_) => Self::Failed,
+            _ => return None,
+        };
+        (next != self).then_some(next)
+    }
 }
 
 impl<'a> Download<'a> {
@@ -95,11 +115,14 @@ impl<'a> Download<'a> {
                     download.batch.add(handle);
                     download.torrents.push(Torrent {
                         source,
-                        is_told: false,
+                        told: Told::Nothing,
                     });
                 }
                 Ok(None) => {}
-                Err(failure) => download.failed(source, None, failure)?,
+                Err(failure) => {
+                    download.batch.add_not_started();
+                    download.failed(source, None, failure)?;
+                }
             }
         }
         Ok(download)
@@ -132,7 +155,7 @@ impl<'a> Download<'a> {
 
     /// Until each torrent is complete, or has failed.
     async fn finish(&mut self) -> Result<(), Failure> {
-        while self.torrents.iter().any(|torrent| !torrent.is_told) {
+        while self.torrents.iter().any(|it| it.told == Told::Nothing) {
             let place = self.batch.changed().await?;
             self.show(place)?;
         }
@@ -142,22 +165,21 @@ impl<'a> Download<'a> {
     fn show(&mut self, place: usize) -> Result<(), Failure> {
         let snapshot = self.batch.snapshot(place);
         let torrent = &mut self.torrents[place];
-        match &snapshot.state {
-            State::Seeding | State::Failed(_) if torrent.is_told => {}
-            State::Seeding => {
-                torrent.is_told = true;
-                self.progress.settled(&self.batch, place);
-                let words = summary(&snapshot, self.started.elapsed());
-                self.progress.complete(&snapshot, &words);
-            }
-            State::Failed(error) => {
-                torrent.is_told = true;
-                let source = torrent.source;
-                self.progress.settled(&self.batch, place);
-                let failure = transfer::failure(error);
-                self.failed(source, Some(&snapshot), failure)?;
-            }
-            _ => self.progress.show_one_of(&self.batch, place),
+        let news = torrent.told.next(&snapshot.state);
+        if let Some(told) = news {
+            torrent.told = told;
+            self.progress.settled(&self.batch, place);
+        }
+        if news == Some(Told::Complete) {
+            let words = summary(&snapshot, self.started.elapsed());
+            self.progress.complete(&snapshot, &words);
+        } else if news.is_some()
+            && let State::Failed(error) = &snapshot.state
+        {
+            let (source, failure) = (torrent.source, transfer::failure(error));
+            self.failed(source, Some(&snapshot), failure)?;
+        } else if torrent.told == Told::Nothing {
+            self.progress.show_one_of(&self.batch, place);
         }
         Ok(())
     }
@@ -186,19 +208,25 @@ impl<'a> Download<'a> {
     /// Stops everything; `given_up` if that was before the end, and why.
     async fn end(mut self, given_up: Option<&str>) -> Result<(), Failure> {
         self.progress.clear();
+        let total = self.batch.total();
         if given_up.is_none() && self.has_several() {
-            let total = Total::of(self.batch.snapshots());
             let words = summary_of_all(&total, self.started.elapsed());
-            self.progress.all_done(&total, &words);
+            let words = (self.batch.started() > 0).then_some(&*words);
+            self.progress.all_done(&total, words);
         }
         self.batch.stop().await;
-        if let Some(why) = given_up {
-            return Err(transfer::stopped(why, &Total::of(self.batch.snapshots())));
+        // The disk may have failed at the very end.
+        for place in 0..self.batch.started() {
+            if let State::Failed(_) = self.batch.snapshot(place).state {
+                self.show(place)?;
+            }
         }
-        let of = self.get.sources.len();
+        if let Some(why) = given_up {
+            return Err(transfer::stopped(why, &self.batch.total()));
+        }
         match self.failures.iter().min_by_key(|(source, _)| *source) {
             Some(&(_, exit)) => {
-                let count = self.failures.len();
+                let (count, of) = (self.failures.len(), total.torrents);
                 let message = format!("{count} of {of} torrents failed");
                 Err(Failure::new(exit, message))
             }
@@ -242,4 +270,32 @@ fn fetched(downloaded: u64, elapsed: Duration) -> String {
 
 fn shown(source: &Path) -> String {
     printable(&source.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bt_client::TorrentError;
+
+    use super::*;
+
+    #[test]
+    fn each_end_is_told_once_and_a_failure_also_after_completion() {
+        let failed = State::Failed(Arc::new(TorrentError::DataIncomplete {
+            pieces_good: 1,
+            piece_count: 2,
+        }));
+        for (told, state, news) in [
+            (Told::Nothing, &State::Downloading, None),
+            (Told::Nothing, &State::Seeding, Some(Told::Complete)),
+            (Told::Complete, &State::Seeding, None),
+            (Told::Complete, &State::Stopped, None),
+            (Told::Complete, &failed, Some(Told::Failed)),
+            (Told::Nothing, &failed, Some(Told::Failed)),
+            (Told::Failed, &failed, None),
+        ] {
+            assert_eq!(told.next(state), news, "{told:?}, then {state:?}");
+        }
+    }
 }

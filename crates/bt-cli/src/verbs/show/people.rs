@@ -1,4 +1,7 @@
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use super::{
     date::utc,
@@ -7,7 +10,7 @@ use super::{
 };
 use crate::format::{bytes, printable};
 
-/// Every text from the torrent is escaped.
+/// Every text from the torrent is escaped, and cut if it is longer than anybody would read.
 pub(super) fn write_for_people(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
     let format = match shown.format {
         Format::V1 => None, // as nearly all are
@@ -49,7 +52,12 @@ pub(super) fn write_for_people(shown: &Shown<'_>, out: &mut dyn Write) -> io::Re
     for node in &shown.nodes {
         write_row(out, "DHT node", node)?;
     }
-    write_row(out, "magnet link", &shown.magnet)?;
+    let (magnet, left_out) = short_link(&shown.magnet);
+    write_row(out, "magnet link", &magnet)?;
+    if left_out > 0 {
+        let note = format!("(without {left_out} trackers or web seeds; --json shows all)");
+        write_row(out, "", &note)?;
+    }
     write_row(out, "files", &shown.files.len().to_string())?;
     tree::write(&shown.files, &shown.symlinks, out)
 }
@@ -61,18 +69,70 @@ fn write_row(out: &mut dyn Write, label: &str, value: &str) -> io::Result<()> {
         writeln!(
             out,
             "{}",
-            format!("{label:<14}{}", printable(line)).trim_end()
+            format!("{label:<14}{}", short(&printable(line))).trim_end()
         )?;
         label = "";
     }
     Ok(())
 }
 
+fn short(line: &str) -> Cow<'_, str> {
+    match line.char_indices().nth(MAX_LINE) {
+        Some((end, _)) => Cow::Owned(format!("{}… (--json shows all)", &line[..end])),
+        None => Cow::Borrowed(line),
+    }
+}
+
+/// A magnet link as long as can be pasted, and how many of its parameters are not in it.
+fn short_link(link: &str) -> (String, usize) {
+    let (mut short, mut left_out) = (String::new(), 0);
+    // What says which torrent it is comes first, and is short.
+    for parameter in link.split('&') {
+        if short.len() + 1 + parameter.len() > MAX_LINE {
+            left_out += 1;
+            continue;
+        }
+        if !short.is_empty() {
+            short.push('&');
+        }
+        short.push_str(parameter);
+    }
+    (short, left_out)
+}
+
+/// In characters.
+const MAX_LINE: usize = 2000;
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
+    use bt_metainfo::{InfoBuilder, Metainfo, MetainfoBuilder};
+
     use super::{super::shown::tests::metainfo, *};
+
+    #[test]
+    fn no_line_is_longer_than_anybody_would_read() {
+        let info = InfoBuilder::new("x", 16_384).single_file(1);
+        let long = |first: char| format!("udp://{first}{}", "/".repeat(2000));
+        let torrent = MetainfoBuilder::new(info.pieces([[0; 20]]).encode())
+            .tier(["udp://one:1", &long('a'), &long('b'), "udp://two:2"])
+            .comment("\u{1b}".repeat(3000));
+        let metainfo = Metainfo::from_bytes(&torrent.encode()).unwrap();
+        let mut out = Vec::new();
+        write_for_people(&Shown::of(Path::new("x"), &metainfo), &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        let longest = out.lines().map(|line| line.chars().count()).max();
+        assert!(longest < Some(MAX_LINE + 50), "{longest:?}");
+        let of = |label: &str| out.lines().find(|line| line.starts_with(label)).unwrap();
+        assert!(of("comment").ends_with("… (--json shows all)"));
+        let magnet = of("magnet link");
+        assert!(
+            magnet.ends_with("&dn=x&tr=udp%3A%2F%2Fone%3A1&tr=udp%3A%2F%2Ftwo%3A2"),
+            "{magnet}"
+        );
+        assert!(out.contains("(without 2 trackers or web seeds; --json shows all)"));
+    }
 
     #[test]
     fn what_people_see_cannot_move_the_cursor() {
