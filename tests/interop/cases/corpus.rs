@@ -19,7 +19,7 @@ use super::Entry;
 use crate::{
     bt,
     foreign::{self, libtorrent::Libtorrent},
-    harness::{Case, Context, Exit, Failure, Outcome, Process, ensure, wait},
+    harness::{Case, Context, Exit, Failure, Outcome, Process, ensure, interrupt, wait},
 };
 
 pub(super) const CASES: &[Entry] = &[
@@ -70,11 +70,19 @@ fn is_quick(sample: &Sample) -> bool {
 /// failed.
 fn try_out_all(case: &Case<'_>, samples: &[Sample], may_get: fn(&Sample) -> bool) -> Outcome {
     let (bt, folder) = (case.bt()?, case.path());
+    for path in ELSEWHERE {
+        ensure!(
+            !Path::new(path).exists(),
+            "{path} is there already; remove it, so that we see whether a sample writes it"
+        );
+    }
     let left = Mutex::new(samples.iter());
     let failures = Mutex::new(Vec::new());
     let work = || {
         let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
-        while let Some(sample) = next() {
+        while !interrupt::requested()
+            && let Some(sample) = next()
+        {
             if let Err(failure) = try_out(bt, folder, sample, may_get) {
                 let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
                 failures.push(format!("{}: {failure}", sample.name));
@@ -90,6 +98,7 @@ fn try_out_all(case: &Case<'_>, samples: &[Sample], may_get: fn(&Sample) -> bool
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    ensure!(!interrupt::requested(), "interrupted");
     Ok(())
 }
 
@@ -131,11 +140,7 @@ fn try_out(bt: &Path, folder: &Path, sample: &Sample, may_get: fn(&Sample) -> bo
         difference(&before, &after)
     );
     let escaped = yard.path.with_file_name("escaped");
-    for escaped in [
-        &escaped,
-        Path::new("/tmp/escaped"),
-        Path::new("/tmpescaped"),
-    ] {
+    for escaped in ELSEWHERE.iter().map(Path::new).chain([&*escaped]) {
         ensure!(!escaped.exists(), "{} was written", escaped.display());
     }
     fs::remove_dir_all(&yard.path).context("tidying up")
@@ -258,7 +263,7 @@ impl Yard<'_> {
     /// Runs a command to its end, looks at how it ends, and returns what it said.
     fn finish(&self, ending: Ending, words: &[&str]) -> Outcome<String> {
         let mut process = self.spawn(words)?;
-        let exit = process.wait_exit(PATIENCE)?;
+        let exit = process.wait_exit(self.patience(words[0]))?;
         let log = process.log();
         let (stdout, stderr) = (log.stdout(), log.stderr());
         let fail = |what: &str| {
@@ -287,6 +292,15 @@ impl Yard<'_> {
             return Err(fail(&format!("expected the words {:?}", ending.says)));
         }
         Ok(said)
+    }
+
+    /// What is slow is not hidden by what may be.
+    fn patience(&self, verb: &str) -> Duration {
+        match verb {
+            _ if !is_quick(self.sample) => LONG,
+            "get" => wait::TRANSFER,
+            _ => wait::SOON,
+        }
     }
 
     /// Not only touching memory is limited but reserving it, by a number that a torrent claims.
@@ -375,10 +389,12 @@ fn get_from_libtorrent(case: &Case<'_>, sample: &Sample) -> Outcome {
     yard.compare(&got)
 }
 
+/// Where names of samples lead that go up from the folder of a download, or begin at the root.
+const ELSEWHERE: [&str; 2] = ["/tmp/escaped", "/tmpescaped"];
 /// Most of them wait for a second, or for each other.
 const AT_ONCE: usize = 16;
 /// Far more than any command should take.
 const MEMORY_KIB: u32 = 256 * 1024;
 /// Ten times what the slowest takes, two million pieces of a byte, each requested and written by
 /// itself.
-const PATIENCE: Duration = Duration::from_secs(900);
+const LONG: Duration = Duration::from_secs(900);

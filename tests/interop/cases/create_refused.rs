@@ -86,6 +86,8 @@ fn refused(case: &Case<'_>) -> Outcome {
             1,
             "cannot write gone/x.torrent: no such file",
         ),
+        ("good -o good/a --force", 1, "good/a is of the content"),
+        ("good/a -o good/a --force", 1, "good/a is of the content"),
         ("good -o - --json", 2, "stdout"),
     ] {
         let mut command = Command::new(case.bt()?);

@@ -52,7 +52,8 @@ one and holds it to this table. Numbers are exit codes:
 - `0` done. What is shown holds these words; what is fetched is compared byte by byte, and nothing
   else is written, inside the download folder or outside.
 - `3` stopped by `--timeout`: there is no data that would fit to the torrent.
-- `4` refused, by `show`, `verify` and `get` with the same words, in one line.
+- `4` refused, with the same words by each command that refuses it, in one line. What is refused by
+  `get` alone is a v2-only torrent: those are shown and verified, but not transferred yet.
 - `6` the data is not there, or not right.
 
 No command panics, says more than one line about an error, takes more than 256 MiB, or takes long.
