@@ -21,8 +21,12 @@ pub(super) fn probe(path: &Path) -> Result<(), Failure> {
 /// Makes a file, which nobody ever sees a part of, instead of one that may be there.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let permissions = fs::metadata(path).ok().map(|found| found.permissions());
-    let replaced = filled(path, permissions, bytes)
-        .and_then(|file| file.persist(path).map_err(|error| error.error));
+    let replaced = filled(path, permissions, bytes).and_then(|file| {
+        // When the power fails, the old one or the new one is there. A new one that nothing was
+        // given up for need not make its user wait until a busy disk has written everything else.
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    });
     replaced.map(drop).map_err(|error| unwritable(path, &error))
 }
 
@@ -43,7 +47,7 @@ pub(super) fn add(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// As [`add`], but others may see the beginning of it.
 fn add_plainly(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let written = file.write_all(bytes);
     if written.is_err() {
         drop(file);
         // There may be no room even for this; the error of the writing says why.
@@ -81,7 +85,6 @@ fn filled(
         // The umask has taken some of them.
         file.as_file().set_permissions(permissions)?;
     }
-    file.as_file().sync_all()?;
     Ok(file)
 }
 
