@@ -248,7 +248,9 @@ fn reproducible(case: &Case<'_>) -> Outcome {
         payload.write_to(&folder)?;
         // What it writes to stdout is no text.
         let mut command = Command::new("sh");
-        command.args(["-c", "exec \"$0\" \"$@\" > stdout"]).arg(case.bt()?);
+        command
+            .args(["-c", "exec \"$0\" \"$@\" > stdout"])
+            .arg(case.bt()?);
         command.args(["create", &payload.name, "-f", "-o", output]);
         command.args([
             "-t",
@@ -260,7 +262,9 @@ fn reproducible(case: &Case<'_>) -> Outcome {
         if let Some(date) = date {
             command.env("SOURCE_DATE_EPOCH", date);
         }
-        let exit = case.spawn("bt-create", command)?.wait_exit(wait::TRANSFER)?;
+        let exit = case
+            .spawn("bt-create", command)?
+            .wait_exit(wait::TRANSFER)?;
         ensure!(exit == Exit::Code(exit::DONE), "bt ended with {exit}");
         let file = if output == "-" { "stdout" } else { output };
         made.push(fs::read(folder.join(file)).context("reading the torrent")?);
