@@ -12,7 +12,7 @@ pub(super) const BT: Client = Client {
     name: "bt",
     settings: "defaults",
     is_optional: false,
-    works: &[Work::Download, Work::Verify],
+    works: &[Work::Download, Work::Verify, Work::Create],
     version: |bench| version_by(Command::new(bench.case.bt()?), "--version"),
     job,
 };
@@ -31,7 +31,13 @@ fn job<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
             command.arg("--json");
             Done::Exit
         }
-        Work::Create => unreachable!("not among its works"),
+        Work::Create => {
+            command.arg("create").arg(task.content).arg("--json");
+            command.arg("-o").arg(task.torrent);
+            command.arg(format!("--piece-length={}K", task.piece_length >> 10));
+            command.arg(format!("--tracker=udp://{}/announce", task.tracker));
+            Done::Exit
+        }
     };
     Ok(Job { command, done })
 }

@@ -41,6 +41,8 @@ pub(crate) fn run(args: &Args) -> Result {
     Cmd::cargo(&build)
         .args(&["--bin", "bt", "--bin", "bench"])
         .run()?;
+    let commit = git(&["rev-parse", "HEAD"])?.trim().to_owned();
+    let changed_files = git(&["status", "--porcelain"])?.lines().count();
     let measured = measure(args)?;
 
     let out = workspace::root().join(&args.out);
@@ -48,8 +50,8 @@ pub(crate) fn run(args: &Args) -> Result {
     let mut problems = Vec::new();
     for mut table in measured.tables {
         table.machine = Some(measured.machine.clone());
-        table.commit = git(&["rev-parse", "HEAD"])?.trim().to_owned();
-        table.changed_files = git(&["status", "--porcelain"])?.lines().count();
+        table.commit.clone_from(&commit);
+        table.changed_files = changed_files;
         table.unix_time = unix_time();
         show(&table);
         problems.extend(problems_of(&table));

@@ -140,7 +140,8 @@ This form is stable: keys and events may be added, none goes or changes its mean
            eta_secs: seconds until it is done, at the present rate; null if unknown
   created  path, name, info_hash (hex), bytes_total, file_count, piece_length, piece_count, private,
            left_out: how many files and folders are not in it, by reason:
-           excluded, hidden, links, empty_folders, special
+           excluded, hidden, links, empty_folders, special;
+           hash_cpu_ms: CPU time that hashing took
   error    message, code: what is wrong, and the exit code; the last line
 
 Examples:

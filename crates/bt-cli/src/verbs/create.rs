@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::Instant,
@@ -61,10 +61,11 @@ pub(crate) fn run(create: &Create, quiet: bool) -> Result<(), Failure> {
 
         let started = Instant::now();
         let show = Pace::new(create.json, quiet);
-        let hashes = hash(create, &content, draft.layout(), show, &mut interrupt).await?;
+        let hashed = hash(create, &content, draft.layout(), show, &mut interrupt);
+        let (hashes, hash_cpu_ms) = hashed.await?;
         let (torrent, bytes) = draft.finish(hashes)?;
         write(&output, bytes, &mut interrupt).await?;
-        let created = Created::new(&torrent, &content, output.path());
+        let created = Created::new(&torrent, &content, output.path(), hash_cpu_ms);
         tell(&created.in_words(started.elapsed()));
         if create.json {
             json::print(&Event::Created(created));
@@ -131,14 +132,15 @@ async fn find(
     }
 }
 
-/// The hashes, or the end if the user has had enough.
+/// The hashes, and the milliseconds of CPU time that they took; or the end if the user has had
+/// enough.
 async fn hash(
     create: &Create,
     content: &Arc<Content>,
     layout: &Arc<PieceLayout>,
     pace: Pace,
     interrupt: &mut Interrupt,
-) -> Result<Vec<[u8; 20]>, Failure> {
+) -> Result<(Vec<[u8; 20]>, u64), Failure> {
     let cores = || thread::available_parallelism().map_or(1, NonZero::get);
     let threads = create.threads.map_or_else(cores, usize::from);
     let cancel = Arc::new(AtomicBool::new(false));
@@ -147,11 +149,15 @@ async fn hash(
         let cancel = Arc::clone(&cancel);
         move || {
             let pace = Mutex::new(pace);
+            let hash_cpu_ms = AtomicU64::new(0);
             let show = |now: HashProgress| {
+                let spent = u64::try_from(now.hash_cpu_time.as_millis()).unwrap_or(u64::MAX);
+                hash_cpu_ms.fetch_max(spent, Ordering::Relaxed);
                 let mut pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
                 pace.show(now.bytes_done, now.bytes_total);
             };
-            hash_pieces(&content, &layout, threads, &show, &cancel)
+            let hashes = hash_pieces(&content, &layout, threads, &show, &cancel)?;
+            Ok(hashes.map(|hashes| (hashes, hash_cpu_ms.into_inner())))
         }
     });
     let hashed = tokio::select! {

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bt_hash::{Algorithm, Digest, Hasher, Sha1Stream};
@@ -14,6 +15,7 @@ use bt_types::{FileIndex, FileSlice, PieceIndex, PieceLayout};
 use super::{Content, ContentFile, CreateError, stamp::Stamp};
 use crate::{
     FilePool, Operation, StorageError,
+    hash_time::HashTime,
     pool::{Handle, StorageId},
     runs::runs,
     sweep::{Batches, MIN_BATCH, on_threads},
@@ -28,6 +30,9 @@ pub struct HashProgress {
     pub bytes_done: u64,
     /// Bytes of all files.
     pub bytes_total: u64,
+    /// The CPU time that hashing has cost so far, on all threads, without reading. Zero where the
+    /// system does not tell (all but unix).
+    pub hash_cpu_time: Duration,
 }
 
 /// The SHA-1 hashes of all pieces, made on `threads` threads, the caller's among them.
@@ -75,6 +80,7 @@ pub(super) fn hash_through(
         cancel,
         batches: Batches::new(layout),
         bytes_done: AtomicU64::new(0),
+        hash_time: HashTime::default(),
         found: Mutex::new(Found {
             hashes: vec![[0; 20]; layout.piece_count() as usize],
             missing: layout.piece_count(),
@@ -95,6 +101,7 @@ struct Hashing<'a> {
     cancel: &'a AtomicBool,
     batches: Batches,
     bytes_done: AtomicU64,
+    hash_time: HashTime,
     found: Mutex<Found>,
 }
 
@@ -137,11 +144,13 @@ impl Hashing<'_> {
             hasher.submit(piece, Algorithm::Sha1, vec![bytes]);
         }
         hasher.flush();
-        while let Some(hashed) = hasher.poll() {
-            if let Digest::Sha1(hash) = hashed.digest {
-                self.record(hashed.id, hash);
+        self.hash_time.measure(|| {
+            while let Some(hashed) = hasher.poll() {
+                if let Digest::Sha1(hash) = hashed.digest {
+                    self.record(hashed.id, hash);
+                }
             }
-        }
+        });
         self.advance(buffer.len());
         Ok(())
     }
@@ -158,7 +167,7 @@ impl Hashing<'_> {
             let length = (piece_length - begin).min(MIN_BATCH as u32);
             buffer.resize(length as usize, 0);
             self.read(self.layout.slices(piece, begin, length), buffer)?;
-            hash.update(buffer);
+            self.hash_time.measure(|| hash.update(buffer));
             begin += length;
             self.advance(buffer.len());
         }
@@ -215,6 +224,7 @@ impl Hashing<'_> {
         (self.progress)(HashProgress {
             bytes_done: self.bytes_done.fetch_add(bytes, Ordering::Relaxed) + bytes,
             bytes_total: self.layout.data_length(),
+            hash_cpu_time: self.hash_time.total(),
         });
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Created {
     piece_count: u32,
     private: bool,
     left_out: LeftOutCounts,
+    /// CPU time that hashing took, on all threads together.
+    hash_cpu_ms: u64,
 }
 
 #[derive(Debug, Default, Eq, PartialEq, Serialize)]
@@ -44,7 +46,12 @@ struct LeftOutCounts {
 }
 
 impl Created {
-    pub(super) fn new(torrent: &Metainfo, content: &Content, path: Option<&Path>) -> Self {
+    pub(super) fn new(
+        torrent: &Metainfo,
+        content: &Content,
+        path: Option<&Path>,
+        hash_cpu_ms: u64,
+    ) -> Self {
         let info = torrent.info();
         let info_hash = info.ids().v1().map(|hash| hash.to_string());
         Self {
@@ -57,6 +64,7 @@ impl Created {
             piece_count: info.layout().piece_count(),
             private: info.is_private(),
             left_out: LeftOutCounts::of(&content.left_out),
+            hash_cpu_ms,
         }
     }
 
@@ -203,7 +211,7 @@ mod tests {
         let info_hash = info.build().unwrap().ids().v1().unwrap().to_string();
         let torrent = MetainfoBuilder::new(info.encode()).encode();
         let torrent = Metainfo::from_bytes(&torrent).unwrap();
-        let created = Created::new(&torrent, &content, Some(Path::new("t.torrent")));
+        let created = Created::new(&torrent, &content, Some(Path::new("t.torrent")), 7);
         assert_eq!(
             created.in_words(Duration::ZERO),
             format!("made t.torrent: 5 B in 1 file, 1 piece of 16.0 KiB, info hash {info_hash}")
@@ -223,6 +231,7 @@ mod tests {
                 "left_out": {
                     "excluded": 1, "hidden": 4, "links": 0, "empty_folders": 1, "special": 0
                 },
+                "hash_cpu_ms": 7,
             })
         );
     }
