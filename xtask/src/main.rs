@@ -47,9 +47,10 @@ enum Command {
     Replay,
     /// Fuzz one target, or all, with nightly and cargo-fuzz
     Fuzz(fuzz::Args),
-    /// Criterion benches of one crate, or of all
+    /// Criterion benches of one crate, or of all; `peers`: beside other clients
     Bench(bench::Args),
-    /// Write each crate's README.md from the front page of its docs
+    /// Write each crate's README.md from the front page of its docs, and the figures in the
+    /// workspace's from docs/bench
     Readme {
         /// Only say which ones differ, and fail if any does
         #[arg(long)]

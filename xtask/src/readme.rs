@@ -1,11 +1,15 @@
-//! Each crate's README is the front page of its docs, so that neither can lie about the other.
+//! Each crate's README is the front page of its docs, and the figures in the workspace's are those of
+//! committed results, so that none can lie about the other.
 
 use std::fs;
 
 use cargo_metadata::{Package, TargetKind};
 
+use figures::Figures;
+
 use crate::{Result, workspace};
 
+mod figures;
 mod links;
 mod markdown;
 
@@ -20,6 +24,11 @@ pub(crate) fn write() -> Result {
         fs::write(&path, render(package)?)?;
         println!("wrote {}", path.display());
     }
+    let figures = Figures::read()?;
+    if !figures.are_current() {
+        fs::write(&figures.path, &figures.wanted)?;
+        println!("wrote {}", figures.path.display());
+    }
     Ok(())
 }
 
@@ -32,8 +41,13 @@ pub(crate) fn check() -> Result {
             stale.push(package.name.as_str());
         }
     }
+    if !Figures::read()?.are_current() {
+        stale.push("the workspace's figures");
+    }
     if stale.is_empty() {
-        println!("every README.md is the front page of its crate");
+        println!(
+            "every README.md is the front page of its crate, and its figures are the measured ones"
+        );
         return Ok(());
     }
     let list = stale.join(", ");
