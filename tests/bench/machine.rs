@@ -1,6 +1,12 @@
 //! Where the figures come from.
 
-use std::{fs, path::Path, process::Command, thread};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+    process::Command,
+    thread,
+};
 
 use bt_tests::harness::{Context, Outcome, ensure};
 use serde_json::{Value, json};
@@ -58,6 +64,22 @@ pub(crate) fn file_system(folder: &Path, bytes: u64) -> Outcome<String> {
         "{folder} has {free} bytes left, and {bytes} are needed: point TMPDIR elsewhere"
     );
     Ok(kind.to_owned())
+}
+
+/// Has the page cache use `bytes` of memory, and give it back.
+///
+/// The host of a virtual machine takes away memory that has been free for some seconds. Whoever
+/// first writes to such a page pays for its return, which can cost more than a whole download;
+/// without this, immediately before a run, chance decides who that is.
+pub(crate) fn touch_memory(folder: &Path, bytes: u64) -> Outcome {
+    let path = folder.join("hole");
+    // Reading it fills the page cache, and leaves nothing to be written, as writing would.
+    let touched = File::create_new(&path)
+        .and_then(|file| file.set_len(bytes))
+        .and_then(|()| io::copy(&mut File::open(&path)?, &mut io::sink()));
+    touched.context("touching memory")?;
+    fs::remove_file(&path).context("touching memory")?;
+    Ok(())
 }
 
 fn entry<'a>(listing: &'a str, name: &str) -> &'a str {

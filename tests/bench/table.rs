@@ -238,6 +238,9 @@ impl<'a> Stage<'a> {
             Work::Download => Some(self.source(bench)?),
             Work::Verify | Work::Create => None,
         };
+        if work == Work::Download {
+            machine::touch_memory(&folders.scratch, self.payload.length() / 2 * 3)?;
+        }
         let cost = measure::run(bench.case, client.name, job)?;
         let seeder = source.as_ref().map(Source::cpu_secs).transpose()?;
         drop(source);

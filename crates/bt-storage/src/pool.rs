@@ -84,6 +84,7 @@ impl FilePool {
         let opened = Arc::new(Handle {
             file: self.open(open)?,
             writable,
+            writing: Mutex::new(()),
             faults: self.faults.clone(),
         });
         let mut files = self.lock();
@@ -139,6 +140,9 @@ impl fmt::Debug for FilePool {
 pub(crate) struct Handle {
     file: sys::File,
     writable: bool,
+    /// Systems let one write at a time into a file, and Linux has the others spin meanwhile: that
+    /// cost more than the hashing of what they wrote. Here they sleep.
+    writing: Mutex<()>,
     faults: Option<Arc<dyn Faults>>,
 }
 
@@ -175,6 +179,7 @@ impl Handle {
         mut bufs: &mut [IoSlice<'_>],
         mut offset: u64,
     ) -> io::Result<()> {
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         while !bufs.is_empty() {
             match self.write_some(&bufs[..bufs.len().min(MAX_BUFFERS)], offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -162,8 +162,7 @@ impl Drive {
 
     /// Does all that swarm and trackers want done.
     fn drain(&mut self, now: Instant) {
-        let is_snapshot_due = self.parts.publisher.is_due(now);
-        if is_snapshot_due {
+        if self.parts.publisher.is_due(now) {
             // The schedule knows how soon it may ask again, so it can be told at any time.
             if self.parts.swarm.wants_peers() {
                 self.parts.trackers.want_peers(now);
@@ -180,7 +179,7 @@ impl Drive {
                 break;
             }
         }
-        if is_snapshot_due {
+        if self.parts.publisher.is_due(now) {
             let snapshot = self.snapshot(now, self.state());
             self.parts.publisher.show(now, snapshot);
         }
@@ -194,6 +193,7 @@ impl Drive {
             log::swarm(&event);
             if event == bt_swarm::Event::Completed {
                 self.parts.trackers.completed(now);
+                self.parts.publisher.hurry(now);
             }
             self.parts.publisher.tell(Event::Swarm(event));
         }

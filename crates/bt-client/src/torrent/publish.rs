@@ -50,6 +50,11 @@ impl Publisher {
         self.due.get_or_insert(now + SNAPSHOT_INTERVAL);
     }
 
+    /// Something has changed that people wait for: a snapshot is due now.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        self.due = Some(now);
+    }
+
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.due
     }
