@@ -8,6 +8,7 @@ use std::{
 };
 
 use bt_metainfo::Metainfo;
+use bt_sim::SimRng;
 use bt_tests::{
     foreign::Torrent,
     harness::{
@@ -88,11 +89,14 @@ pub(crate) fn run(table: Table, arguments: &Arguments) -> Outcome<Value> {
     let stage = Stage::set(table, &bench, &payload);
     let stage = stage.inspect_err(|_| eprint!("{}", case.log_tails(LINES_SHOWN)))?;
     let mut results = Vec::new();
+    let mut rng = SimRng::new(ORDER_SEED);
     for round in 0..arguments.rounds {
-        for turn in 0..present.len() {
+        // Nobody always runs after the same neighbour, who leaves dirt behind or lets the machine
+        // fall asleep.
+        let mut order: Vec<_> = present.iter().map(|&(client, _)| client).collect();
+        rng.shuffle(&mut order);
+        for client in order {
             ensure!(!interrupt::requested(), "interrupted");
-            // Nobody always runs after the same neighbour's dirt.
-            let (client, _) = present[(round + turn) % present.len()];
             let outcome = stage.run(&bench, client, round);
             let said = match &outcome {
                 Ok((cost, _)) => cost.to_string(),
@@ -332,6 +336,8 @@ fn sync(folder: &Path) -> Outcome {
     Err(Failure::new(format!("sync: {status}")))
 }
 
+/// Every run of the program has the same order.
+const ORDER_SEED: u64 = 1;
 /// Of everybody's log, when nothing can begin.
 const LINES_SHOWN: usize = 5;
 const KIB: u64 = 1 << 10;
