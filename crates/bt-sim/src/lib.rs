@@ -37,6 +37,13 @@
 //! assert_eq!(log, [(fast, 1001), (slow, 1010), (fast, 2011)]);
 //! ```
 //!
+//! # Lines
+//!
+//! A [`Network`] is nodes with lines to a middle that never is the bottleneck. Over them go
+//! datagrams, and [`Stream`]s, which are TCP connections with their headers, losses and order; an
+//! [`Outbox`] lets the streams of a node take turns. A [`Link`] is a single line, packet by packet,
+//! for who studies queues. A [`Nat`] says who gets through.
+//!
 //! # Time
 //!
 //! Virtual time is a [`Duration`](std::time::Duration) since the start of the world. Machines
@@ -52,8 +59,10 @@ mod events;
 mod link;
 mod nat;
 mod network;
+mod outbox;
 mod rate;
 mod rng;
+mod stream;
 
 pub use churn::{Arrivals, Churn, ChurnEvent};
 pub use disk::{Completed, Disk, DiskConfig, DiskFault};
@@ -61,8 +70,10 @@ pub use events::EventQueue;
 pub use link::{Link, LinkConfig};
 pub use nat::{Nat, NatKind};
 pub use network::{Access, Network, NodeId};
+pub use outbox::Outbox;
 pub use rate::Rate;
 pub use rng::SimRng;
+pub use stream::{Stream, Transit};
 
 /// Some `Instant` from which a world counts. Only differences to it mean anything.
 #[must_use]

@@ -37,7 +37,8 @@ pub struct Access {
     /// Half of the time to the middle of the network and back: two nodes are the sum of their
     /// delays apart.
     pub delay: Duration,
-    /// The probability with which a datagram is lost here, in either direction.
+    /// The probability with which a packet is lost here, in either direction: a datagram is gone,
+    /// a [`Stream`](crate::Stream) sends it again.
     pub loss: f64,
 }
 
@@ -100,8 +101,10 @@ impl Network {
         self.nodes[node.0 as usize].access = access;
     }
 
-    /// Sends `bytes` of a reliable stream; returns when the last one arrives. What the same two
+    /// Sends `bytes` that do not get lost; returns when the last one arrives. What the same two
     /// nodes send one after the other arrives in order. `now` must not run backwards.
+    ///
+    /// For a TCP connection with all that it costs use a [`Stream`](crate::Stream).
     pub fn transfer(&mut self, now: Duration, from: NodeId, to: NodeId, bytes: u64) -> Duration {
         let sender = &mut self.nodes[from.0 as usize];
         let sent = sender.up.work(now, sender.access.up.time_for(bytes));
@@ -134,10 +137,43 @@ impl Network {
         (!is_lost).then_some(arrival)
     }
 
+    /// How long what goes from one node to the other is under way, apart from their lines.
+    #[must_use]
+    pub fn distance(&self, from: NodeId, to: NodeId) -> Duration {
+        self.nodes[from.0 as usize].access.delay + self.nodes[to.0 as usize].access.delay
+    }
+
     /// How long what `node` sends now would wait.
     #[must_use]
     pub fn up_backlog(&self, now: Duration, node: NodeId) -> Duration {
         self.nodes[node.0 as usize].up.backlog(now)
+    }
+
+    /// Takes time of both lines without waiting for them; returns how long the slower one needs.
+    pub(crate) fn occupy(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        to: NodeId,
+        bytes: u64,
+    ) -> Duration {
+        let sender = &mut self.nodes[from.0 as usize];
+        let up = sender.access.up.time_for(bytes);
+        sender.up.work(now, up);
+        let receiver = &mut self.nodes[to.0 as usize];
+        let down = receiver.access.down.time_for(bytes);
+        receiver.down.work(now, down);
+        up.max(down)
+    }
+
+    /// The probability with which a packet is lost between two nodes.
+    pub(crate) fn loss(&self, from: NodeId, to: NodeId) -> f64 {
+        let survives = |node: NodeId| 1.0 - self.nodes[node.0 as usize].access.loss;
+        1.0 - survives(from) * survives(to)
+    }
+
+    pub(crate) fn draw(&mut self, probability: f64) -> bool {
+        self.rng.chance(probability)
     }
 
     /// The longest wait that a datagram survives.

@@ -30,8 +30,15 @@ impl Rate {
     /// How long `bytes` take; whole nanoseconds, rounded up, so that no rate is ever exceeded.
     #[must_use]
     pub fn time_for(self, bytes: u64) -> Duration {
-        let nanos = (u128::from(bytes) * 1_000_000_000).div_ceil(u128::from(self.get()));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        let nanos = match bytes.checked_mul(NANOS_PER_SEC) {
+            Some(scaled) => scaled.div_ceil(self.get()),
+            // More than 18 GB at once: division of 128 bits takes several times as long.
+            None => {
+                let scaled = u128::from(bytes) * u128::from(NANOS_PER_SEC);
+                u64::try_from(scaled.div_ceil(u128::from(self.get()))).unwrap_or(u64::MAX)
+            }
+        };
+        Duration::from_nanos(nanos)
     }
 }
 
@@ -60,6 +67,8 @@ impl Serial {
         self.free_at.saturating_sub(now)
     }
 }
+
+const NANOS_PER_SEC: u64 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
