@@ -9,8 +9,10 @@ use super::Swarm;
 use crate::DisconnectReason;
 
 impl<P: Payload> Swarm<P> {
-    /// Payload bytes in memory because of us, and those for which requests reserve memory.
-    pub(super) fn memory_bytes(&self) -> usize {
+    /// Payload bytes in memory because of us, and those for which requests reserve memory: as in
+    /// [`Stats`](crate::Stats), but cheap enough to be asked for all the time.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
         let downloads = self.torrent.as_ref().map_or(0, |torrent| {
             torrent.picker.outstanding_total() * BLOCK_BYTES + torrent.assembly.memory_bytes()
         });
