@@ -1,4 +1,6 @@
 //! Scenarios on virtual time: no socket, no file, no sleep.
 
 mod corpus;
+mod scenarios;
+mod sessions;
 mod swarms;

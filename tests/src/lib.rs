@@ -3,7 +3,7 @@
 //! A [`World`] joins [`bt_swarm::Swarm`]s by lines, disks and a tracker from `bt-sim`: the code that
 //! decides is the code that users run, only sockets, files and the clock are made up. A block's
 //! payload is a tag of a few bytes, so that thousands of peers fit into memory, and one seed gives
-//! one run, to the last bit.
+//! one run, to the last bit. [`SCENARIOS`] are worlds of which something must hold.
 //!
 //! Beside that, what the programs share that start real clients: a [`harness`] of processes, folders
 //! and payloads, and a few [`foreign`] programs.
@@ -30,12 +30,16 @@ mod bound;
 pub mod corpus;
 mod node;
 mod report;
+mod scenario;
 mod tag;
+mod timeline;
 mod tracker;
 mod world;
 
 pub use bound::fluid_lower_bound;
-pub use node::{Behaviour, NodeSpec};
-pub use report::{NodeReport, Report};
+pub use node::{Absence, Behaviour, NodeSpec};
+pub use report::{Group, NodeReport, Report};
+pub use scenario::{Run, SCENARIOS, Scenario, Setting, Verdict};
 pub use tag::Tag;
-pub use world::{World, WorldConfig};
+pub use timeline::Timeline;
+pub use world::{Partition, SessionUse, World, WorldConfig};

@@ -1,16 +1,27 @@
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
-use bt_sim::{Access, Disk, DiskConfig, NodeId, SimRng};
-use bt_swarm::{DialId, DiskDone, DiskJob, Event, FailedJob, Swarm};
-use bt_types::{ConnId, PieceIndex};
+use bt_sim::{Access, Disk, DiskConfig, NatKind, SimRng};
+use bt_swarm::{DialId, DiskDone, DiskJob, Event, FailedJob, Stats, Swarm};
+use bt_types::{Bitfield, PieceIndex};
 
-use crate::Tag;
+use crate::{Tag, world::Wires};
 
 /// What a node of a [`World`](crate::World) is like.
 #[derive(Clone, Debug)]
 pub struct NodeSpec {
+    /// What its kind is called in reports.
+    pub group: &'static str,
+    /// Which torrent it has; 0 is that of the world's config.
+    pub torrent: usize,
     /// Its line.
     pub access: Access,
+    /// Who can dial it: only behind an open router it is reached. Dials to others are not
+    /// answered, as routers drop what they do not expect.
+    pub nat: NatKind,
     /// Its disk.
     pub disk: DiskConfig,
     /// It begins with everything.
@@ -19,8 +30,23 @@ pub struct NodeSpec {
     pub behaviour: Behaviour,
     /// When it comes.
     pub joins_at: Duration,
+    /// It goes for a while, and comes back with what it had.
+    pub absence: Option<Absence>,
     /// It goes when it has everything.
     pub leaves_when_complete: bool,
+    /// It is on the far side of a [partition](crate::Partition).
+    pub is_far: bool,
+    /// Its completion counts where a run is compared with the bound.
+    pub is_counted: bool,
+}
+
+/// When a node is away.
+#[derive(Clone, Copy, Debug)]
+pub struct Absence {
+    /// When it goes.
+    pub from: Duration,
+    /// When it is back.
+    pub until: Duration,
 }
 
 /// How a node treats others.
@@ -30,6 +56,8 @@ pub enum Behaviour {
     Honest,
     /// Corrupts each block that it sends with this probability.
     Liar(f64),
+    /// Never gives anybody anything: it has no upload slots.
+    Leech,
 }
 
 impl NodeSpec {
@@ -37,12 +65,18 @@ impl NodeSpec {
     #[must_use]
     pub fn leecher(access: Access) -> Self {
         Self {
+            group: "leecher",
+            torrent: 0,
             access,
+            nat: NatKind::Open,
             disk: DiskConfig::solid_state(),
             is_seed: false,
             behaviour: Behaviour::Honest,
             joins_at: Duration::ZERO,
+            absence: None,
             leaves_when_complete: false,
+            is_far: false,
+            is_counted: true,
         }
     }
 
@@ -50,10 +84,36 @@ impl NodeSpec {
     #[must_use]
     pub fn seed(access: Access) -> Self {
         Self {
+            group: "seed",
             is_seed: true,
+            is_counted: false,
             ..Self::leecher(access)
         }
     }
+
+    /// Whether a world lasts until it is complete. A liar may never be, once nobody talks to it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.is_seed && !matches!(self.behaviour, Behaviour::Liar(_))
+    }
+
+    pub(crate) fn is_awaited_contributor(&self) -> bool {
+        self.is_awaited() && self.behaviour != Behaviour::Leech
+    }
+
+    /// What it could give, in bytes per second.
+    pub(crate) fn useful_up(&self) -> u64 {
+        match self.behaviour {
+            Behaviour::Leech => 0,
+            Behaviour::Honest | Behaviour::Liar(_) => self.access.up.get(),
+        }
+    }
+}
+
+/// A node from one coming to the next going. What is under way to an earlier life is lost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Life {
+    pub(crate) node: usize,
+    pub(crate) count: u32,
 }
 
 /// A node while the world runs.
@@ -61,18 +121,32 @@ impl NodeSpec {
 pub(crate) struct Node {
     pub(crate) spec: NodeSpec,
     pub(crate) addr: SocketAddr,
-    pub(crate) line: NodeId,
+    pub(crate) host: usize,
+    pub(crate) life: Life,
     pub(crate) swarm: Swarm<Tag>,
     pub(crate) is_present: bool,
+    /// What it had when it left.
+    pub(crate) kept: Option<Bitfield>,
+    /// The figures of its earlier lives.
+    pub(crate) past: Stats,
     /// The other end of each connection.
-    pub(crate) wires: BTreeMap<ConnId, (usize, ConnId)>,
-    /// Dials under way, and the node that each will reach.
-    pub(crate) dials: BTreeMap<DialId, Option<usize>>,
-    /// The deadline for which a wake-up is scheduled.
+    pub(crate) wires: Wires,
+    /// Dials under way that will be answered, and by whom, if anybody is there.
+    pub(crate) dials: BTreeMap<DialId, Option<Life>>,
+    /// The deadline for which a wake-up is scheduled: never after the swarm's.
     pub(crate) armed: Option<Duration>,
     pub(crate) completed_at: Option<Duration>,
+    /// Pieces that it had when the last of those was complete who give something.
+    pub(crate) held_at_end_of_contributors: Option<u32>,
     pub(crate) peak_memory_bytes: usize,
     pub(crate) events: Vec<(Duration, Event)>,
+    /// Who sent a corrupt block of which piece.
+    pub(crate) lies: BTreeSet<(usize, u32)>,
+    /// Liars of whom it took part of a piece that failed.
+    pub(crate) suspected: BTreeSet<usize>,
+    /// Those of them whose part it was that failed.
+    pub(crate) lied_to_by: BTreeSet<usize>,
+    pub(crate) banned: BTreeSet<usize>,
     disk: Disk,
     /// Blocks written unverified that would fail the hash, by piece.
     spilled_corrupt: BTreeMap<PieceIndex, bool>,
@@ -81,9 +155,10 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(
+        number: usize,
         spec: NodeSpec,
         addr: SocketAddr,
-        line: NodeId,
+        host: usize,
         swarm: Swarm<Tag>,
         rng: SimRng,
     ) -> Self {
@@ -91,18 +166,44 @@ impl Node {
             disk: Disk::new(spec.disk),
             spec,
             addr,
-            line,
+            host,
+            life: Life {
+                node: number,
+                count: 0,
+            },
             swarm,
             is_present: false,
-            wires: BTreeMap::new(),
+            kept: None,
+            past: Stats::default(),
+            wires: Wires::new(),
             dials: BTreeMap::new(),
             armed: None,
             completed_at: None,
+            held_at_end_of_contributors: None,
             peak_memory_bytes: 0,
             events: Vec::new(),
+            lies: BTreeSet::new(),
+            suspected: BTreeSet::new(),
+            lied_to_by: BTreeSet::new(),
+            banned: BTreeSet::new(),
             spilled_corrupt: BTreeMap::new(),
             rng,
         }
+    }
+
+    /// It comes back, and remembers nothing but what is on its disk.
+    pub(crate) fn begin_anew(&mut self, now: Instant, swarm: Swarm<Tag>) {
+        let stats = self.swarm.stats(now);
+        self.past.downloaded += stats.downloaded;
+        self.past.uploaded += stats.uploaded;
+        self.past.wasted += stats.wasted;
+        self.swarm = swarm;
+        self.life.count += 1;
+        self.armed = None;
+        self.wires.clear();
+        self.dials.clear();
+        self.lies.clear();
+        self.spilled_corrupt.clear();
     }
 
     /// Does a job; returns when it will be done, and how.

@@ -62,9 +62,10 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Many swarms on virtual time (tests/sim)
+    /// Many swarms on virtual time (tests/sim); `sim --help` lists the scenarios
+    #[command(disable_help_flag = true)]
     Sim {
-        /// Passed on: SCENARIO --peers N --seed S
+        /// Passed on: SCENARIO --peers N --seed S --check --svg FILE
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },

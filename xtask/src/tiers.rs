@@ -33,6 +33,12 @@ pub(crate) fn long(args: &FullArgs) -> Result {
     check::add_to(&mut steps);
     publish::add_to(&mut steps);
     proofs(&mut steps, args.fuzz_secs, &["--long"]);
+    for name in SIMULATIONS {
+        steps.run(name, || {
+            let words = name.split_whitespace().skip(1);
+            run::sim(&words.map(str::to_owned).collect::<Vec<_>>())
+        });
+    }
     let report = json!({
         "commit": Cmd::new("git").args(&["rev-parse", "HEAD"]).read()?.trim(),
         "changed_files": Cmd::new("git").args(&["status", "--porcelain"]).read()?.lines().count(),
@@ -64,6 +70,21 @@ fn proofs(steps: &mut Steps, fuzz_secs: u32, interop: &[&str]) {
     });
     steps.run("tests", run::test);
 }
+
+/// What must hold of swarms, in the sizes for which it is stated.
+const SIMULATIONS: &[&str] = &[
+    "sim homogeneous --check",
+    "sim homogeneous --peers 1000 --check",
+    "sim classes --check",
+    "sim flash-crowd --check",
+    "sim leeches --check",
+    "sim leeches-leave --check",
+    "sim liars --check",
+    "sim churn --check",
+    "sim partition --check",
+    "sim slow-disk --check",
+    "sim thousands --check",
+];
 
 #[expect(
     clippy::disallowed_methods,

@@ -2,95 +2,94 @@
 
 use std::time::Duration;
 
-use bt_swarm::{Action, Dial, DialId, DiskDone, DiskJob, Event, NewConnection, Outgoing};
-use bt_types::{Block, ConnId, Direction, Payload, Transport};
-use bt_wire::{Message, RawBlock, Reserved};
+use bt_swarm::{Action, DialId, DiskDone, DiskJob, Event, Outgoing};
+use bt_types::{Block, ConnId};
 
-use super::World;
-use crate::Tag;
+use super::{World, network::Delivery};
+use crate::{Behaviour, Tag, node::Life};
 
 pub(super) enum Happening {
+    /// A node comes, for the first time or again.
     Join(usize),
-    Announce(usize),
-    /// A node's timer, if it is still the one that it waits for.
-    Wake(usize),
-    /// A dial has an answer.
-    Answer {
-        from: usize,
-        dial: DialId,
-    },
-    Arrive {
-        to: usize,
-        conn: ConnId,
-        delivery: Delivery,
-    },
-    /// The last byte of a block has left.
-    Sent {
-        from: usize,
-        conn: ConnId,
-        block: Block,
-    },
-    Close {
-        to: usize,
-        conn: ConnId,
-    },
-    Disk {
-        node: usize,
-        done: DiskDone<Tag>,
-    },
+    Leave(usize),
+    /// The block that was on a host's line has left.
+    LineFree(usize),
+    /// What the torrents of a session share is divided anew.
+    Divide(usize),
+    /// Something happens to a node, if it is still there.
+    Node(Life, What),
 }
 
-pub(super) enum Delivery {
-    Message(Message),
-    Block(RawBlock, Tag),
+pub(super) enum What {
+    Announce,
+    /// A node's timer, if it is still the one that it waits for.
+    Wake,
+    /// A dial has an answer.
+    Answer(DialId),
+    Arrive(ConnId, Delivery),
+    /// The last byte of a block has left.
+    Sent(ConnId, Block),
+    Close(ConnId),
+    Disk(DiskDone<Tag>),
+    /// The network is whole again, and a stream goes on.
+    Resume(ConnId),
 }
 
 impl World {
-    /// Lets one thing happen; returns the nodes to which it did.
-    pub(super) fn happen(&mut self, now: Duration, happening: Happening) -> [Option<usize>; 2] {
-        let time = self.epoch + now;
+    /// Lets one thing happen, and notes to whom.
+    pub(super) fn happen(&mut self, now: Duration, happening: Happening) {
         match happening {
-            Happening::Join(node) => {
-                self.join(now, node);
-                [Some(node), None]
+            Happening::Node(life, what) => self.happen_to(now, life, what),
+            Happening::LineFree(host) => self.line_free(now, host),
+            Happening::Join(node) => self.join(now, node),
+            Happening::Leave(node) => self.leave(now, node),
+            Happening::Divide(session) => self.divide(now, session),
+        }
+    }
+
+    pub(super) fn happen_to(&mut self, now: Duration, life: Life, what: What) {
+        let index = life.node;
+        let node = &mut self.nodes[index];
+        if node.life != life || !node.is_present {
+            return;
+        }
+        let time = self.epoch + now;
+        match what {
+            What::Arrive(conn, Delivery::Message(message)) => {
+                node.swarm.handle_message(time, conn, message);
             }
-            Happening::Announce(node) if self.nodes[node].is_present => {
-                self.announce(now, node);
-                [Some(node), None]
+            What::Arrive(conn, Delivery::Messages(messages)) => {
+                for message in messages {
+                    node.swarm.handle_message(time, conn, message);
+                }
             }
-            Happening::Announce(_) => [None, None],
-            Happening::Wake(index) => {
+            What::Arrive(conn, Delivery::Block(block, tag)) => {
+                if !tag.is_good() {
+                    self.note_lie(index, conn, block.piece);
+                }
                 let node = &mut self.nodes[index];
-                if node.armed != Some(now) || !node.is_present {
-                    return [None, None];
+                node.swarm.handle_block(time, conn, block, tag);
+            }
+            What::Sent(conn, block) => node.swarm.handle_block_sent(time, conn, block),
+            What::Disk(done) => node.swarm.handle_disk(time, done),
+            What::Close(conn) => {
+                self.unplug(index, conn);
+                let swarm = &mut self.nodes[index].swarm;
+                swarm.handle_disconnected(time, conn, None);
+            }
+            What::Wake => {
+                if node.armed != Some(now) {
+                    return;
                 }
                 node.armed = None;
                 node.swarm.handle_timeout(time);
-                [Some(index), None]
             }
-            Happening::Answer { from, dial } => self.answer(now, from, dial),
-            Happening::Arrive { to, conn, delivery } => {
-                let swarm = &mut self.nodes[to].swarm;
-                match delivery {
-                    Delivery::Message(message) => swarm.handle_message(time, conn, message),
-                    Delivery::Block(block, tag) => swarm.handle_block(time, conn, block, tag),
-                }
-                [Some(to), None]
-            }
-            Happening::Sent { from, conn, block } => {
-                self.nodes[from].swarm.handle_block_sent(time, conn, block);
-                [Some(from), None]
-            }
-            Happening::Close { to, conn } => {
-                self.nodes[to].wires.remove(&conn);
-                self.nodes[to].swarm.handle_disconnected(time, conn, None);
-                [Some(to), None]
-            }
-            Happening::Disk { node, done } => {
-                self.nodes[node].swarm.handle_disk(time, done);
-                [Some(node), None]
-            }
+            // These say themselves whom they touch.
+            What::Answer(dial) => return self.answer(now, index, dial),
+            What::Resume(conn) => return self.resume(now, index, conn),
+            What::Announce => self.announce(now, index),
         }
+        self.touched.push(index);
     }
 
     /// Carries out what a node has decided, until it waits.
@@ -98,173 +97,121 @@ impl World {
         while let Some(action) = self.nodes[index].swarm.poll_action() {
             self.act(now, index, action);
         }
-        let memory_bytes = self.nodes[index].swarm.stats(self.epoch + now).memory_bytes;
-        let peak = &mut self.nodes[index].peak_memory_bytes;
-        *peak = memory_bytes.max(*peak);
+        self.flush(now, index);
+        let node = &mut self.nodes[index];
+        node.peak_memory_bytes = node.peak_memory_bytes.max(node.swarm.memory_bytes());
         while let Some(event) = self.nodes[index].swarm.poll_event() {
-            let node = &mut self.nodes[index];
-            let is_complete = event == Event::Completed;
-            if !matches!(event, Event::PieceVerified(_)) {
-                node.events.push((now, event));
-            }
-            if is_complete {
-                node.completed_at = Some(now);
-                if node.spec.leaves_when_complete {
-                    self.leave(now, index);
-                    return self.settle(now, index);
-                }
-            }
+            self.note(now, index, event);
+        }
+        if !self.nodes[index].is_present {
+            return;
         }
         let node = &mut self.nodes[index];
-        let deadline = node
-            .swarm
-            .poll_timeout()
-            .map(|at| (at - self.epoch).max(now));
-        if deadline != node.armed {
-            node.armed = deadline;
-            if let Some(at) = deadline {
-                self.queue.schedule_at(at, Happening::Wake(index));
-            }
+        let Some(deadline) = node.swarm.poll_timeout() else {
+            return;
+        };
+        let deadline = (deadline - self.epoch).max(now);
+        // A deadline that has moved away is looked at again at its old time: most move with every
+        // block, and would leave an event behind each time.
+        if node.armed.is_none_or(|armed| deadline < armed) {
+            node.armed = Some(deadline);
+            self.queue
+                .schedule_at(deadline, Happening::Node(node.life, What::Wake));
         }
     }
 
     fn act(&mut self, now: Duration, index: usize, action: Action<Tag>) {
         match action {
-            Action::Dial(dial) => self.dial(index, dial),
-            Action::AbortDial(dial) => {
-                self.nodes[index].dials.remove(&dial);
-            }
             Action::Send(conn, Outgoing::Message(message)) => {
-                self.scratch.clear();
-                message.encode(&mut self.scratch);
-                let bytes = self.scratch.len() as u64;
-                self.deliver(now, index, conn, bytes, Delivery::Message(message));
+                self.send_message(now, index, conn, message);
             }
             Action::Send(conn, Outgoing::Block(block, tag)) => {
-                let bytes = PIECE_HEADER + tag.len() as u64;
-                self.deliver(now, index, conn, bytes, Delivery::Block(block.into(), tag));
-                let sent = self.network.up_backlog(now, self.nodes[index].line);
-                self.queue.schedule_in(
-                    sent,
-                    Happening::Sent {
-                        from: index,
-                        conn,
-                        block,
-                    },
-                );
-            }
-            Action::Disconnect(conn, _) => {
-                if let Some((to, conn)) = self.nodes[index].wires.remove(&conn) {
-                    let distance = self.distance(index, to);
-                    self.queue
-                        .schedule_in(distance, Happening::Close { to, conn });
-                }
+                self.flush(now, index);
+                self.send_block(now, index, conn, block, tag);
             }
             Action::Disk(job) => {
                 let piece = match &job {
                     DiskJob::Verify { piece, .. } | DiskJob::Spill { piece, .. } => *piece,
                     DiskJob::Read { block, .. } => block.piece,
                 };
-                let position = self.position(piece);
-                let (at, done) = self.nodes[index].work(now, position, job);
+                let torrent = self.nodes[index].spec.torrent;
+                let position = self.position(torrent, piece);
+                let node = &mut self.nodes[index];
+                let (at, done) = node.work(now, position, job);
                 self.queue
-                    .schedule_at(at, Happening::Disk { node: index, done });
+                    .schedule_at(at, Happening::Node(node.life, What::Disk(done)));
+            }
+            Action::Dial(dial) => self.dial(now, index, dial),
+            Action::AbortDial(dial) => {
+                self.nodes[index].dials.remove(&dial);
+            }
+            Action::Disconnect(conn, _) => {
+                self.flush(now, index);
+                self.close(now, index, conn);
             }
         }
     }
 
-    /// Puts bytes on the line; a message takes its place in packets with headers of their own.
-    fn deliver(
-        &mut self,
-        now: Duration,
-        from: usize,
-        conn: ConnId,
-        bytes: u64,
-        delivery: Delivery,
-    ) {
-        let Some(&(to, conn)) = self.nodes[from].wires.get(&conn) else {
+    /// What became true is kept as far as anybody asks for it later.
+    fn note(&mut self, now: Duration, index: usize, event: Event) {
+        match &event {
+            Event::Completed => self.completed(now, index),
+            Event::PieceFailed {
+                piece,
+                contributors,
+            } => {
+                let senders: Vec<_> = contributors
+                    .iter()
+                    .filter_map(|addr| self.fellow_at(*addr, index))
+                    .filter(|&sender| self.is_liar(sender))
+                    .collect();
+                let node = &mut self.nodes[index];
+                for sender in senders {
+                    node.suspected.insert(sender);
+                    if node.lies.contains(&(sender, piece.get())) {
+                        node.lied_to_by.insert(sender);
+                    }
+                }
+            }
+            Event::PeerBanned { peer, .. } => {
+                let banned = self.fellow_at(*peer, index);
+                self.nodes[index].banned.extend(banned);
+            }
+            Event::DiskFailed(_) => {}
+            _ => return,
+        }
+        self.nodes[index].events.push((now, event));
+    }
+
+    fn completed(&mut self, now: Duration, index: usize) {
+        let node = &mut self.nodes[index];
+        if node.completed_at.is_some() {
             return;
-        };
-        let bytes = bytes + bytes.div_ceil(SEGMENT) * SEGMENT_HEADERS;
-        let (sender, receiver) = (self.nodes[from].line, self.nodes[to].line);
-        let at = self.network.transfer(now, sender, receiver, bytes);
-        self.queue
-            .schedule_at(at, Happening::Arrive { to, conn, delivery });
-    }
-
-    /// One and a half times there and back: TCP's handshake, then ours.
-    fn dial(&mut self, index: usize, dial: Dial) {
-        let to = self
-            .nodes
-            .iter()
-            .position(|node| node.addr == dial.peer && node.is_present);
-        self.nodes[index].dials.insert(dial.id, to);
-        let delay = match to {
-            Some(to) => self.distance(index, to) * 4,
-            None => REFUSAL_TIME,
-        };
-        self.queue.schedule_in(
-            delay,
-            Happening::Answer {
-                from: index,
-                dial: dial.id,
-            },
-        );
-    }
-
-    fn answer(&mut self, now: Duration, from: usize, dial: DialId) -> [Option<usize>; 2] {
-        let time = self.epoch + now;
-        let Some(to) = self.nodes[from].dials.remove(&dial) else {
-            return [None, None];
-        };
-        let Some(to) = to.filter(|&to| self.nodes[to].is_present && self.nodes[from].is_present)
-        else {
-            self.nodes[from].swarm.handle_dial_failed(time, dial);
-            return [Some(from), None];
-        };
-        let outbound = self.connection(to, Direction::Outbound, Some(dial));
-        let inbound = self.connection(from, Direction::Inbound, None);
-        let a = self.nodes[from].swarm.handle_connected(time, outbound);
-        let b = self.nodes[to].swarm.handle_connected(time, inbound);
-        match (a, b) {
-            (Ok(a), Ok(b)) => {
-                self.nodes[from].wires.insert(a, (to, b));
-                self.nodes[to].wires.insert(b, (from, a));
+        }
+        node.completed_at = Some(now);
+        self.awaited -= usize::from(node.spec.is_awaited());
+        if node.spec.is_awaited_contributor() {
+            self.awaited_contributors -= 1;
+            if self.awaited_contributors == 0 {
+                for node in &mut self.nodes {
+                    let held = node.swarm.have().map(bt_types::Bitfield::count_ones);
+                    node.held_at_end_of_contributors = held;
+                }
             }
-            (Ok(a), Err(_)) => self.nodes[from].swarm.handle_disconnected(time, a, None),
-            (Err(_), Ok(b)) => self.nodes[to].swarm.handle_disconnected(time, b, None),
-            (Err(_), Err(_)) => {}
         }
-        [Some(from), Some(to)]
-    }
-
-    fn connection(&self, to: usize, direction: Direction, dial: Option<DialId>) -> NewConnection {
-        let node = &self.nodes[to];
-        let mut peer = node.addr;
-        if direction == Direction::Inbound {
-            peer.set_port(EPHEMERAL_PORT);
-        }
-        NewConnection {
-            peer,
-            direction,
-            transport: Transport::Tcp,
-            peer_id: node.swarm.handshake().peer_id,
-            reserved: Reserved::NONE.with_fast().with_extended(),
-            dial,
+        if self.nodes[index].spec.leaves_when_complete {
+            self.leave(now, index);
         }
     }
 
-    fn distance(&self, a: usize, b: usize) -> Duration {
-        self.nodes[a].spec.access.delay + self.nodes[b].spec.access.delay
+    fn note_lie(&mut self, index: usize, conn: ConnId, piece: u32) {
+        let node = &mut self.nodes[index];
+        if let Some(wire) = node.wires.get(&conn) {
+            node.lies.insert((wire.sender(), piece));
+        }
+    }
+
+    fn is_liar(&self, node: usize) -> bool {
+        matches!(self.nodes[node].spec.behaviour, Behaviour::Liar(_))
     }
 }
-
-/// Length, id, piece and offset before a block's bytes.
-const PIECE_HEADER: u64 = 13;
-/// What of a packet of 1500 bytes is ours.
-const SEGMENT: u64 = 1448;
-/// And what is TCP's and IP's.
-const SEGMENT_HEADERS: u64 = 52;
-/// How long it takes to hear that nobody is there.
-const REFUSAL_TIME: Duration = Duration::from_millis(100);
-const EPHEMERAL_PORT: u16 = 50_000;
