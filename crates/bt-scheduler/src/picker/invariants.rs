@@ -50,7 +50,8 @@ impl Picker {
                 assert!(!peer.is_choking && !peer.is_snubbed() && peer.offers(partial.piece()));
             }
         }
-        assert!(self.peers.is_sorted_by(|a, b| a.conn < b.conn));
+        assert!(self.conns.is_sorted_by(|a, b| a < b));
+        assert!(self.peers.iter().map(|peer| &peer.conn).eq(&self.conns));
         for (peer, (live, late)) in self.peers.iter().zip(&tables) {
             let wanted = |piece: &PieceIndex| self.availability.stage(*piece) != Stage::Done;
             assert_eq!(
