@@ -7,7 +7,7 @@ use std::{
 };
 
 use arbitrary::{Arbitrary, Unstructured};
-use bt_scheduler::{ChokeCandidate, FixedSlots, OnChoke, Picker, PickerConfig, Received};
+use bt_scheduler::{ChokeCandidate, Choker, OnChoke, Picker, PickerConfig, Received};
 use bt_types::{Bitfield, Block, ConnId, FileExtent, PieceIndex, PieceLayout};
 
 /// A small torrent, which may have padding.
@@ -107,7 +107,7 @@ pub fn run(data: &[u8]) {
 struct Machine {
     layout: Arc<PieceLayout>,
     picker: Picker,
-    choker: FixedSlots,
+    choker: Choker,
     now: Instant,
     next_conn: u64,
     /// What each peer was asked for and has not answered, cancelled and dropped ones included.
@@ -132,7 +132,7 @@ impl Machine {
         let (config, seed) = (PickerConfig::default(), [torrent.seed; 32]);
         Some(Self {
             picker: Picker::new(Arc::clone(&layout), have, config, seed),
-            choker: FixedSlots::new(usize::from(torrent.seed % 5), seed),
+            choker: Choker::new(usize::from(torrent.seed % 5), seed),
             layout,
             now: crate::epoch(),
             next_conn: 0,
@@ -342,12 +342,12 @@ impl Machine {
             .map(|(index, &conn)| ChokeCandidate {
                 conn,
                 is_interested: interested >> (index % 8) & 1 == 1,
-                download_rate: u64::from(rates >> (index % 8) & 1) * 1000,
+                received: u64::from(rates >> (index % 8) & 1) * 1000,
                 upload_rate: u64::from(rates),
                 unchoked_at: self.unchoked.get(&conn).copied(),
             })
             .collect();
-        let changes = self.choker.rechoke(self.now, &candidates);
+        let changes = self.choker.rechoke(self.now, u64::from(rates) * 1000, &candidates);
         for conn in changes.choke {
             assert!(self.unchoked.remove(&conn).is_some());
         }

@@ -186,6 +186,16 @@ impl Availability {
         found.or_else(|| self.search(pieces, preference, rng))
     }
 
+    /// Whether one of `pieces` that are not begun is had by a single peer. May overlook it if
+    /// `pieces` has few of these.
+    pub(crate) fn any_sole(&self, pieces: &Bitfield, rng: &mut ChaCha12Rng) -> bool {
+        let has_bucket = self.ends.len() > 1;
+        has_bucket
+            && self
+                .probe(pieces, self.bucket(1), &mut { PROBES }, rng)
+                .is_some()
+    }
+
     fn probe(
         &self,
         pieces: &Bitfield,

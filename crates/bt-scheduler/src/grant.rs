@@ -30,7 +30,7 @@ impl Default for Grant {
         Self {
             max_peers: 200,
             max_half_open: 30,
-            upload_slots: 8,
+            upload_slots: 50,
             memory_bytes: 32 << 20,
         }
     }

@@ -47,7 +47,8 @@
 //! # Which piece
 //!
 //! The first four are random, so that there is soon something to give; then the rarest come first,
-//! ties at random. Pieces already begun come before new ones. A peer that would need less than
+//! ties at random. Pieces already begun come before new ones, except with a peer that alone has some:
+//! that one is asked for these first. A peer that would need less than
 //! 20 s for a whole piece gets pieces for itself, slower ones share, and not more pieces are open
 //! than the peers that serve us need. Pieces are kept in buckets by availability: a `have` moves
 //! one piece by one bucket, a seed that comes or goes moves none, and the cost of a choice does not
@@ -75,7 +76,7 @@
 //!
 //! # The rest
 //!
-//! [`FixedSlots`] decides whom we unchoke, [`dial_priority`] whom to dial first, an [`Arbiter`]
+//! [`Choker`] decides whom we unchoke, [`dial_priority`] whom to dial first, an [`Arbiter`]
 //! divides what torrents have in common and [grants](Grant) each what it may use, and a
 //! [`RateMeter`] measures.
 //!
@@ -104,7 +105,7 @@ mod pipeline;
 mod rate;
 
 pub use arbiter::{Arbiter, Demand, Need};
-pub use choker::{ChokeCandidate, FixedSlots, Rechoke};
+pub use choker::{ChokeCandidate, Choker, Rechoke};
 pub use config::PickerConfig;
 pub use dial::{DialCandidate, DialPriority, dial_priority};
 pub use grant::Grant;

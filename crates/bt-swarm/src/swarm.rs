@@ -15,7 +15,7 @@ use std::{
 };
 
 use bt_metainfo::Info;
-use bt_scheduler::{FixedSlots, Grant, Picker, PickerConfig};
+use bt_scheduler::{Choker, Grant, Picker, PickerConfig};
 use bt_types::{Bitfield, ConnId, Payload, PeerSource, PieceLayout, TorrentIds};
 use bt_wire::{Handshake, Message, Reserved};
 use rand_chacha::{
@@ -53,7 +53,7 @@ pub struct Swarm<P> {
     dialler: Dialler,
     sessions: BTreeMap<ConnId, Session>,
     next_conn: u64,
-    choker: FixedSlots,
+    choker: Choker,
     timers: Timers,
 
     /// `None` while the metadata is unknown.
@@ -105,7 +105,7 @@ impl<P: Payload> Swarm<P> {
             dialler: Dialler::new(config.dial_timeout),
             sessions: BTreeMap::new(),
             next_conn: 0,
-            choker: FixedSlots::new(config.grant.upload_slots, draw_seed(&mut rng)),
+            choker: Choker::new(config.grant.upload_slots, draw_seed(&mut rng)),
             timers: Timers::default(),
             torrent: None,
             has_disk_trouble: false,

@@ -1,16 +1,21 @@
 //! What one peer has asked us for, and how much of it is on its way.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
-use bt_types::Block;
+use bt_types::{BLOCK_LENGTH, Block};
 
 /// The requests of one peer: bounded, in order, each answered exactly once.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
     queue: VecDeque<Block>,
-    /// Asked of the disk, or with the driver: at most [`MAX_IN_FLIGHT`], which bounds the memory
-    /// that a peer can make us hold.
+    /// Asked of the disk, or with the driver: what the peer takes in [`AHEAD`], which bounds the
+    /// memory that it can make us hold.
     in_flight: Vec<InFlight>,
+    /// How many may be in flight, if that is more than [`MIN_IN_FLIGHT`].
+    window: usize,
     /// Since it was last told that nothing waits, a request has found no room.
     has_overflowed: bool,
     /// When the driver was last given a block, or had sent one.
@@ -45,7 +50,7 @@ impl Uploads {
 
     /// Whether [`next_read`](Self::next_read) has something.
     pub(crate) fn wants_read(&self) -> bool {
-        !self.queue.is_empty() && self.in_flight.len() < MAX_IN_FLIGHT
+        !self.queue.is_empty() && self.in_flight.len() < self.window.max(MIN_IN_FLIGHT)
     }
 
     /// The next block to read from disk, if the peer has taken enough of the earlier ones.
@@ -83,8 +88,12 @@ impl Uploads {
         self.in_flight.swap_remove(index).state == Stage::Reading
     }
 
-    /// `block` has left; returns whether it was one of ours.
-    pub(crate) fn sent(&mut self, now: Instant, block: Block) -> bool {
+    /// `block` has left for a peer that takes `rate` bytes per second; returns whether it was one
+    /// of ours.
+    pub(crate) fn sent(&mut self, now: Instant, block: Block, rate: u64) -> bool {
+        let blocks_per_sec = rate / u64::from(BLOCK_LENGTH);
+        let ahead = blocks_per_sec.saturating_mul(AHEAD.as_millis() as u64) / 1000;
+        self.window = ahead.min(MAX_IN_FLIGHT as u64) as usize;
         let index = self.position(block, |state| state == Stage::Sending);
         self.last_progress = Some(now);
         index
@@ -155,8 +164,14 @@ impl Uploads {
 pub(crate) const TOLD_REQQ: u32 = 500;
 /// What we take, as libtorrent does: not everybody heeds what it is told.
 pub(crate) const MAX_QUEUED_REQUESTS: u32 = 2000;
-/// 256 KiB a peer between disk and network: a quarter of a second at 8 Mbit/s.
-const MAX_IN_FLIGHT: usize = 16;
+/// How much of what a peer takes is between disk and network. What is there can not be taken back
+/// when the peer cancels or we choke it, and delays whatever else we send over a slow line, to this
+/// peer and to all others: our requests, and the news of our pieces (libtorrent: half a second).
+const AHEAD: Duration = Duration::from_millis(250);
+/// One that the disk reads, one that waits, one that is being written.
+const MIN_IN_FLIGHT: usize = 3;
+/// 1 MiB: what a socket takes at a time on fast lines.
+const MAX_IN_FLIGHT: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -174,7 +189,7 @@ mod tests {
             !uploads.read_done(now(), block(0)),
             "withdrawn while being read"
         );
-        assert!(!uploads.sent(now(), block(0)));
+        assert!(!uploads.sent(now(), block(0), 0));
         assert_eq!(uploads.memory_bytes(), 0);
     }
 
@@ -186,7 +201,7 @@ mod tests {
         assert!(uploads.read_done(now(), block(0)));
         assert!(!uploads.cancel(block(0)));
         assert_eq!(uploads.drop_all(), []);
-        assert!(uploads.sent(now(), block(0)));
+        assert!(uploads.sent(now(), block(0), 0));
     }
 
     #[test]
@@ -195,7 +210,10 @@ mod tests {
         let taken = (0..5000).filter(|&n| uploads.push(block(n))).count();
         assert_eq!(taken, MAX_QUEUED_REQUESTS as usize);
         let reads = std::iter::from_fn(|| uploads.next_read()).count();
-        assert_eq!(reads, MAX_IN_FLIGHT);
+        assert_eq!(reads, MIN_IN_FLIGHT);
+        uploads.sent(now(), block(0), u64::MAX);
+        let reads = std::iter::from_fn(|| uploads.next_read()).count();
+        assert_eq!(reads, MAX_IN_FLIGHT - MIN_IN_FLIGHT);
         assert_eq!(uploads.memory_bytes(), MAX_IN_FLIGHT * 16_384);
         assert_eq!(
             uploads.drop_all().len(),

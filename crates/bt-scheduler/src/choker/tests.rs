@@ -6,16 +6,16 @@ use super::*;
 
 #[test]
 fn all_are_unchoked_while_slots_suffice() {
-    let mut world = World::new(8, 8);
+    let mut world = World::new(4, 4);
     world.rechoke();
-    assert_eq!(world.unchoked(), (0..8).collect::<Vec<_>>());
+    assert_eq!(world.unchoked(), (0..4).collect::<Vec<_>>());
 }
 
 #[test]
 fn who_gives_most_keeps_its_slot_and_one_slot_goes_round() {
     let mut world = World::new(4, 20);
     for conn in [3, 11, 17] {
-        world.peers[conn].download_rate = 1000 * conn as u64;
+        world.gives[conn] = 1000 * conn as u64;
     }
     let mut seen = BTreeMap::<u64, u32>::new();
     for _ in 0..61 {
@@ -36,7 +36,7 @@ fn who_gives_most_keeps_its_slot_and_one_slot_goes_round() {
 
 #[test]
 fn without_givers_the_slots_go_round_and_none_is_taken_early() {
-    let mut world = World::new(5, 20);
+    let mut world = World::new(4, 20);
     let mut since = BTreeMap::new();
     let mut turns = BTreeMap::<u64, u32>::new();
     for _ in 0..120 {
@@ -84,13 +84,13 @@ fn slots_that_are_lost_are_taken_from_the_worst_and_not_before_the_next_round() 
     world.join(1000);
     world.join(2000);
     world.rechoke();
-    world.choker.set_slots(2);
+    world.choker.set_max_slots(2);
     world.join(9000);
     assert_eq!(world.rechoke(), Rechoke::default());
     world.now += ROUND;
     world.peers.pop();
     assert_eq!(world.rechoke().choke, [ConnId(0), ConnId(1)]);
-    world.choker.set_slots(3);
+    world.choker.set_max_slots(3);
     assert_eq!(
         world.rechoke().unchoke.len(),
         1,
@@ -99,10 +99,40 @@ fn slots_that_are_lost_are_taken_from_the_worst_and_not_before_the_next_round() 
 }
 
 #[test]
+fn a_pause_in_what_a_peer_gives_does_not_cost_it_its_slot() {
+    let mut world = World::new(4, 20);
+    world.gives[5] = 1_000_000;
+    for _ in 0..3 {
+        world.rechoke();
+        world.now += ROUND;
+    }
+    world.gives[5] = 0;
+    world.gives[6] = 1000;
+    for _ in 0..2 {
+        world.rechoke();
+        world.now += ROUND;
+        assert!(world.unchoked().contains(&5));
+    }
+}
+
+#[test]
+fn the_number_of_slots_follows_the_upload_rate() {
+    let mut world = World::new(50, 200);
+    for (mbit, slots) in [(0, 4), (10, 4), (100, 11), (1000, 35), (1, 4)] {
+        // Many rounds apart, each time with a new choker: no try is under way.
+        world.choker = Choker::new(50, [7; 32]);
+        world.upload_rate = mbit * 125_000;
+        world.now += ROUND;
+        world.rechoke();
+        assert_eq!(world.unchoked().len(), slots, "at {mbit} Mbit/s");
+    }
+}
+
+#[test]
 fn no_slots_no_uploads() {
     let mut world = World::new(2, 5);
     world.rechoke();
-    world.choker.set_slots(0);
+    world.choker.set_max_slots(0);
     world.now += ROUND;
     assert_eq!(world.rechoke().choke.len(), 2);
     assert_eq!(world.unchoked(), []);
@@ -111,16 +141,16 @@ fn no_slots_no_uploads() {
 proptest! {
     #[test]
     fn never_more_than_the_slots_nor_fewer_than_possible(
-        slots in 0_usize..6,
+        slots in 0_usize..5,
         seed: [u8; 32],
         steps in prop::collection::vec((0_u64..15, 0_usize..12, any::<bool>(), 0_u64..3), 1..60),
     ) {
         let mut world = World::new(slots, 12);
-        world.choker = FixedSlots::new(slots, seed);
+        world.choker = Choker::new(slots, seed);
         for (secs, peer, is_interested, rate) in steps {
             world.now += Duration::from_secs(secs);
             world.peers[peer].is_interested = is_interested;
-            world.peers[peer].download_rate = rate;
+            world.gives[peer] = rate;
             world.rechoke();
             let interested = world.peers.iter().filter(|peer| peer.is_interested).count();
             prop_assert_eq!(world.unchoked().len(), interested.min(slots));
@@ -133,8 +163,11 @@ proptest! {
 
 struct World {
     now: Instant,
-    choker: FixedSlots,
+    choker: Choker,
     peers: Vec<ChokeCandidate>,
+    /// What each peer sends us from one look at the slots to the next.
+    gives: Vec<u64>,
+    upload_rate: u64,
 }
 
 impl World {
@@ -145,25 +178,31 @@ impl World {
     fn new(slots: usize, peers: usize) -> Self {
         let mut world = Self {
             now: Instant::now(),
-            choker: FixedSlots::new(slots, [7; 32]),
+            choker: Choker::new(slots, [7; 32]),
             peers: Vec::new(),
+            gives: Vec::new(),
+            upload_rate: 0,
         };
         (0..peers).for_each(|_| world.join(0));
         world
     }
 
-    fn join(&mut self, download_rate: u64) {
+    fn join(&mut self, gives: u64) {
+        self.gives.push(gives);
         self.peers.push(ChokeCandidate {
             conn: ConnId(self.peers.len() as u64),
             is_interested: true,
-            download_rate,
+            received: 0,
             upload_rate: 0,
             unchoked_at: None,
         });
     }
 
     fn rechoke(&mut self) -> Rechoke {
-        let changes = self.choker.rechoke(self.now, &self.peers);
+        for (peer, gives) in self.peers.iter_mut().zip(&self.gives) {
+            peer.received += gives;
+        }
+        let changes = self.choker.rechoke(self.now, self.upload_rate, &self.peers);
         for peer in &mut self.peers {
             if changes.choke.contains(&peer.conn) {
                 assert!(peer.unchoked_at.take().is_some(), "choked twice");

@@ -154,9 +154,19 @@ impl Picker {
     ///
     /// Pieces at which nobody works come first. Otherwise a fast peer begins one for itself, and a
     /// slow one joins the slow; where that is not possible they do as the other.
+    ///
+    /// But a peer that alone has pieces is not asked for what others have, too: while it sends
+    /// that, nobody can give on what only it has, and everybody waits for it in the end.
     fn next_piece(&mut self, at: usize) -> Option<u32> {
-        let open = self.partials.open().iter();
-        let joinable = open.filter_map(|&id| Some((self.fit(id, at)?, id))).min();
+        let is_sole = self
+            .availability
+            .any_sole(&self.peers[at].pieces, &mut self.rng);
+        let is_rare = |id| self.availability.of(self.partials.get(id).piece()) == 1;
+        let open = self.partials.open().iter().copied();
+        let joinable = open
+            .filter_map(|id| Some((self.fit(id, at)?, id)))
+            .filter(|&((work, _), id)| !is_sole || work == Work::Reserved || is_rare(id))
+            .min();
         let peer = &self.peers[at];
         let piece_length = self.layout.nominal_piece_length();
         let is_fast =

@@ -18,7 +18,11 @@ impl<P: Payload> Swarm<P> {
     /// The last byte of a block has been handed to the network.
     pub fn handle_block_sent(&mut self, now: Instant, conn: ConnId, block: Block) {
         self.advance(now);
-        let sent = self.with_uploads(conn, |uploads| uploads.sent(now, block));
+        let Some(session) = self.sessions.get(&conn) else {
+            return;
+        };
+        let rate = session.traffic.up.bytes_per_sec(now);
+        let sent = self.with_uploads(conn, |uploads| uploads.sent(now, block, rate));
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
@@ -158,11 +162,15 @@ impl<P: Payload> Swarm<P> {
                 conn,
                 is_interested: session.peer_interested,
                 unchoked_at: session.unchoked_at,
-                download_rate: session.traffic.down.bytes_per_sec(now),
+                received: session.traffic.downloaded,
                 upload_rate: session.traffic.up.bytes_per_sec(now),
             })
             .collect();
-        let rechoke = self.choker.rechoke(now, &candidates);
+        let rate = self
+            .traffic
+            .as_ref()
+            .map_or(0, |traffic| traffic.up.bytes_per_sec(now));
+        let rechoke = self.choker.rechoke(now, rate, &candidates);
         for conn in rechoke.choke {
             self.choke(conn);
         }

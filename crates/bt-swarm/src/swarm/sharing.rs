@@ -83,7 +83,7 @@ impl<P: Payload> Swarm<P> {
             return;
         }
         if grant.upload_slots != self.grant.upload_slots {
-            self.choker.set_slots(grant.upload_slots);
+            self.choker.set_max_slots(grant.upload_slots);
             self.needs_rechoke = true;
         }
         self.grant = grant;

@@ -172,7 +172,8 @@ fn storms_of_requests_and_cancels_are_answered_one_by_one() {
         }
         swarm.check_invariants();
     }
-    assert_eq!((rejects, reads.len()), (5_000, 16));
+    // As much as for anybody who has not taken anything yet.
+    assert_eq!((rejects, reads.len()), (5_000, 3));
     for block in reads {
         let payload = Tag {
             length: block.length,
