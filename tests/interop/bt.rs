@@ -49,6 +49,8 @@ pub(crate) struct Progress {
     pub(crate) peers_connected: u64,
     /// Payload received, whatever became of it.
     pub(crate) downloaded: u64,
+    /// Payload sent.
+    pub(crate) uploaded: u64,
 }
 
 /// What a command that ends by itself left.
@@ -320,6 +322,7 @@ impl Progress {
             bytes_total: number("bytes_total")?,
             peers_connected: number("peers_connected")?,
             downloaded: number("downloaded")?,
+            uploaded: number("uploaded")?,
         })
     }
 }

@@ -12,6 +12,7 @@ mod get;
 mod hostile;
 mod inspect;
 mod matrix;
+mod mixed;
 mod resume;
 mod selftest;
 mod several;
@@ -80,6 +81,7 @@ fn short() -> Vec<Planned> {
     let tables = [
         get::CASES,
         several::CASES,
+        mixed::CASES,
         resume::CASES,
         broken_peers::CASES,
         hostile::peers::CASES,
@@ -103,6 +105,7 @@ fn short() -> Vec<Planned> {
 fn long() -> Vec<Planned> {
     matrix::long()
         .into_iter()
+        .chain(planned(mixed::LONG_CASES))
         .chain(planned(resume::LONG_CASES))
         .chain(planned(corpus::LONG_CASES))
         .collect()

@@ -64,6 +64,15 @@ impl Opentracker {
         )
     }
 
+    /// Waits until `count` peers that lack something have announced themselves.
+    pub fn wait_leechers(&self, torrent: &Torrent, count: u32) -> Outcome {
+        wait::until(
+            &format!("the tracker knows {count} leechers"),
+            wait::SOON,
+            || Ok((self.scrape(torrent)?.leechers >= count).then_some(())),
+        )
+    }
+
     /// Waits until it has counted just so.
     pub fn wait_scrape(&self, torrent: &Torrent, expected: Scrape) -> Outcome {
         let mut last = None;
