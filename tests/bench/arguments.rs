@@ -7,10 +7,11 @@ use crate::table::Table;
 pub(crate) const USAGE: &str = "\
 usage: bench --out FILE [--size BYTES] [--rounds N] [--clients A,B] [--bt PATH] [TABLE…]
 
-  TABLE          download, files, verify, create; all of them without one
+  TABLE          download, files, verify, create, swarm; all of them without one
   --out FILE     where the results go, as JSON
-  --size BYTES   of the payload, instead of 2 GiB (verify, create: 4 GiB); not for files
-  --rounds N     how often each client runs (7)
+  --size BYTES   of the payload, instead of 2 GiB (verify, create: 4 GiB, swarm: 32 MiB); not for
+                 files
+  --rounds N     how often each client runs (7; swarm: 3)
   --clients A,B  these only, by the names in the tables
   --bt PATH      the binary to measure (default: $BT_BIN, then target/release/bt)
 
@@ -22,7 +23,8 @@ pub(crate) struct Arguments {
     pub(crate) tables: Vec<Table>,
     pub(crate) out: PathBuf,
     pub(crate) size: Option<u64>,
-    pub(crate) rounds: usize,
+    /// Each table knows best, if nobody says.
+    pub(crate) rounds: Option<usize>,
     /// All, if empty.
     pub(crate) clients: Vec<String>,
     pub(crate) settings: Settings,
@@ -36,7 +38,7 @@ impl Arguments {
             tables: Vec::new(),
             out: PathBuf::new(),
             size: None,
-            rounds: 7,
+            rounds: None,
             clients: Vec::new(),
             settings: Settings {
                 bt: default_bt(),
@@ -50,7 +52,7 @@ impl Arguments {
                 "-h" | "--help" => return Ok(None),
                 "--out" => out = Some(PathBuf::from(value()?)),
                 "--size" => arguments.size = Some(number(&value()?)?),
-                "--rounds" => arguments.rounds = number(&value()?)? as usize,
+                "--rounds" => arguments.rounds = Some(number(&value()?)? as usize),
                 "--clients" => arguments
                     .clients
                     .extend(value()?.split(',').map(str::to_owned)),

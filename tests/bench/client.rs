@@ -30,6 +30,11 @@ pub(crate) enum Work {
     Verify,
     /// Make a .torrent.
     Create,
+    /// Fetch everything from whom the tracker knows, as one of a swarm, and serve it meanwhile; and
+    /// afterwards, unless the client's default is to end.
+    Leech,
+    /// Check what is there already and serve it to a swarm. Whoever can leech can do this.
+    Seed,
 }
 
 /// What all runs of a bench share.

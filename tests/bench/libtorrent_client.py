@@ -5,6 +5,8 @@
                                                high_performance_seed(); until stdin ends. What the
                                                first one checked, the next ones find in RESUME
     libtorrent_client.py get TORRENT DIR IP:PORT      default settings; ends when complete
+    libtorrent_client.py share TORRENT DIR IP:PORT    default settings; says when it is complete,
+                                               and serves until stdin ends
     libtorrent_client.py verify TORRENT DIR IP:PORT   default settings; ends when checked
     libtorrent_client.py create PATH OUT PIECE_LENGTH URL
 
@@ -33,7 +35,8 @@ def main():
             user_secs=spent.user,
             system_secs=spent.system,
         )
-    {"version": version, "seed": seed, "get": get, "verify": verify, "create": create}[command](*arguments)
+    commands = (version, seed, get, share, verify, create)
+    {function.__name__: function for function in commands}[command](*arguments)
 
 
 def version():
@@ -60,6 +63,13 @@ def get(torrent, folder, address):
     session, handle = start(torrent, folder, address, {})
     wait(session, lambda: handle.status().is_seeding)
     say("complete")
+
+
+def share(torrent, folder, address):
+    session, handle = start(torrent, folder, address, {})
+    wait(session, lambda: handle.status().is_seeding)
+    say("complete")
+    sys.stdin.read()
 
 
 def verify(torrent, folder, address):

@@ -1,8 +1,8 @@
 //! What `bt` costs beside the clients that people know, on one machine.
 //!
 //! Run by `cargo xtask bench peers`, which builds it, gives it a network of its own and makes
-//! tables of what it writes. One table is one piece of work (a download, a check) that every
-//! client does in turn, round by round; nothing is measured twice in a row.
+//! tables of what it writes. One table is one piece of work (a download, a check, a swarm of its
+//! kind) that every client does in turn, round by round; nothing is measured twice in a row.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -13,10 +13,12 @@
 mod arguments;
 mod client;
 mod clients;
+mod lines;
 mod machine;
 mod measure;
 mod network;
 mod source;
+mod swarm;
 mod table;
 
 use std::{env, fs, process::ExitCode};

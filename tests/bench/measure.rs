@@ -31,20 +31,24 @@ pub(crate) enum Done<'a> {
 /// What a run cost.
 #[derive(Debug)]
 pub(crate) struct Cost {
-    /// From its start to what [`Done`] says.
-    wall: Duration,
-    /// To its end.
-    usage: Usage,
-    peak_rss: u64,
-    peak_anon: u64,
+    /// From its start to what [`Done`] says; of a swarm, until all say so.
+    pub(crate) wall: Duration,
+    /// Of a swarm, until the first says so.
+    pub(crate) first: Option<Duration>,
+    /// To its end; of a swarm, of all in it to the end of `wall`.
+    pub(crate) usage: Usage,
+    /// Of a swarm, of the one that had most.
+    pub(crate) peak_rss: u64,
+    pub(crate) peak_anon: u64,
     /// The part of `usage` that it spent hashing, if it tells.
-    hash: Option<Duration>,
+    pub(crate) hash: Option<Duration>,
 }
 
 impl Cost {
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "wall_secs": rounded(self.wall),
+            "first_secs": self.first.map(rounded),
             "user_secs": rounded(self.usage.user),
             "system_secs": rounded(self.usage.system),
             "hash_secs": self.hash.map(rounded),
@@ -78,15 +82,10 @@ pub(crate) fn run(case: &Case<'_>, name: &str, mut job: Job<'_>) -> Outcome<Cost
         let said = watched.process.log().tail(LINES_SHOWN);
         Failure::new(format!("{reason}\n{said}"))
     })?;
-    let usage = watched.process.usage();
-    let usage = usage.context(format_args!("{name} has not ended"))?;
-    let not_its_own = Interpreter::of(&watched.process);
     Ok(Cost {
-        wall: wall.saturating_sub(not_its_own.wall),
-        usage: Usage {
-            user: usage.user.saturating_sub(not_its_own.usage.user),
-            system: usage.system.saturating_sub(not_its_own.usage.system),
-        },
+        wall,
+        first: None,
+        usage: watched.usage()?,
         peak_rss: watched.peak_rss,
         peak_anon: watched.peak_anon,
         hash: hash_time(&watched.process),
@@ -94,16 +93,16 @@ pub(crate) fn run(case: &Case<'_>, name: &str, mut job: Job<'_>) -> Outcome<Cost
 }
 
 /// A process and the most memory that it has been seen to have.
-struct Watched {
-    process: Process,
-    started: Instant,
+pub(crate) struct Watched {
+    pub(crate) process: Process,
+    pub(crate) started: Instant,
     looks: u32,
-    peak_rss: u64,
-    peak_anon: u64,
+    pub(crate) peak_rss: u64,
+    pub(crate) peak_anon: u64,
 }
 
 impl Watched {
-    fn start(case: &Case<'_>, name: &str, mut command: Command) -> Outcome<Self> {
+    pub(crate) fn start(case: &Case<'_>, name: &str, mut command: Command) -> Outcome<Self> {
         let now = std::time::SystemTime::now();
         let since = now.duration_since(std::time::UNIX_EPOCH);
         let since = since.context("reading the clock")?.as_secs_f64();
@@ -133,35 +132,60 @@ impl Watched {
 
     fn until_done(&mut self, done: &mut Done<'_>) -> Outcome<Duration> {
         loop {
-            let exit = self.look()?;
+            ensure!(!interrupt::requested(), "interrupted");
+            thread::sleep(LOOK);
+            if let Some(wall) = self.poll(done)? {
+                return Ok(wall);
+            }
             let elapsed = self.started.elapsed();
-            let is_done = match done {
-                Done::Exit => exit.is_some(),
-                Done::Event(kind) => self.process.latest_event(kind).is_some(),
-                Done::Answer(ask) if self.looks.is_multiple_of(LOOKS_PER_QUESTION) => ask()?,
-                Done::Answer(_) => false,
-            };
-            if is_done {
-                return Ok(elapsed);
-            }
-            if let Some(exit) = exit {
-                return Err(Failure::new(format!("it ended with {exit} too early")));
-            }
             ensure!(elapsed < PATIENCE, "not done after {elapsed:?}");
         }
     }
 
-    /// Waits a moment, and takes a sample now and then.
-    fn look(&mut self) -> Outcome<Option<Exit>> {
-        ensure!(!interrupt::requested(), "interrupted");
+    /// How long the work has taken, once it is done.
+    ///
+    /// # Errors
+    /// If it has ended before that.
+    pub(crate) fn poll(&mut self, done: &mut Done<'_>) -> Outcome<Option<Duration>> {
+        let exit = self.look()?;
+        let elapsed = self.started.elapsed();
+        let is_done = match done {
+            Done::Exit => exit.is_some(),
+            Done::Event(kind) => self.process.latest_event(kind).is_some(),
+            Done::Answer(ask) if self.looks.is_multiple_of(LOOKS_PER_QUESTION) => ask()?,
+            Done::Answer(_) => false,
+        };
+        if is_done {
+            let not_its_own = Interpreter::of(&self.process);
+            return Ok(Some(elapsed.saturating_sub(not_its_own.wall)));
+        }
+        match exit {
+            Some(exit) => Err(Failure::new(format!("it ended with {exit} too early"))),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether it has ended. Takes a sample now and then.
+    pub(crate) fn look(&mut self) -> Outcome<Option<Exit>> {
         self.looks += 1;
         if self.looks.is_multiple_of(LOOKS_PER_SAMPLE) {
             let memory = |line| self.process.memory(line).unwrap_or(0);
             self.peak_rss = self.peak_rss.max(memory("VmHWM"));
             self.peak_anon = self.peak_anon.max(memory("RssAnon"));
         }
-        thread::sleep(LOOK);
         self.process.poll_exit()
+    }
+
+    /// What it has cost so far, or in all if it has ended.
+    pub(crate) fn usage(&self) -> Outcome<Usage> {
+        let ended = self.process.usage();
+        let usage = ended.or_else(|| self.process.usage_so_far());
+        let usage = usage.context("it has ended unseen")?;
+        let not_its_own = Interpreter::of(&self.process);
+        Ok(Usage {
+            user: usage.user.saturating_sub(not_its_own.usage.user),
+            system: usage.system.saturating_sub(not_its_own.usage.system),
+        })
     }
 }
 
@@ -209,6 +233,6 @@ const LOOKS_PER_SAMPLE: u32 = 5;
 /// Every 50 ms: an answer costs the client a little.
 const LOOKS_PER_QUESTION: u32 = 10;
 /// Of somebody who failed.
-const LINES_SHOWN: usize = 10;
+pub(crate) const LINES_SHOWN: usize = 10;
 /// Transmission takes 80 seconds for 2 GiB.
 const PATIENCE: Duration = Duration::from_secs(900);

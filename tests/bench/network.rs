@@ -43,14 +43,19 @@ fn is_alone() -> Outcome<bool> {
 }
 
 fn ip(arguments: &[&str]) -> Outcome {
-    let output = Command::new("ip")
+    configure("ip", arguments)
+}
+
+/// Runs a program of iproute2.
+pub(crate) fn configure(program: &str, arguments: &[&str]) -> Outcome {
+    let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .context("running ip (iproute2)")?;
+        .context(format_args!("running {program} (iproute2)"))?;
     ensure!(
         output.status.success(),
-        "ip {}: {} (the bench needs root, for a network of its own)",
+        "{program} {}: {} (the bench needs root, for a network of its own)",
         arguments.join(" "),
         String::from_utf8_lossy(&output.stderr).trim()
     );

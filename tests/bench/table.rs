@@ -22,8 +22,9 @@ use crate::{
     arguments::Arguments,
     client::{Bench, Client, Task, Work},
     clients::{self, libtorrent},
-    machine, measure, network,
+    lines, machine, measure, network,
     source::Source,
+    swarm,
 };
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,10 +33,17 @@ pub(crate) enum Table {
     Files,
     Verify,
     Create,
+    Swarm,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 4] = [Self::Download, Self::Files, Self::Verify, Self::Create];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Download,
+        Self::Files,
+        Self::Verify,
+        Self::Create,
+        Self::Swarm,
+    ];
 
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|table| table.name() == name)
@@ -47,6 +55,7 @@ impl Table {
             Self::Files => "files",
             Self::Verify => "verify",
             Self::Create => "create",
+            Self::Swarm => "swarm",
         }
     }
 
@@ -55,6 +64,24 @@ impl Table {
             Self::Download | Self::Files => Work::Download,
             Self::Verify => Work::Verify,
             Self::Create => Work::Create,
+            Self::Swarm => Work::Leech,
+        }
+    }
+
+    /// How often each client runs, if nobody says. A swarm takes long, and waits most of it for its
+    /// lines: so it hardly notices what else the machine does.
+    fn rounds(self) -> usize {
+        match self {
+            Self::Swarm => 3,
+            _ => 7,
+        }
+    }
+
+    /// How many times the payload lies on disk while a client runs.
+    fn copies(self) -> u64 {
+        match self {
+            Self::Swarm => 1 + swarm::LEECHERS as u64,
+            _ => 2,
         }
     }
 
@@ -63,12 +90,13 @@ impl Table {
             Self::Download => Payload::single(size.unwrap_or(2 * GIB)),
             Self::Files => Payload::many_between(20_000, 4 * KIB..=64 * KIB),
             Self::Verify | Self::Create => Payload::single(size.unwrap_or(4 * GIB)),
+            Self::Swarm => Payload::single(size.unwrap_or(32 * 1024 * KIB)),
         }
     }
 
     fn piece_length(self) -> u64 {
         match self {
-            Self::Files => 256 * KIB,
+            Self::Files | Self::Swarm => 256 * KIB,
             _ => 1024 * KIB,
         }
     }
@@ -80,7 +108,8 @@ impl Table {
 /// If it cannot begin. That a client is missing or fails is a result.
 pub(crate) fn run(table: Table, arguments: &Arguments) -> Outcome<Value> {
     let payload = table.payload(arguments.size);
-    let file_system = machine::file_system(&env::temp_dir(), 2 * payload.length() + GIB)?;
+    let file_system =
+        machine::file_system(&env::temp_dir(), table.copies() * payload.length() + GIB)?;
     let case = Case::new(&arguments.settings, 0)?;
     let bench = Bench { case: &case };
     let (present, missing) = roll_call(table, arguments, &bench)?;
@@ -90,7 +119,8 @@ pub(crate) fn run(table: Table, arguments: &Arguments) -> Outcome<Value> {
     let stage = stage.inspect_err(|_| eprint!("{}", case.log_tails(LINES_SHOWN)))?;
     let mut results = Vec::new();
     let mut rng = SimRng::new(ORDER_SEED);
-    for round in 0..arguments.rounds {
+    let rounds = arguments.rounds.unwrap_or(table.rounds());
+    for round in 0..rounds {
         // Nobody always runs after the same neighbour, who leaves dirt behind or lets the machine
         // fall asleep.
         let mut order: Vec<_> = present.iter().map(|&(client, _)| client).collect();
@@ -130,7 +160,8 @@ pub(crate) fn run(table: Table, arguments: &Arguments) -> Outcome<Value> {
         "files": payload.files().count(),
         "piece_length": table.piece_length(),
         "file_system": file_system,
-        "rounds": arguments.rounds,
+        "swarm": (table == Table::Swarm).then(|| swarm::describe(payload.length())),
+        "rounds": rounds,
         "load_before": load_before,
         "load_after": machine::load()?,
         "clients": clients.collect::<Vec<_>>(),
@@ -193,7 +224,11 @@ impl<'a> Stage<'a> {
         let original = bench.case.folder("original")?;
         payload.write_to(&original)?;
         sync(&original)?;
-        let tracker = SocketAddrV4::new(network::SOURCE, free_port()?);
+        let tracker = match table {
+            Table::Swarm => lines::SWITCH,
+            _ => network::SOURCE,
+        };
+        let tracker = SocketAddrV4::new(tracker, free_port()?);
         let torrent = bench.case.path().join("payload.torrent");
         let content = original.join(&payload.name);
         let url = format!("udp://{tracker}/announce");
@@ -220,17 +255,20 @@ impl<'a> Stage<'a> {
     ) -> Outcome<(measure::Cost, Option<f64>)> {
         let work = self.table.work();
         let folders = Folders::new(bench)?;
+        if self.table == Table::Swarm {
+            return Ok((self.swarm(bench, client, &folders)?, None));
+        }
         let task = Task {
             bench,
             work,
             torrent: &match work {
                 Work::Create => folders.fresh.join("made.torrent"),
-                Work::Download | Work::Verify => self.torrent.clone(),
+                _ => self.torrent.clone(),
             },
             content: &self.original.join(&self.payload.name),
             folder: match work {
                 Work::Download => &folders.fresh,
-                Work::Verify | Work::Create => &self.original,
+                _ => &self.original,
             },
             scratch: &folders.scratch,
             address: SocketAddrV4::new(network::LEECHER, free_port()?),
@@ -240,7 +278,7 @@ impl<'a> Stage<'a> {
         let job = (client.job)(&task)?;
         let source = match work {
             Work::Download => Some(self.source(bench)?),
-            Work::Verify | Work::Create => None,
+            _ => None,
         };
         if work == Work::Download {
             machine::touch_memory(&folders.scratch, self.payload.length() / 2 * 3)?;
@@ -253,10 +291,29 @@ impl<'a> Stage<'a> {
             match work {
                 Work::Download => self.payload.compare(&folders.fresh)?,
                 Work::Create => self.compare(task.torrent)?,
-                Work::Verify => {}
+                _ => {}
             }
         }
         Ok((cost, seeder))
+    }
+
+    fn swarm(
+        &self,
+        bench: &Bench<'_>,
+        client: &Client,
+        folders: &Folders,
+    ) -> Outcome<measure::Cost> {
+        let setting = swarm::Setting {
+            bench,
+            payload: self.payload,
+            torrent: &described(&self.torrent)?,
+            piece_length: self.table.piece_length(),
+            original: &self.original,
+            tracker: self.tracker,
+            fresh: &folders.fresh,
+            scratch: &folders.scratch,
+        };
+        swarm::run(&setting, client)
     }
 
     fn source(&self, bench: &Bench<'_>) -> Outcome<Source> {

@@ -12,7 +12,13 @@ pub(super) const BT: Client = Client {
     name: "bt",
     settings: "defaults",
     is_optional: false,
-    works: &[Work::Download, Work::Verify, Work::Create],
+    works: &[
+        Work::Download,
+        Work::Verify,
+        Work::Create,
+        Work::Leech,
+        Work::Seed,
+    ],
     version: |bench| version_by(Command::new(bench.case.bt()?), "--version"),
     job,
 };
@@ -21,10 +27,15 @@ pub(super) const BT: Client = Client {
 fn job<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
     let mut command = Command::new(task.bench.case.bt()?);
     let done = match task.work {
-        Work::Download => {
+        Work::Download | Work::Leech => {
             command.arg("get").arg(task.torrent);
             command.arg("-o").arg(task.folder).arg("--json");
             Done::Event("complete")
+        }
+        Work::Seed => {
+            command.arg("seed").arg(task.torrent).arg(task.content);
+            command.arg("--json");
+            Done::Event("listening")
         }
         Work::Verify => {
             command.arg("verify").arg(task.torrent).arg(task.content);

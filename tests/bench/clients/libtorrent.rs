@@ -62,10 +62,11 @@ pub(crate) fn creator(
 fn job<'a>(task: &'a Task<'a>, series: &str) -> Outcome<Job<'a>> {
     let mut command = script(task.bench, series)?;
     match task.work {
-        Work::Download | Work::Verify => {
+        Work::Download | Work::Verify | Work::Leech | Work::Seed => {
             let verb = match task.work {
                 Work::Download => "get",
-                _ => "verify",
+                Work::Verify => "verify",
+                _ => "share",
             };
             command.arg(verb).arg(task.torrent).arg(task.folder);
             command.arg(task.address.to_string());
@@ -118,6 +119,12 @@ fn python(series: &str) -> PathBuf {
     })
 }
 
-const WORKS: &[Work] = &[Work::Download, Work::Verify, Work::Create];
+const WORKS: &[Work] = &[
+    Work::Download,
+    Work::Verify,
+    Work::Create,
+    Work::Leech,
+    Work::Seed,
+];
 const SETTINGS: &str = "defaults of the library (PyPI); no encryption, uTP, DHT, LSD, UPnP. \
                         The cost of starting Python is taken away";

@@ -16,7 +16,7 @@ pub(super) const TRANSMISSION: Client = Client {
     name: "transmission",
     settings: "daemon, defaults; encryption 0; no uTP, DHT, LPD, PEX, port forwarding",
     is_optional: false,
-    works: &[Work::Download, Work::Verify],
+    works: &[Work::Download, Work::Verify, Work::Leech, Work::Seed],
     version: |_| version_of(DAEMON, "--version"),
     job,
 };

@@ -73,6 +73,11 @@ impl Process {
         })
     }
 
+    /// The number by which the system knows it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn log(&self) -> &Arc<Log> {
         &self.log
     }
@@ -180,6 +185,7 @@ impl Process {
             .lines()
             .iter()
             .rev()
+            .filter(|line| line.text.contains(kind)) // reading JSON costs much more
             .filter_map(Line::event)
             .find(|event| event["event"] == kind)
     }

@@ -15,14 +15,15 @@ use crate::{Result, cmd::Cmd, run::release_binary, workspace};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Which of them; all of them without one
-    #[arg(value_parser = ["download", "files", "verify", "create", "all"])]
+    #[arg(value_parser = ["download", "files", "verify", "create", "swarm", "all"])]
     tables: Vec<String>,
-    /// Bytes of the payload, as in 512M, instead of 2G (verify, create: 4G); not for files
+    /// Bytes of the payload, as in 512M, instead of 2G (verify, create: 4G; swarm: 32M); not for
+    /// files
     #[arg(long, value_parser = parse_size)]
     size: Option<u64>,
-    /// How often each client runs
-    #[arg(long, default_value_t = 7)]
-    rounds: u32,
+    /// How often each client runs, instead of 7 times (swarm: 3)
+    #[arg(long)]
+    rounds: Option<u32>,
     /// Only these, by their names in the tables
     #[arg(long, value_delimiter = ',')]
     clients: Vec<String>,
@@ -70,8 +71,10 @@ fn measure(args: &Args) -> Result<Measured> {
     let raw = workspace::target_dir().join("bench-peers-raw.json");
     let mut bench = Cmd::new(release_binary("bench"))
         .env("TMPDIR", args.dir.display().to_string())
-        .args(&["--out", &workspace::short(&raw)])
-        .args(&["--rounds", &args.rounds.to_string()]);
+        .args(&["--out", &workspace::short(&raw)]);
+    if let Some(rounds) = args.rounds {
+        bench = bench.args(&["--rounds", &rounds.to_string()]);
+    }
     if let Some(size) = args.size {
         bench = bench.args(&["--size", &size.to_string()]);
     }

@@ -36,6 +36,9 @@ pub(crate) struct Table {
     pub(crate) payload_bytes: u64,
     pub(crate) files: u64,
     pub(crate) piece_length: u64,
+    /// Of whom there are many at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) swarm: Option<Swarm>,
     pub(crate) rounds: u32,
     /// How busy the machine was.
     pub(crate) load_before: f64,
@@ -43,6 +46,16 @@ pub(crate) struct Table {
     pub(crate) clients: Vec<Client>,
     pub(crate) missing: Vec<Missing>,
     pub(crate) runs: Vec<Run>,
+}
+
+/// A seeder and leechers, each with a line of its own.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Swarm {
+    pub(crate) leechers: u32,
+    pub(crate) up_bits_per_sec: u64,
+    pub(crate) down_bits_per_sec: u64,
+    /// Before that nobody can have brought everything to all of them, however well they share.
+    pub(crate) bound_secs: f64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -89,13 +102,18 @@ pub(crate) enum Outcome {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Cost {
-    /// From its start until it says that it is done.
+    /// From its start until it says that it is done; of a swarm, until all leechers do.
     pub(crate) wall_secs: f64,
-    /// CPU time of the whole process, to its end.
+    /// Of a swarm, until the first does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) first_secs: Option<f64>,
+    /// CPU time of the whole process, to its end; of a swarm, of all processes, to the end of
+    /// `wall_secs`.
     pub(crate) user_secs: f64,
     pub(crate) system_secs: f64,
     /// The part of it that went into hashing, of who tells.
     pub(crate) hash_secs: Option<f64>,
+    /// Of a swarm, of whom that had most.
     pub(crate) peak_rss_bytes: u64,
     /// Without mapped files.
     pub(crate) peak_anon_bytes: u64,

@@ -4,8 +4,10 @@ use std::fmt::{self, Write as _};
 
 use super::results::{Cost, Outcome, Table};
 
+mod swarm;
+
 /// In this order.
-pub(crate) const NAMES: [&str; 4] = ["download", "files", "verify", "create"];
+pub(crate) const NAMES: [&str; 5] = ["download", "files", "verify", "create", "swarm"];
 
 /// What all runs of one client come to.
 struct Row<'a> {
@@ -18,6 +20,9 @@ struct Row<'a> {
 impl Table {
     /// What was done, where, and with which code.
     pub(crate) fn caption(&self) -> String {
+        if let Some(swarm) = &self.swarm {
+            return self.swarm_caption(swarm);
+        }
         let size = self.payload_bytes as f64 / GIB;
         let size = format!("{} GiB", (size * 100.0).round() / 100.0);
         let content = match self.files {
@@ -65,6 +70,9 @@ impl Table {
 
     /// As Markdown.
     pub(crate) fn to_markdown(&self) -> String {
+        if let Some(swarm) = &self.swarm {
+            return self.swarm_to_markdown(swarm);
+        }
         let has_seeder = self.is_transfer();
         let mut text = String::from(
             "| client | wall s: median (range) | MiB/s | CPU s/GiB: least (range) | of it hashing \
@@ -121,10 +129,16 @@ impl Table {
     pub(crate) fn verdicts(&self) -> Vec<Verdict> {
         let rows = self.rows();
         let (ours, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.client == "bt");
-        let others: Vec<_> = others.iter().filter(|row| !row.runs.is_empty()).collect();
+        let others: Vec<_> = others
+            .into_iter()
+            .filter(|row| !row.runs.is_empty())
+            .collect();
         let Some(ours) = ours.first().filter(|row| !row.runs.is_empty()) else {
             return Vec::new();
         };
+        if let Some(swarm) = &self.swarm {
+            return swarm::verdicts(swarm, ours, &others);
+        }
         if others.is_empty() {
             return Vec::new();
         }
@@ -136,26 +150,26 @@ impl Table {
         let is_download = self.name == "download";
         let mut verdicts = vec![
             Verdict {
-                what: "CPU of bt by the best other client's (least)",
+                what: "CPU of bt by the best other client's (least)".to_owned(),
                 value: cpu(ours) / best_cpu,
                 bound: is_download.then_some(1.5),
             },
             Verdict {
-                what: "wall of bt by the best other client's (medians)",
+                what: "wall of bt by the best other client's (medians)".to_owned(),
                 value: ours.median_wall() / best_wall,
                 bound: is_download.then_some(1.2),
             },
         ];
         if is_download {
             verdicts.push(Verdict {
-                what: "peak memory of bt, in MiB",
+                what: "peak memory of bt, in MiB".to_owned(),
                 value: ours.peak_rss() as f64 / MIB,
                 bound: Some(64.0),
             });
         }
         if self.name == "files" {
             verdicts.push(Verdict {
-                what: "wall of bt by the median of the other clients' (medians)",
+                what: "wall of bt by the median of the other clients' (medians)".to_owned(),
                 value: ours.median_wall() / Spread::of(walls).median,
                 bound: Some(1.0),
             });
@@ -216,7 +230,7 @@ impl Row<'_> {
 
 /// A ratio or a figure, and what it may be at most.
 pub(crate) struct Verdict {
-    what: &'static str,
+    what: String,
     value: f64,
     bound: Option<f64>,
 }
