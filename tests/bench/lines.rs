@@ -16,8 +16,8 @@ pub(crate) const DOWN_BITS_PER_SEC: u64 = 100_000_000;
 /// Our own address at the switch, which no slow line leads to.
 pub(crate) const SWITCH: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
 
-/// Some hosts and what joins them. All of it goes when it is dropped; and with this process, however
-/// that ends.
+/// Some hosts and what joins them, gone when it is dropped. If this process is killed instead, a host
+/// goes with the last client on it.
 #[derive(Debug)]
 pub(crate) struct Lines {
     hosts: Vec<Host>,

@@ -126,8 +126,9 @@ pub(crate) fn run(table: Table, arguments: &Arguments) -> Outcome<Value> {
         let mut order: Vec<_> = present.iter().map(|&(client, _)| client).collect();
         rng.shuffle(&mut order);
         for client in order {
-            ensure!(!interrupt::requested(), "interrupted");
             let outcome = stage.run(&bench, client, round);
+            // It has failed for that, which says nothing of the client.
+            ensure!(!interrupt::requested(), "interrupted");
             let said = match &outcome {
                 Ok((cost, _)) => cost.to_string(),
                 Err(reason) => format!("FAILED: {reason}"),
