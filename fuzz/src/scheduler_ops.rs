@@ -347,7 +347,9 @@ impl Machine {
                 unchoked_at: self.unchoked.get(&conn).copied(),
             })
             .collect();
-        let changes = self.choker.rechoke(self.now, u64::from(rates) * 1000, &candidates);
+        let changes = self
+            .choker
+            .rechoke(self.now, u64::from(rates) * 1000, &candidates);
         for conn in changes.choke {
             assert!(self.unchoked.remove(&conn).is_some());
         }
