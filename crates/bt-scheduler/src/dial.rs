@@ -13,6 +13,9 @@ pub struct DialCandidate {
     pub last_attempt: Option<Instant>,
     /// It has probably everything.
     pub is_seed_hint: bool,
+    /// The rank of the pair that it and we are ([`canonical_priority`](crate::canonical_priority));
+    /// the same for all if our own address is not known.
+    pub canonical_priority: u32,
 }
 
 /// Orders addresses to be dialled; the greatest first. See [`dial_priority`].
@@ -24,6 +27,7 @@ pub struct DialPriority {
     last_attempt: Reverse<Option<Instant>>,
     is_seed_hint: bool,
     source: Reverse<PeerSource>,
+    canonical_priority: u32,
 }
 
 /// How urgently `candidate` should be dialled: a greater result goes first, and equal ones are for
@@ -31,8 +35,9 @@ pub struct DialPriority {
 ///
 /// What the user named comes first; then who failed least often, then who was not tried for the
 /// longest time (libtorrent's order), so that a long list is gone through before anyone is tried
-/// again; then seeds, as they have whatever we lack; then the more trustworthy source. Who has
-/// everything itself should leave seeds out altogether.
+/// again; then seeds, as they have whatever we lack; then the more trustworthy source; then the
+/// pair that both ends would rather keep (BEP 40). Who has everything itself should leave seeds out
+/// altogether.
 #[must_use]
 pub fn dial_priority(candidate: &DialCandidate) -> DialPriority {
     DialPriority {
@@ -41,6 +46,7 @@ pub fn dial_priority(candidate: &DialCandidate) -> DialPriority {
         last_attempt: Reverse(candidate.last_attempt),
         is_seed_hint: candidate.is_seed_hint,
         source: Reverse(candidate.source),
+        canonical_priority: candidate.canonical_priority,
     }
 }
 
@@ -66,9 +72,14 @@ mod tests {
             failures,
             ..tracker
         };
+        let kept = DialCandidate {
+            canonical_priority: 1,
+            ..tracker
+        };
         let best_first = [
             candidate(PeerSource::User),
             seed,
+            kept,
             tracker,
             candidate(PeerSource::Dht),
             candidate(PeerSource::Pex),
@@ -86,6 +97,7 @@ mod tests {
             failures: 0,
             last_attempt: None,
             is_seed_hint: false,
+            canonical_priority: 0,
         }
     }
 

@@ -76,7 +76,8 @@
 //!
 //! # The rest
 //!
-//! [`Choker`] decides whom we unchoke, [`dial_priority`] whom to dial first, an [`Arbiter`]
+//! [`Choker`] decides whom we unchoke, [`dial_priority`] whom to dial first,
+//! [`canonical_priority`] which of two connections that are worth the same to keep, an [`Arbiter`]
 //! divides what torrents have in common and [grants](Grant) each what it may use, and a
 //! [`RateMeter`] measures.
 //!
@@ -89,11 +90,12 @@
 //! # BEPs
 //!
 //! 3 (choking, pipelining, rarest first, end-game), 6 (rejects; not yet suggested and allowed-fast
-//! pieces), 10 (`reqq`), 47 (padding is never requested), 54 (`lt_donthave`). Not covered: 16
-//! (super-seeding), 21 (partial seeds), 40 (canonical peer priority).
+//! pieces), 10 (`reqq`), 40 (canonical peer priority), 47 (padding is never requested), 54
+//! (`lt_donthave`). Not covered: 16 (super-seeding), 21 (partial seeds).
 
 mod arbiter;
 mod availability;
+mod canonical;
 mod choker;
 mod config;
 mod dial;
@@ -105,6 +107,7 @@ mod pipeline;
 mod rate;
 
 pub use arbiter::{Arbiter, Demand, Need};
+pub use canonical::canonical_priority;
 pub use choker::{ChokeCandidate, Choker, Rechoke};
 pub use config::PickerConfig;
 pub use dial::{DialCandidate, DialPriority, dial_priority};

@@ -169,6 +169,14 @@ impl Partials {
             .min()
     }
 
+    /// How many pieces are reserved for `conn`.
+    pub(crate) fn reserved_count(&self, conn: ConnId) -> usize {
+        let reserved = self.slab.iter();
+        reserved
+            .filter(|partial| partial.reserved_for == Some(conn))
+            .count()
+    }
+
     /// What was reserved for `conn` is for all again where `is_over`; returns whether anything was.
     pub(crate) fn unreserve(&mut self, conn: ConnId, is_over: impl Fn(PieceIndex) -> bool) -> bool {
         let mut any = false;

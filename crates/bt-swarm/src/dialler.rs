@@ -67,6 +67,7 @@ impl Dialler {
                     failures: peer.failures,
                     last_attempt: (peer.failures > 0).then_some(peer.next_dial),
                     is_seed_hint: peer.is_seed,
+                    canonical_priority: 0,
                 };
                 (bt_scheduler::dial_priority(&candidate), draw(), addr)
             })

@@ -275,6 +275,12 @@ impl Picker {
         true
     }
 
+    /// How many pieces are [reserved](Self::reserve) for `conn` and have not passed or failed yet.
+    #[must_use]
+    pub fn reserved_pieces(&self, conn: ConnId) -> usize {
+        self.partials.reserved_count(conn)
+    }
+
     /// What was reserved for the peer is for all again, where `is_over`.
     pub(super) fn unreserve(&mut self, at: usize, is_over: impl Fn(&Peer, PieceIndex) -> bool) {
         let peer = &self.peers[at];

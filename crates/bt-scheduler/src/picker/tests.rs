@@ -234,6 +234,10 @@ fn a_reserved_piece_has_one_source() {
     let piece = PieceIndex::new(0);
     assert!(picker.reserve(now, piece, first));
     assert!(!picker.reserve(now, piece, second), "it is begun");
+    assert_eq!(
+        [first, second].map(|conn| picker.reserved_pieces(conn)),
+        [1, 0]
+    );
     assert_eq!(pick(&mut picker, now, second), []);
     assert_eq!(pick(&mut picker, now, first).len(), 4);
     assert_eq!(
@@ -243,6 +247,7 @@ fn a_reserved_piece_has_one_source() {
     );
     picker.check_invariants();
     picker.choked(now, first, OnChoke::Dropped);
+    assert_eq!(picker.reserved_pieces(first), 0);
     assert_eq!(picker.poll_ready(), Some(second), "for all again");
     assert_eq!(pick(&mut picker, now, second).len(), 4);
     picker.check_invariants();
