@@ -50,7 +50,11 @@ impl Disk {
     pub(crate) fn submit(&self, storage: &Arc<Storage>, mailbox: &Mailbox, job: DiskJob<Buffer>) {
         let mut reader = None;
         let job = match job {
-            DiskJob::Verify { piece, blocks } => Job::Verify { piece, blocks },
+            DiskJob::Verify { piece, blocks } => Job::Verify {
+                piece,
+                blocks,
+                wants_digests: false,
+            },
             DiskJob::Spill { piece, blocks } => Job::Spill { piece, blocks },
             DiskJob::Read { conn, block } => {
                 reader = Some(conn);
@@ -86,7 +90,7 @@ impl Drop for Disk {
 fn translate(reader: Option<ConnId>, done: Done<Buffer>) -> Option<DiskReport> {
     let mut failure = None;
     let done = match done {
-        Done::Verified { piece } => DiskDone::Verified(piece),
+        Done::Verified { piece, .. } => DiskDone::Verified(piece),
         Done::Corrupt {
             piece,
             block_digests,

@@ -39,6 +39,7 @@ fn verify_and_write(c: &mut Criterion) {
             let pieces = pieces.map(|(bytes, piece)| Job::Verify {
                 piece,
                 blocks: blocks_of(bytes),
+                wants_digests: false,
             });
             pieces.collect()
         };

@@ -47,6 +47,9 @@ pub enum Job<B> {
         /// The blocks that are in memory, by where they begin. The rest of the piece was spilled,
         /// and is read back from disk.
         blocks: Vec<(u32, B)>,
+        /// Whether the digests of a right piece's blocks are wanted, too: for a piece that was
+        /// wrong before. They cost as much as the hash of the piece, and another pass.
+        wants_digests: bool,
     },
     /// Write blocks of an incomplete piece, unverified, to make room in memory.
     Spill {
@@ -72,6 +75,9 @@ pub enum Done<B> {
     Verified {
         /// Which one.
         piece: PieceIndex,
+        /// The SHA-1 of each block, by where it begins, of the very bytes that were verified.
+        /// Empty unless they were wanted.
+        block_digests: Vec<(u32, [u8; 20])>,
     },
     /// The piece is wrong. Its blocks are gone from memory; those that had been spilled are still
     /// on disk, where new ones will overwrite them.
@@ -161,9 +167,13 @@ where
     /// If the job breaks the rules of [`Job`].
     pub fn submit(&self, storage: Arc<Storage>, tag: T, job: Job<B>) {
         let (what, work) = match job {
-            Job::Verify { piece, blocks } => {
+            Job::Verify {
+                piece,
+                blocks,
+                wants_digests,
+            } => {
                 let blocks = in_order(&storage, piece, blocks);
-                let work = verify(&storage, piece, blocks);
+                let work = verify(&storage, piece, blocks, wants_digests);
                 (FailedJob::Verify { piece }, work)
             }
             Job::Spill { piece, blocks } => {
@@ -200,16 +210,24 @@ where
     }
 }
 
-fn verify<B: AsRef<[u8]>>(storage: &Storage, piece: PieceIndex, blocks: Vec<(u32, B)>) -> Work<B> {
+fn verify<B: AsRef<[u8]>>(
+    storage: &Storage,
+    piece: PieceIndex,
+    blocks: Vec<(u32, B)>,
+    wants_digests: bool,
+) -> Work<B> {
+    let is_in_memory = || parts::is_in_memory(storage, piece, &blocks);
     match storage.info().piece_hash(piece) {
-        Some(PieceHash::V1(hash)) if parts::is_in_memory(storage, piece, &blocks) => {
-            Work::VerifyTogether {
-                piece,
-                blocks,
-                expected: Digest::Sha1(hash),
-            }
-        }
-        _ => Work::VerifyInOrder { piece, blocks },
+        Some(PieceHash::V1(hash)) if !wants_digests && is_in_memory() => Work::VerifyTogether {
+            piece,
+            blocks,
+            expected: Digest::Sha1(hash),
+        },
+        _ => Work::VerifyInOrder {
+            piece,
+            blocks,
+            wants_digests,
+        },
     }
 }
 

@@ -10,7 +10,7 @@
 //! let pool = DiskPool::new(threads, |tag, done| tell the torrent's task);
 //! storage.prepare()?;
 //! loop {
-//!     a piece is complete   -> pool.submit(storage, tag, Job::Verify { piece, blocks })
+//!     a piece is complete   -> pool.submit(storage, tag, Job::Verify { piece, blocks, .. })
 //!     memory runs short     -> pool.submit(storage, tag, Job::Spill { piece, blocks })
 //!     a peer asks for bytes -> pool.submit(storage, tag, Job::Read { block, buffer })
 //! }
@@ -40,7 +40,8 @@
 //! let pool = DiskPool::new(2, move |tag, done| sender.send((tag, done)).expect("we listen"));
 //! let piece = PieceIndex::new(0);
 //! let blocks = vec![(0, b"sixteen bytes in".to_vec()), (16, b" two blocks".to_vec())];
-//! pool.submit(Arc::clone(&storage), "mine", Job::Verify { piece, blocks });
+//! let job = Job::Verify { piece, blocks, wants_digests: false };
+//! pool.submit(Arc::clone(&storage), "mine", job);
 //! assert!(matches!(answers.recv()?, ("mine", Done::Verified { .. })));
 //!
 //! let checked = check(&storage, 2, &|_| (), &AtomicBool::new(false))?;

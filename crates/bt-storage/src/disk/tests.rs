@@ -32,8 +32,15 @@ fn good_pieces_are_written() {
     let (world, disk) = world();
     for piece in world.storage.layout().pieces() {
         let blocks = world.blocks(piece, 16);
-        let done = disk.run(&world, Job::Verify { piece, blocks });
-        assert!(matches!(done, Done::Verified { piece: found } if found == piece));
+        let done = disk.run(
+            &world,
+            Job::Verify {
+                piece,
+                blocks,
+                wants_digests: false,
+            },
+        );
+        assert!(matches!(done, Done::Verified { piece: found, .. } if found == piece));
         assert_eq!(world.read(piece).unwrap(), world.pieces[piece.as_usize()]);
     }
 }
@@ -50,7 +57,11 @@ fn the_time_of_hashing_is_counted_wherever_it_is_done() {
         before = now;
     };
     let blocks = world.blocks(pieces[0], 16);
-    let verify = |piece, blocks| Job::Verify { piece, blocks };
+    let verify = |piece, blocks| Job::Verify {
+        piece,
+        blocks,
+        wants_digests: false,
+    };
     disk.run(&world, verify(pieces[0], blocks));
     grows("a piece in memory");
     let mut blocks = world.blocks(pieces[1], 16);
@@ -77,7 +88,14 @@ fn corrupt_pieces_are_not_written_and_their_blocks_are_told_apart() {
         .map(|(begin, block)| (*begin, sha1(block)))
         .collect();
     blocks.reverse();
-    match disk.run(&world, Job::Verify { piece, blocks }) {
+    match disk.run(
+        &world,
+        Job::Verify {
+            piece,
+            blocks,
+            wants_digests: false,
+        },
+    ) {
         Done::Corrupt {
             piece: found,
             block_digests,
@@ -95,7 +113,14 @@ fn zeros_in_the_place_of_padding_are_what_counts() {
     let mut block = world.pieces[1].clone();
     block[50] = 0xff;
     let blocks = vec![(0, block)];
-    let done = disk.run(&world, Job::Verify { piece, blocks });
+    let done = disk.run(
+        &world,
+        Job::Verify {
+            piece,
+            blocks,
+            wants_digests: false,
+        },
+    );
     assert!(matches!(done, Done::Verified { .. }), "{done:?}");
     assert_eq!(world.read(piece).unwrap(), world.pieces[1]);
 }
@@ -112,7 +137,14 @@ fn spilled_blocks_are_read_back() {
         let done = disk.run(&world, Job::Spill { piece, blocks });
         assert!(matches!(done, Done::Spilled { .. }), "{done:?}");
         let blocks = kept;
-        let done = disk.run(&world, Job::Verify { piece, blocks });
+        let done = disk.run(
+            &world,
+            Job::Verify {
+                piece,
+                blocks,
+                wants_digests: false,
+            },
+        );
         assert!(matches!(done, Done::Verified { .. }), "{done:?}");
         assert_eq!(world.read(piece).unwrap(), world.pieces[piece.as_usize()]);
     }
@@ -140,10 +172,51 @@ fn digests_of_spilled_blocks_are_told_too() {
         Job::Verify {
             piece,
             blocks: kept,
+            wants_digests: false,
         },
     ) {
         Done::Corrupt { block_digests, .. } => assert_eq!(block_digests, digests),
         done => panic!("{done:?}"),
+    }
+}
+
+/// In memory, spilled, or both, and with junk in the place of padding: what is told of the blocks
+/// of a right piece depends on nothing but what will be read.
+#[test]
+fn digests_of_right_blocks_are_told_if_wanted() {
+    let files = &[
+        ("a", 70_000, ""),
+        (".pad/2000", 2000, "p"),
+        ("b", 26_304, ""),
+    ];
+    let (world, disk) = (World::new(98_304, files), Disk::new(1));
+    let piece = PieceIndex::new(0);
+    let mut blocks = world.blocks(piece, 16_384);
+    let digest = |(begin, block): &(u32, Vec<u8>)| (*begin, sha1(block));
+    let digests: Vec<_> = blocks.iter().map(digest).collect();
+    blocks[4].1[70_000 - 65_536] = 0xee;
+    world.storage.prepare().unwrap();
+    for spilled in [&[][..], &[1], &[0, 4], &[0, 1, 2, 3, 4, 5]] {
+        let (spilled, kept): (Vec<_>, Vec<_>) = blocks
+            .clone()
+            .into_iter()
+            .partition(|(begin, _)| spilled.contains(&(begin / 16_384)));
+        disk.run(
+            &world,
+            Job::Spill {
+                piece,
+                blocks: spilled,
+            },
+        );
+        let job = Job::Verify {
+            piece,
+            blocks: kept,
+            wants_digests: true,
+        };
+        match disk.run(&world, job) {
+            Done::Verified { block_digests, .. } => assert_eq!(block_digests, digests),
+            done => panic!("{done:?}"),
+        }
     }
 }
 
@@ -159,6 +232,7 @@ fn pieces_of_v2_torrents_are_verified_block_by_block() {
             Job::Verify {
                 piece,
                 blocks: wrong,
+                wants_digests: false,
             },
         );
         assert!(matches!(done, Done::Corrupt { .. }), "{done:?}");
@@ -173,7 +247,14 @@ fn pieces_of_v2_torrents_are_verified_block_by_block() {
                 blocks: spilled,
             },
         );
-        let done = disk.run(&world, Job::Verify { piece, blocks });
+        let done = disk.run(
+            &world,
+            Job::Verify {
+                piece,
+                blocks,
+                wants_digests: false,
+            },
+        );
         assert!(matches!(done, Done::Verified { .. }), "{done:?}");
         assert_eq!(world.read(piece).unwrap(), world.pieces[piece.as_usize()]);
     }
@@ -202,6 +283,7 @@ fn huge_pieces_are_read_back_in_parts() {
         Job::Verify {
             piece,
             blocks: kept,
+            wants_digests: false,
         },
     );
     assert!(matches!(done, Done::Verified { .. }), "{done:?}");
@@ -226,6 +308,7 @@ fn jobs_about_one_piece_keep_their_order() {
                 Job::Verify {
                     piece,
                     blocks: kept,
+                    wants_digests: false,
                 },
             );
             waiting.extend([2 * piece.get(), 2 * piece.get() + 1]);
@@ -287,7 +370,11 @@ fn queued_jobs_are_finished_when_the_pool_goes() {
             disk.submit(
                 &world,
                 round * 10 + piece.get(),
-                Job::Verify { piece, blocks },
+                Job::Verify {
+                    piece,
+                    blocks,
+                    wants_digests: false,
+                },
             );
         }
     }
@@ -331,7 +418,11 @@ fn buffers_are_free_when_the_answer_comes() {
         pool.submit(
             Arc::clone(&world.storage),
             (),
-            Job::Verify { piece, blocks },
+            Job::Verify {
+                piece,
+                blocks,
+                wants_digests: false,
+            },
         );
         assert_eq!(answers.recv_timeout(Duration::from_secs(60)), Ok(0));
     }
@@ -352,7 +443,11 @@ fn a_panic_in_the_callback_stops_nothing() {
         pool.submit(
             Arc::clone(&world.storage),
             tag,
-            Job::Verify { piece, blocks },
+            Job::Verify {
+                piece,
+                blocks,
+                wants_digests: false,
+            },
         );
     }
     drop(pool);
@@ -469,7 +564,7 @@ proptest! {
                     let wrong = flipped.is_some() && cleared.iter().any(|(begin, block)| {
                         world.pieces[piece][*begin as usize..][..block.len()] != **block
                     });
-                    match disk.run(&world, Job::Verify { piece: index, blocks }) {
+                    match disk.run(&world, Job::Verify { piece: index, blocks, wants_digests: false }) {
                         Done::Verified { .. } => {
                             prop_assert!(!wrong);
                             *calm.lock().unwrap() = true;

@@ -28,10 +28,12 @@ pub(super) enum Work<B> {
         blocks: Vec<(u32, B)>,
         expected: Digest,
     },
-    /// Some of it must be read back first, or blocks are hashed one by one (BEP 52).
+    /// Some of it must be read back first, or blocks are hashed one by one (BEP 52, and where
+    /// their digests are wanted).
     VerifyInOrder {
         piece: PieceIndex,
         blocks: Vec<(u32, B)>,
+        wants_digests: bool,
     },
     Spill {
         piece: PieceIndex,
@@ -87,7 +89,11 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
                     hasher.submit(id, expected.algorithm(), parts);
                     continue;
                 }
-                Work::VerifyInOrder { piece, blocks } => verify_in_order(&storage, piece, blocks),
+                Work::VerifyInOrder {
+                    piece,
+                    blocks,
+                    wants_digests,
+                } => verify_in_order(&storage, piece, blocks, wants_digests),
                 Work::Spill { piece, blocks } => {
                     write(&storage, piece, &blocks).map(|()| Done::Spilled { piece })
                 }
@@ -107,7 +113,7 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
                 Part::Zeros(_) => None,
             });
             let is_good = hashed.digest == expected;
-            let done = conclude(&storage, piece, blocks.collect(), is_good);
+            let done = conclude(&storage, piece, blocks.collect(), is_good, Vec::new());
             self.answer(number, done);
         }
     }
@@ -137,11 +143,13 @@ fn verify_in_order<B: AsRef<[u8]>>(
     storage: &Storage,
     piece: PieceIndex,
     blocks: Vec<(u32, B)>,
+    wants_digests: bool,
 ) -> Result<Done<B>, StorageError> {
     let Some(mut hasher) = PieceHasher::new(storage.info(), piece) else {
         let unknown = io::Error::other(format!("the hash of piece {piece} is not known"));
         return Err(StorageError::new(Operation::Read, storage.root(), unknown));
     };
+    let mut digests = Vec::new();
     let mut scratch = Vec::new();
     let mut present = blocks.iter().peekable();
     let mut missing = gaps(storage, piece, &blocks).peekable();
@@ -151,13 +159,23 @@ fn verify_in_order<B: AsRef<[u8]>>(
             for part in steps(piece, begin, length) {
                 scratch.resize(part.length as usize, 0);
                 storage.read(part, &mut scratch)?;
-                storage.hash_time().measure(|| hasher.update(&scratch));
+                storage.hash_time().measure(|| {
+                    hasher.update(&scratch);
+                    if wants_digests {
+                        let end = part.begin + part.length;
+                        let blocks = blocks_within(storage, piece, part.begin, end);
+                        digests.extend(blocks.map(|block| digest_in(&scratch, part.begin, block)));
+                    }
+                });
             }
         } else if present.peek().is_some() {
             let end = missing.peek().map_or(u32::MAX, |gap| gap.0);
             storage.hash_time().measure(|| {
-                while let Some((_, bytes)) = present.next_if(|block| block.0 < end) {
+                while let Some((begin, bytes)) = present.next_if(|block| block.0 < end) {
                     hasher.update(bytes.as_ref());
+                    if wants_digests {
+                        digests.push((*begin, sha1(bytes.as_ref())));
+                    }
                 }
             });
         } else {
@@ -166,7 +184,7 @@ fn verify_in_order<B: AsRef<[u8]>>(
     }
     drop(missing);
     let is_good = storage.hash_time().measure(|| hasher.finish());
-    conclude(storage, piece, blocks, is_good)
+    conclude(storage, piece, blocks, is_good, digests)
 }
 
 /// Writes a piece that is right, or tells what is in one that is wrong.
@@ -175,10 +193,14 @@ fn conclude<B: AsRef<[u8]>>(
     piece: PieceIndex,
     blocks: Vec<(u32, B)>,
     is_good: bool,
+    good_digests: Vec<(u32, [u8; 20])>,
 ) -> Result<Done<B>, StorageError> {
     if is_good {
         write(storage, piece, &blocks)?;
-        return Ok(Done::Verified { piece });
+        return Ok(Done::Verified {
+            piece,
+            block_digests: good_digests,
+        });
     }
     let digest = |(begin, bytes): &(u32, B)| (*begin, sha1(bytes.as_ref()));
     let mut block_digests: Vec<_> = blocks.iter().map(digest).collect();
@@ -196,6 +218,13 @@ fn conclude<B: AsRef<[u8]>>(
         piece,
         block_digests,
     })
+}
+
+/// Where `block` begins, and the SHA-1 of it within `bytes`, which begin at `start`.
+fn digest_in(bytes: &[u8], start: u32, block: Block) -> (u32, [u8; 20]) {
+    let first = (block.begin - start) as usize;
+    let block_bytes = &bytes[first..first + block.length as usize];
+    (block.begin, sha1(block_bytes))
 }
 
 fn write<B: AsRef<[u8]>>(
