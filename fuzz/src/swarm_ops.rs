@@ -147,7 +147,8 @@ impl Payload for Length {
 }
 
 enum Job {
-    Verify(PieceIndex),
+    /// A piece, its blocks, and whether their digests are wanted.
+    Verify(PieceIndex, bool),
     Spill(PieceIndex),
     Read(ConnId, Block),
 }
@@ -238,12 +239,13 @@ impl World {
                 }
             }
             Op::Disk {
-                job,
+                job: index,
                 is_good,
                 fails,
             } => {
-                if let Some(job) = take(&mut self.jobs, *job) {
-                    self.swarm.handle_disk(now, answer(&job, *is_good, *fails));
+                if let Some(job) = take(&mut self.jobs, *index) {
+                    let done = answer(&job, *index, *is_good, *fails);
+                    self.swarm.handle_disk(now, done);
                 }
             }
             Op::DiskRecovered => self.swarm.handle_disk_recovered(now),
@@ -283,7 +285,11 @@ impl World {
                 Action::Send(conn, Outgoing::Block(block, _)) => {
                     self.swarm.handle_block_sent(self.now, conn, block);
                 }
-                Action::Disk(DiskJob::Verify { piece, .. }) => self.jobs.push(Job::Verify(piece)),
+                Action::Disk(DiskJob::Verify {
+                    piece,
+                    wants_digests,
+                    ..
+                }) => self.jobs.push(Job::Verify(piece, wants_digests)),
                 Action::Disk(DiskJob::Spill { piece, .. }) => self.jobs.push(Job::Spill(piece)),
                 Action::Disk(DiskJob::Read { conn, block }) => {
                     self.jobs.push(Job::Read(conn, block));
@@ -300,13 +306,26 @@ impl World {
     }
 }
 
-fn answer(job: &Job, is_good: bool, fails: bool) -> DiskDone<Length> {
+/// `index` also decides which blocks of a wrong piece differ from those of the right one.
+fn answer(job: &Job, index: u8, is_good: bool, fails: bool) -> DiskDone<Length> {
+    let digests = |wrong: u8| -> Vec<_> {
+        let slots = (0..8).filter(|slot| index >> 4 == 0 || index >> slot & 1 == 1);
+        let begins = slots.map(|slot| slot * 16_384);
+        begins.map(|begin| (begin, [wrong; 20])).collect()
+    };
     match *job {
-        Job::Verify(piece) if fails => DiskDone::Failed(FailedJob::Verify(piece)),
-        Job::Verify(piece) if is_good => DiskDone::Verified(piece),
-        Job::Verify(piece) => DiskDone::Corrupt {
+        Job::Verify(piece, _) if fails => DiskDone::Failed(FailedJob::Verify(piece)),
+        Job::Verify(piece, wants_digests) if is_good => DiskDone::Verified {
             piece,
-            block_digests: Vec::new(),
+            block_digests: if wants_digests {
+                digests(0)
+            } else {
+                Vec::new()
+            },
+        },
+        Job::Verify(piece, _) => DiskDone::Corrupt {
+            piece,
+            block_digests: digests(index),
         },
         Job::Spill(piece) if fails => DiskDone::Failed(FailedJob::Spill(piece)),
         Job::Spill(piece) => DiskDone::Spilled(piece),

@@ -1,6 +1,7 @@
 //! Scenarios on virtual time: no socket, no file, no sleep.
 
 mod corpus;
+mod liars;
 mod scenarios;
 mod sessions;
 mod swarms;

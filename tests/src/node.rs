@@ -140,16 +140,15 @@ pub(crate) struct Node {
     pub(crate) held_at_end_of_contributors: Option<u32>,
     pub(crate) peak_memory_bytes: usize,
     pub(crate) events: Vec<(Duration, Event)>,
-    /// Who sent a corrupt block of which piece.
-    pub(crate) lies: BTreeSet<(usize, u32)>,
     /// Liars of whom it took part of a piece that failed.
     pub(crate) suspected: BTreeSet<usize>,
     /// Those of them whose part it was that failed.
     pub(crate) lied_to_by: BTreeSet<usize>,
     pub(crate) banned: BTreeSet<usize>,
+    lies_told: u32,
     disk: Disk,
-    /// Blocks written unverified that would fail the hash, by piece.
-    spilled_corrupt: BTreeMap<PieceIndex, bool>,
+    /// Blocks written unverified, by piece.
+    spilled: BTreeMap<PieceIndex, BTreeMap<u32, Tag>>,
     rng: SimRng,
 }
 
@@ -182,11 +181,11 @@ impl Node {
             held_at_end_of_contributors: None,
             peak_memory_bytes: 0,
             events: Vec::new(),
-            lies: BTreeSet::new(),
             suspected: BTreeSet::new(),
             lied_to_by: BTreeSet::new(),
             banned: BTreeSet::new(),
-            spilled_corrupt: BTreeMap::new(),
+            lies_told: 0,
+            spilled: BTreeMap::new(),
             rng,
         }
     }
@@ -202,8 +201,7 @@ impl Node {
         self.armed = None;
         self.wires.clear();
         self.dials.clear();
-        self.lies.clear();
-        self.spilled_corrupt.clear();
+        self.spilled.clear();
     }
 
     /// Does a job; returns when it will be done, and how.
@@ -216,23 +214,23 @@ impl Node {
         job: DiskJob<Tag>,
     ) -> (Duration, DiskDone<Tag>) {
         match job {
-            DiskJob::Verify { piece, blocks } => {
+            DiskJob::Verify {
+                piece,
+                blocks,
+                wants_digests,
+            } => {
                 let done = self.disk.write(now, position, bytes_of(&blocks));
-                let is_corrupt =
-                    self.spilled_corrupt.remove(&piece).unwrap_or(false) || any_corrupt(&blocks);
+                let mut all = self.spilled.remove(&piece).unwrap_or_default();
+                all.extend(blocks);
                 let verdict = match done.result {
                     Err(_) => DiskDone::Failed(FailedJob::Verify(piece)),
-                    Ok(()) if is_corrupt => DiskDone::Corrupt {
-                        piece,
-                        block_digests: Vec::new(),
-                    },
-                    Ok(()) => DiskDone::Verified(piece),
+                    Ok(()) => self.judge(piece, &all, wants_digests),
                 };
                 (done.at, verdict)
             }
             DiskJob::Spill { piece, blocks } => {
                 let done = self.disk.write(now, position, bytes_of(&blocks));
-                *self.spilled_corrupt.entry(piece).or_default() |= any_corrupt(&blocks);
+                self.spilled.entry(piece).or_default().extend(blocks);
                 let verdict = match done.result {
                     Err(_) => DiskDone::Failed(FailedJob::Spill(piece)),
                     Ok(()) => DiskDone::Spilled(piece),
@@ -244,7 +242,8 @@ impl Node {
                 let done = self.disk.read(now, position, u64::from(block.length));
                 let payload = match self.spec.behaviour {
                     Behaviour::Liar(probability) if self.rng.chance(probability) => {
-                        Tag::corrupt(block)
+                        self.lies_told += 1;
+                        Tag::corrupt(block, self.life.node, self.lies_told)
                     }
                     _ => Tag::good(block),
                 };
@@ -260,6 +259,28 @@ impl Node {
             }
         }
     }
+
+    fn judge(
+        &mut self,
+        piece: PieceIndex,
+        blocks: &BTreeMap<u32, Tag>,
+        wants_digests: bool,
+    ) -> DiskDone<Tag> {
+        let liars = blocks.values().filter_map(|tag| tag.liar());
+        self.lied_to_by.extend(liars);
+        let digests = blocks.iter().map(|(&begin, tag)| (begin, tag.digest()));
+        if blocks.values().all(|tag| tag.is_good()) {
+            DiskDone::Verified {
+                piece,
+                block_digests: digests.filter(|_| wants_digests).collect(),
+            }
+        } else {
+            DiskDone::Corrupt {
+                piece,
+                block_digests: digests.collect(),
+            }
+        }
+    }
 }
 
 fn bytes_of(blocks: &[(u32, Tag)]) -> u64 {
@@ -267,8 +288,4 @@ fn bytes_of(blocks: &[(u32, Tag)]) -> u64 {
         .iter()
         .map(|(_, tag)| bt_types::Payload::len(tag) as u64)
         .sum()
-}
-
-fn any_corrupt(blocks: &[(u32, Tag)]) -> bool {
-    blocks.iter().any(|(_, tag)| !tag.is_good())
 }

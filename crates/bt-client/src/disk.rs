@@ -50,10 +50,14 @@ impl Disk {
     pub(crate) fn submit(&self, storage: &Arc<Storage>, mailbox: &Mailbox, job: DiskJob<Buffer>) {
         let mut reader = None;
         let job = match job {
-            DiskJob::Verify { piece, blocks } => Job::Verify {
+            DiskJob::Verify {
                 piece,
                 blocks,
-                wants_digests: false,
+                wants_digests,
+            } => Job::Verify {
+                piece,
+                blocks,
+                wants_digests,
             },
             DiskJob::Spill { piece, blocks } => Job::Spill { piece, blocks },
             DiskJob::Read { conn, block } => {
@@ -90,7 +94,13 @@ impl Drop for Disk {
 fn translate(reader: Option<ConnId>, done: Done<Buffer>) -> Option<DiskReport> {
     let mut failure = None;
     let done = match done {
-        Done::Verified { piece, .. } => DiskDone::Verified(piece),
+        Done::Verified {
+            piece,
+            block_digests,
+        } => DiskDone::Verified {
+            piece,
+            block_digests,
+        },
         Done::Corrupt {
             piece,
             block_digests,

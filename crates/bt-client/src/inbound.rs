@@ -18,6 +18,8 @@ use crate::{
 pub(crate) async fn accept(listener: Listener, shared: Arc<Shared>, half_open: HalfOpen) {
     loop {
         match listener.accept().await {
+            // A liar gets nothing, not even a handshake.
+            Ok((_, peer)) if shared.is_banned(peer) => debug!(%peer, "banned peer refused"),
             Ok((stream, peer)) => {
                 let handshake = shake_hands(stream, peer, Arc::clone(&shared), half_open.clone());
                 half_open.spawn(peer.ip(), handshake);
@@ -136,6 +138,29 @@ mod tests {
             net::write_all(peer, &handshake).await.unwrap();
         };
         assert_eq!(heard(speaks).await, (Duration::ZERO, true));
+    }
+
+    #[tokio::test]
+    async fn who_lies_to_one_torrent_is_banned_by_all() {
+        let (shared, _place, _, mut mail) = session();
+        let liar = ([192, 0, 2, 1], 6881).into();
+        assert!(!shared.is_banned(liar));
+        shared.ban(liar);
+        shared.ban(liar);
+        assert!(shared.is_banned(([192, 0, 2, 1], 50_000).into()), "a host");
+        let told = std::iter::from_fn(|| mail.try_recv().ok());
+        let bans: Vec<_> = told
+            .filter_map(|mail| match mail {
+                Mail::Bans(bans) => Some(bans),
+                _ => None,
+            })
+            .collect();
+        assert!(bans.len() == 1 && bans[0].contains(liar));
+
+        let (mailbox, _mail) = mpsc::unbounded_channel();
+        let ids = TorrentIds::v1_only(InfoHash([2; 20]));
+        let later = shared.reserve(ids, PathBuf::from("other"), &mailbox);
+        assert!(later.unwrap().first_bans.contains(liar));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,8 +1,10 @@
 //! What others tell a torrent's task.
 
+use std::sync::Arc;
+
 use bt_scheduler::Grant;
 use bt_storage::StorageError;
-use bt_swarm::{DialId, DiskDone};
+use bt_swarm::{BanList, DialId, DiskDone};
 use bt_tracker::{AnnounceFailure, AnnounceId};
 use bt_types::AnnounceResponse;
 use tokio::sync::mpsc;
@@ -14,7 +16,7 @@ use crate::{
 
 /// What others send to a torrent's task. Unbounded, since each sender but one waits for an answer
 /// before it sends again: what is under way is bounded by whoever started it. Grants come a few
-/// times a second, and when torrents come and go.
+/// times a second, and when torrents come and go; bans are rare.
 pub(crate) type Mailbox = mpsc::UnboundedSender<Mail>;
 
 pub(crate) enum Mail {
@@ -26,6 +28,8 @@ pub(crate) enum Mail {
     Announced(AnnounceId, Outcome),
     /// What the torrent may use has changed.
     Grant(Grant),
+    /// A peer has lied to some torrent of the session.
+    Bans(Arc<BanList>),
     /// The owner wishes the torrent to end.
     Stop,
 }

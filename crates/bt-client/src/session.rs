@@ -3,7 +3,7 @@ use std::{
     num::NonZero,
     sync::{Arc, Mutex},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bt_scheduler::Grant;
@@ -23,7 +23,7 @@ use crate::{
     mail::Mailbox,
     net::{self, Sockets},
     random::Seeds,
-    shared::{Shared, keep_dividing, lock},
+    shared::{Place, Shared, keep_dividing, lock},
     tasks::AbortOnDrop,
     torrent::{self, AddTorrent, Parts, TorrentHandle, publisher},
     trackers::{Trackers, UdpTrackers, announce_timeout},
@@ -155,7 +155,7 @@ impl Session {
         let parts = Parts {
             shared: Arc::clone(&self.shared),
             storage: Arc::new(storage),
-            swarm: self.new_swarm(ids, place.first_grant),
+            swarm: self.new_swarm(ids, &place),
             place,
             trackers: self.new_trackers(&torrent, mailbox.clone()),
             torrent,
@@ -172,10 +172,12 @@ impl Session {
         Ok(handle)
     }
 
-    fn new_swarm(&self, ids: TorrentIds, grant: Grant) -> Swarm<Buffer> {
+    fn new_swarm(&self, ids: TorrentIds, place: &Place) -> Swarm<Buffer> {
         let mut config = bt_swarm::Config::new(self.peer_id, self.port);
-        config.grant = grant;
-        Swarm::new(ids, config, lock(&self.seeds).draw())
+        config.grant = place.first_grant;
+        let mut swarm = Swarm::new(ids, config, lock(&self.seeds).draw());
+        swarm.set_bans(Instant::now(), Arc::clone(&place.first_bans));
+        swarm
     }
 
     fn new_trackers(&self, torrent: &AddTorrent, mailbox: Mailbox) -> Trackers {

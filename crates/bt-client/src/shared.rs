@@ -9,6 +9,7 @@ use std::{
 };
 
 use bt_scheduler::{Arbiter, Demand, Grant};
+use bt_swarm::BanList;
 use bt_types::{SwarmId, TorrentIds};
 use bt_wire::Handshake;
 use tokio::{
@@ -41,6 +42,9 @@ struct Torrents {
     /// do not speak v2 yet.
     routes: HashMap<SwarmId, Route>,
     arbiter: Arbiter<SwarmId>,
+    /// Whoever has lied to one of them is banned by all. Replaced, never changed, so that all can
+    /// look at the same.
+    bans: Arc<BanList>,
 }
 
 /// The way to one torrent. Reserved when it is added.
@@ -71,6 +75,7 @@ impl Shared {
             torrents: Mutex::new(Torrents {
                 routes: HashMap::new(),
                 arbiter: Arbiter::new(capacity),
+                bans: Arc::default(),
             }),
             demand_changed: Notify::new(),
             checks: Semaphore::new(1),
@@ -126,11 +131,13 @@ impl Shared {
         torrents.arbiter.add(id);
         torrents.divide();
         let first_grant = torrents.arbiter.granted(&id).unwrap_or_default();
+        let first_bans = Arc::clone(&torrents.bans);
         let shared = Arc::clone(self);
         Ok(Place {
             shared,
             id,
             first_grant,
+            first_bans,
         })
     }
 
@@ -140,6 +147,22 @@ impl Shared {
         if torrents.arbiter.set_demand(&ids.primary_swarm_id(), demand) {
             self.demand_changed.notify_one();
         }
+    }
+
+    /// A torrent has found out that a peer lies: all of them are told.
+    pub(crate) fn ban(&self, peer: SocketAddr) {
+        let torrents = &mut *lock(&self.torrents);
+        if Arc::make_mut(&mut torrents.bans).ban(peer) {
+            for route in torrents.routes.values() {
+                // One that is just ending talks to nobody.
+                let _ = route.mailbox.send(Mail::Bans(Arc::clone(&torrents.bans)));
+            }
+        }
+    }
+
+    /// Whether a peer has lied to any torrent.
+    pub(crate) fn is_banned(&self, peer: SocketAddr) -> bool {
+        lock(&self.torrents).bans.contains(peer)
     }
 
     /// Waits until no other torrent's data is being checked.
@@ -156,6 +179,8 @@ pub(crate) struct Place {
     id: SwarmId,
     /// What it may use until it is told otherwise.
     pub(crate) first_grant: Grant,
+    /// Whom it is not to talk to, until it is told of more.
+    pub(crate) first_bans: Arc<BanList>,
 }
 
 impl Drop for Place {

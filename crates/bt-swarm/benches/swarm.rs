@@ -95,7 +95,14 @@ fn act(pair: &mut Pair, from: usize, action: Action<Length>) {
             other.0.handle_block(now, other.1, block.into(), payload);
         }
         Action::Disk(DiskJob::Verify { piece, .. }) => {
-            own.0.handle_disk(now, DiskDone::Verified(piece));
+            let block_digests = Vec::new();
+            own.0.handle_disk(
+                now,
+                DiskDone::Verified {
+                    piece,
+                    block_digests,
+                },
+            );
         }
         Action::Disk(DiskJob::Spill { piece, .. }) => {
             own.0.handle_disk(now, DiskDone::Spilled(piece));

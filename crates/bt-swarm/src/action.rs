@@ -3,6 +3,8 @@ use std::net::SocketAddr;
 use bt_types::{Block, ConnId, Encryption, PieceIndex, Transport};
 use bt_wire::Message;
 
+use crate::BanReason;
+
 /// What the driver must do for a [`Swarm`](crate::Swarm). In order: actions about one connection
 /// must keep it.
 #[derive(Debug)]
@@ -60,6 +62,9 @@ pub enum DiskJob<P> {
         /// Where each block that is in memory begins, ascending, and its bytes. What is missing
         /// has been spilled before and must be read back.
         blocks: Vec<(u32, P)>,
+        /// Whether to tell the digests of the blocks if the piece is good: it was not before, and
+        /// they tell who had lied. Rare, so that who is honest pays nothing for it.
+        wants_digests: bool,
     },
     /// Write blocks of an incomplete piece to their place, unverified, because memory is short.
     Spill {
@@ -81,12 +86,19 @@ pub enum DiskJob<P> {
 #[derive(Debug)]
 pub enum DiskDone<P> {
     /// The piece is good, and written.
-    Verified(PieceIndex),
+    Verified {
+        /// The piece.
+        piece: PieceIndex,
+        /// Where each block begins, and its SHA-1: of those that were spilled, too. Empty unless
+        /// the job wanted them.
+        block_digests: Vec<(u32, [u8; 20])>,
+    },
     /// The piece is not what the torrent says; nothing was written.
     Corrupt {
         /// The piece.
         piece: PieceIndex,
-        /// Where each block begins that was in memory, and its SHA-1: tells later who lied.
+        /// Where each block begins, and its SHA-1: tells later who lied. Spilled blocks that
+        /// cannot be read back may be left out.
         block_digests: Vec<(u32, [u8; 20])>,
     },
     /// The blocks are on disk and their memory is free.
@@ -125,9 +137,12 @@ pub enum DisconnectReason {
     /// The peer has sent nothing for longer than a keep-alive interval.
     #[error("silent for too long")]
     Silent,
-    /// The peer alone sent a piece that failed its hash.
-    #[error("sent piece {0}, which failed its hash")]
-    BadPiece(PieceIndex),
+    /// The peer has sent bad data.
+    #[error(transparent)]
+    BadData(BanReason),
+    /// The peer has sent bad data before: in another torrent, or from another port.
+    #[error("banned for bad data")]
+    Banned,
     /// Both of us have everything.
     #[error("both sides have everything")]
     BothComplete,

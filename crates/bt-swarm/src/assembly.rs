@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use bt_types::{BLOCK_LENGTH, Block, ConnId, PieceIndex};
+use bt_types::{BLOCK_LENGTH, Block, PieceIndex};
 
 use crate::DiskJob;
 
@@ -16,21 +16,22 @@ pub(crate) struct Assembly<P> {
     disk_bytes: usize,
 }
 
-/// Who sent a block.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Contributor {
-    pub(crate) conn: ConnId,
-    pub(crate) addr: SocketAddr,
+/// Who sent which block of a piece: of each block the one whose bytes are kept. What others send
+/// of it later is thrown away, and theirs is no part of the verdict.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Senders {
+    /// Each once.
+    peers: Vec<SocketAddr>,
+    /// Where each block begins, and whose of `peers` it is; in order of arrival, those that were
+    /// written early included.
+    blocks: Vec<(u32, u32)>,
 }
 
 #[derive(Debug)]
 struct Gathered<P> {
     /// In memory, in order of arrival.
     blocks: Vec<(u32, P)>,
-    /// Blocks received in all, those written early included.
-    received: u32,
-    /// Everyone who sent one of them, once.
-    contributors: Vec<Contributor>,
+    senders: Senders,
     stage: Stage,
 }
 
@@ -61,11 +62,10 @@ impl<P> Assembly<P> {
         self.held_bytes + self.disk_bytes
     }
 
-    pub(crate) fn insert(&mut self, block: Block, payload: P, from: Contributor) {
+    pub(crate) fn insert(&mut self, block: Block, payload: P, from: SocketAddr) {
         let piece = self.pieces.entry(block.piece).or_insert_with(|| Gathered {
             blocks: Vec::new(),
-            received: 0,
-            contributors: Vec::new(),
+            senders: Senders::default(),
             stage: Stage::Gathering,
         });
         debug_assert!(
@@ -74,18 +74,20 @@ impl<P> Assembly<P> {
         );
         self.held_bytes += FOOTPRINT;
         piece.blocks.push((block.begin, payload));
-        piece.received += 1;
-        if !piece.contributors.contains(&from) {
-            piece.contributors.push(from);
-        }
+        piece.senders.add(block.begin, from);
     }
 
     /// The last block of `piece` is there. Returns the job that gives the verdict, unless blocks
     /// of the piece are just being written: then [`spilled`](Self::spilled) returns it.
-    pub(crate) fn complete(&mut self, piece: PieceIndex) -> Option<DiskJob<P>> {
+    /// `wants_digests`: see [`DiskJob::Verify`].
+    pub(crate) fn complete(
+        &mut self,
+        piece: PieceIndex,
+        wants_digests: bool,
+    ) -> Option<DiskJob<P>> {
         let gathered = self.pieces.get_mut(&piece)?;
         match &mut gathered.stage {
-            Stage::Gathering => Some(self.verify(piece)),
+            Stage::Gathering => Some(self.verify(piece, wants_digests)),
             Stage::Spilling { complete, .. } => {
                 *complete = true;
                 None
@@ -104,7 +106,7 @@ impl<P> Assembly<P> {
             .pieces
             .iter_mut()
             .filter(|(_, piece)| piece.stage == Stage::Gathering && !piece.blocks.is_empty());
-        let (&piece, gathered) = gathering.min_by_key(|(_, piece)| piece.received)?;
+        let (&piece, gathered) = gathering.min_by_key(|(_, piece)| piece.senders.blocks.len())?;
         let blocks = take_sorted(&mut gathered.blocks);
         let disk_bytes = memory_of(&blocks);
         gathered.stage = Stage::Spilling {
@@ -118,7 +120,7 @@ impl<P> Assembly<P> {
 
     /// Blocks of `piece` have been written early. Returns the job that gives the verdict if the
     /// piece became complete meanwhile.
-    pub(crate) fn spilled(&mut self, piece: PieceIndex) -> Option<DiskJob<P>> {
+    pub(crate) fn spilled(&mut self, piece: PieceIndex, wants_digests: bool) -> Option<DiskJob<P>> {
         let gathered = self.pieces.get_mut(&piece)?;
         let Stage::Spilling {
             disk_bytes,
@@ -129,24 +131,24 @@ impl<P> Assembly<P> {
         };
         self.disk_bytes -= disk_bytes;
         gathered.stage = Stage::Gathering;
-        complete.then(|| self.verify(piece))
+        complete.then(|| self.verify(piece, wants_digests))
     }
 
     /// The verdict on `piece` is there, or the disk failed: forgets it, and tells who sent it.
-    pub(crate) fn remove(&mut self, piece: PieceIndex) -> Vec<Contributor> {
+    pub(crate) fn remove(&mut self, piece: PieceIndex) -> Senders {
         let Some(gathered) = self.pieces.remove(&piece) else {
-            return Vec::new();
+            return Senders::default();
         };
         self.held_bytes -= memory_of(&gathered.blocks);
         self.disk_bytes -= match gathered.stage {
             Stage::Gathering => 0,
             Stage::Spilling { disk_bytes, .. } | Stage::Verifying { disk_bytes } => disk_bytes,
         };
-        gathered.contributors
+        gathered.senders
     }
 
     /// Hands everything of `piece` that is in memory to the disk.
-    fn verify(&mut self, piece: PieceIndex) -> DiskJob<P> {
+    fn verify(&mut self, piece: PieceIndex, wants_digests: bool) -> DiskJob<P> {
         let gathered = self
             .pieces
             .get_mut(&piece)
@@ -156,7 +158,11 @@ impl<P> Assembly<P> {
         gathered.stage = Stage::Verifying { disk_bytes };
         self.held_bytes -= disk_bytes;
         self.disk_bytes += disk_bytes;
-        DiskJob::Verify { piece, blocks }
+        DiskJob::Verify {
+            piece,
+            blocks,
+            wants_digests,
+        }
     }
 
     #[cfg(any(test, debug_assertions))]
@@ -172,6 +178,28 @@ impl<P> Assembly<P> {
             Stage::Spilling { disk_bytes, .. } | Stage::Verifying { disk_bytes } => disk_bytes,
         });
         assert_eq!(disk.sum::<usize>(), self.disk_bytes);
+    }
+}
+
+impl Senders {
+    fn add(&mut self, begin: u32, from: SocketAddr) {
+        let known = self.peers.iter().position(|&peer| peer == from);
+        let index = known.unwrap_or_else(|| {
+            self.peers.push(from);
+            self.peers.len() - 1
+        });
+        self.blocks.push((begin, index as u32));
+    }
+
+    /// Everyone who sent a block, once.
+    pub(crate) fn peers(&self) -> &[SocketAddr] {
+        &self.peers
+    }
+
+    /// Where each block begins, and who sent it.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = (u32, SocketAddr)> + '_ {
+        let blocks = self.blocks.iter();
+        blocks.map(|&(begin, peer)| (begin, self.peers[peer as usize]))
     }
 }
 
@@ -198,7 +226,8 @@ mod tests {
         for slot in [2, 0, 1] {
             assembly.insert(block(5, slot), vec![0; 16], from(1));
         }
-        let Some(DiskJob::Verify { blocks, .. }) = assembly.complete(PieceIndex::new(5)) else {
+        let Some(DiskJob::Verify { blocks, .. }) = assembly.complete(PieceIndex::new(5), false)
+        else {
             panic!("no job");
         };
         assert_eq!(begins(&blocks), [0, 16_384, 32_768]);
@@ -207,7 +236,7 @@ mod tests {
             3 * FOOTPRINT,
             "until the disk has answered"
         );
-        assert_eq!(assembly.remove(PieceIndex::new(5)), [from(1)]);
+        assert_eq!(assembly.remove(PieceIndex::new(5)).peers(), [from(1)]);
         assert_eq!(assembly.memory_bytes(), 0);
     }
 
@@ -228,7 +257,7 @@ mod tests {
             3 * FOOTPRINT,
             "until the disk has answered"
         );
-        assert!(assembly.spilled(piece).is_none());
+        assert!(assembly.spilled(piece, false).is_none());
         assert_eq!(assembly.memory_bytes(), 2 * FOOTPRINT);
         assembly.check_invariants();
     }
@@ -243,13 +272,21 @@ mod tests {
             Some(DiskJob::Spill { .. })
         ));
         assembly.insert(block(1, 1), vec![0; 10], from(2));
-        assert!(assembly.complete(piece).is_none());
-        let Some(DiskJob::Verify { blocks, .. }) = assembly.spilled(piece) else {
+        assert!(assembly.complete(piece, true).is_none());
+        let Some(DiskJob::Verify {
+            blocks,
+            wants_digests: true,
+            ..
+        }) = assembly.spilled(piece, true)
+        else {
             panic!("no job");
         };
         assert_eq!(begins(&blocks), [16_384], "the other is on disk");
         assembly.check_invariants();
-        assert_eq!(assembly.remove(piece), [from(1), from(2)]);
+        let senders = assembly.remove(piece);
+        assert_eq!(senders.peers(), [from(1), from(2)]);
+        let blocks: Vec<_> = senders.blocks().collect();
+        assert_eq!(blocks, [(0, from(1)), (16_384, from(2))]);
     }
 
     fn block(piece: u32, slot: u32) -> Block {
@@ -260,11 +297,8 @@ mod tests {
         }
     }
 
-    fn from(conn: u64) -> Contributor {
-        Contributor {
-            conn: ConnId(conn),
-            addr: SocketAddr::from(([127, 0, 0, 1], conn as u16)),
-        }
+    fn from(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
     }
 
     fn begins(blocks: &[(u32, Vec<u8>)]) -> Vec<u32> {

@@ -48,13 +48,15 @@ impl Dialler {
 
     /// Dials the best of the peers that are due, at most `slots` of them.
     ///
-    /// `skip_seeds`: we have everything, and so have they. `draw` breaks ties.
+    /// `skip_seeds`: we have everything, and so have they. `rank` is that of BEP 40, and `draw`
+    /// breaks the last ties.
     pub(crate) fn dial(
         &mut self,
         now: Instant,
         peers: &mut Peers,
         slots: usize,
         skip_seeds: bool,
+        rank: impl Fn(SocketAddr) -> u32,
         mut draw: impl FnMut() -> u64,
     ) -> Round {
         let useful = |is_seed: bool| !(skip_seeds && is_seed);
@@ -67,7 +69,7 @@ impl Dialler {
                     failures: peer.failures,
                     last_attempt: (peer.failures > 0).then_some(peer.next_dial),
                     is_seed_hint: peer.is_seed,
-                    canonical_priority: 0,
+                    canonical_priority: rank(addr),
                 };
                 (bt_scheduler::dial_priority(&candidate), draw(), addr)
             })

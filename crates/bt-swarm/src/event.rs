@@ -2,7 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bt_types::{ConnId, Direction, PeerId, PieceIndex};
 
-use crate::{DisconnectReason, FailedJob};
+use crate::{BanReason, DisconnectReason, FailedJob};
 
 /// What became true: for the log, the statistics and the user. Nothing depends on it being read.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,12 +44,16 @@ pub enum Event {
         /// Who sent its blocks.
         contributors: Vec<SocketAddr>,
     },
-    /// A peer will not be talked to again.
+    /// A peer has sent bad data, and will not be talked to again: not by this torrent, nor by
+    /// others if they are told ([`Swarm::set_bans`](crate::Swarm::set_bans)). Once for each.
     PeerBanned {
         /// Its address.
         peer: SocketAddr,
-        /// The piece that it alone sent, and that failed its hash.
-        piece: PieceIndex,
+        /// What gave it away.
+        reason: BanReason,
+        /// Others should be told. Not by a hybrid torrent: its maker may have given it v1 hashes
+        /// and v2 hashes of different data, so that who is honest by one is a liar by the other.
+        concerns_others: bool,
     },
     /// Every piece is verified. Once.
     Completed,

@@ -34,6 +34,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Who sends bad data
+//!
+//! A piece that fails its hash says only that one of its blocks is wrong. If all of them came from
+//! one peer, that peer is banned. If not, the SHA-1 of each block is kept with its sender, and the
+//! piece is asked of one peer alone: of one under no suspicion, if there is one that is quick
+//! enough. Either the piece fails again, and that peer is banned, or it passes, and everyone is
+//! banned of whom a block was another one than that of the good piece; so is at once who sends a
+//! block in two versions. Whoever had sent the right ones is cleared. Who sent a block is who sent
+//! the bytes that are kept of it: what others send of it, in the end-game or late, counts for
+//! nobody. So no peer can have another banned, whatever it sends. [`BanList`] holds the bans, which
+//! torrents can share ([`Swarm::set_bans`]).
+//!
 //! # What is deliberately outside
 //!
 //! Handshakes, since an incoming one must be read before its torrent is known (the driver does
@@ -43,11 +55,12 @@
 //!
 //! # BEPs
 //!
-//! Covered: 3, 6 (suggestions are not followed, and no piece is allowed fast), 10, 20, 27, 47.
-//! Not yet: 9, 11, 16, 21, 40, 52, 54, 55.
+//! Covered: 3, 6 (suggestions are not followed, and no piece is allowed fast), 10, 20, 27, 40
+//! (breaks ties), 47. Not yet: 9, 11, 16, 21, 52, 54, 55.
 
 mod action;
 mod assembly;
+mod bans;
 mod config;
 mod dialler;
 mod early;
@@ -55,15 +68,18 @@ mod event;
 mod peers;
 mod session;
 mod stats;
+mod suspects;
 mod swarm;
 #[cfg(test)]
 mod testing;
 mod timers;
 mod upload;
+mod votes;
 
 pub use action::{
     Action, Dial, DialId, DisconnectReason, DiskDone, DiskJob, FailedJob, Outgoing, ProtocolBreach,
 };
+pub use bans::{BanList, BanReason};
 pub use config::{Config, HANDSHAKE_TIMEOUT};
 pub use event::Event;
 pub use stats::{PeerInfo, Stats};

@@ -3,10 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bt_types::PeerSource;
+
+use crate::BanList;
 
 /// Everything known about peers that is not bound to a connection. All addresses enter by
 /// [`add`](Self::add), which holds the rules about who may.
@@ -19,7 +22,10 @@ pub(crate) struct Peers {
     is_private: bool,
     /// Our own addresses, as far as we have met ourselves.
     own: BTreeSet<SocketAddr>,
-    banned: BTreeSet<Ban>,
+    /// Those who have lied to this torrent.
+    bans: BanList,
+    /// Those who have lied to any torrent, as far as we were told.
+    shared_bans: Arc<BanList>,
 }
 
 /// A peer that may be dialled.
@@ -54,14 +60,6 @@ pub(crate) enum Outcome {
     Breach,
 }
 
-/// Public addresses are banned whatever the port; in private networks and on this machine one
-/// address may stand for many peers, so there the port counts too.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Ban {
-    Host(IpAddr),
-    Peer(SocketAddr),
-}
-
 impl Peers {
     pub(crate) fn new(max_known: usize, redial_delay: Duration) -> Self {
         Self {
@@ -70,7 +68,8 @@ impl Peers {
             redial_delay,
             is_private: false,
             own: BTreeSet::new(),
-            banned: BTreeSet::new(),
+            bans: BanList::new(),
+            shared_bans: Arc::default(),
         }
     }
 
@@ -115,18 +114,30 @@ impl Peers {
         self.known.remove(&addr);
     }
 
-    pub(crate) fn ban(&mut self, addr: SocketAddr) {
-        if self.banned.len() >= MAX_BANS {
-            self.banned.pop_first();
+    /// Bans a peer; returns whether that is news.
+    pub(crate) fn ban(&mut self, addr: SocketAddr) -> bool {
+        if self.is_banned(addr) {
+            return false;
         }
-        self.banned.insert(ban_of(addr));
-        let banned = &self.banned;
-        self.known
-            .retain(|&addr, _| !banned.contains(&ban_of(addr)));
+        self.bans.ban(addr);
+        self.forget_banned();
+        true
+    }
+
+    /// Takes what all torrents have found out together.
+    pub(crate) fn set_shared_bans(&mut self, bans: Arc<BanList>) {
+        self.shared_bans = bans;
+        self.forget_banned();
     }
 
     pub(crate) fn is_banned(&self, addr: SocketAddr) -> bool {
-        self.banned.contains(&ban_of(addr))
+        self.bans.contains(addr) || self.shared_bans.contains(addr)
+    }
+
+    fn forget_banned(&mut self) {
+        let (own, shared) = (&self.bans, &self.shared_bans);
+        self.known
+            .retain(|&addr, _| !own.contains(addr) && !shared.contains(addr));
     }
 
     /// Forgets all addresses but the banned and our own.
@@ -234,23 +245,6 @@ fn is_dialable(addr: SocketAddr) -> bool {
     addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !is_broadcast
 }
 
-fn ban_of(addr: SocketAddr) -> Ban {
-    let ip = addr.ip().to_canonical();
-    if is_local(ip) {
-        Ban::Peer(SocketAddr::new(ip, addr.port()))
-    } else {
-        Ban::Host(ip)
-    }
-}
-
-/// Whether an address means something else in every network.
-pub(crate) fn is_local(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
-}
-
 /// No peer is given up for good, but one that never answers costs one dial an hour.
 const MAX_REDIAL_DELAY: Duration = Duration::from_secs(60 * 60);
 /// Enough for any delay to reach the maximum, and far from overflowing.
@@ -262,8 +256,6 @@ const REDIAL_JITTER: f64 = 0.25;
 const BREACH_FAILURES: u32 = 5;
 /// More would be a sign of somebody feeding us addresses.
 const MAX_OWN_ADDRESSES: usize = 64;
-/// Bans are rare; should there ever be more, one is lifted for each new one.
-const MAX_BANS: usize = 10_000;
 
 #[cfg(test)]
 mod tests;

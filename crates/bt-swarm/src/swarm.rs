@@ -1,5 +1,6 @@
 //! The composition: owns the parts and carries values between them.
 
+mod banning;
 mod connections;
 mod disk;
 mod messages;
@@ -31,7 +32,9 @@ use crate::{
     dialler::Dialler,
     peers::Peers,
     session::{Session, Traffic},
+    suspects::Suspects,
     timers::{Timer, Timers},
+    votes::AddressVotes,
 };
 
 /// One torrent: its peers, its pieces, and what to do next. See the [crate's page](crate).
@@ -51,6 +54,7 @@ pub struct Swarm<P> {
 
     peers: Peers,
     dialler: Dialler,
+    votes: AddressVotes,
     sessions: BTreeMap<ConnId, Session>,
     next_conn: u64,
     choker: Choker,
@@ -87,6 +91,7 @@ struct Torrent<P> {
     info: Arc<Info>,
     picker: Picker,
     assembly: Assembly<P>,
+    suspects: Suspects,
 }
 
 impl<P: Payload> Swarm<P> {
@@ -103,6 +108,7 @@ impl<P: Payload> Swarm<P> {
             is_stopped: false,
             peers: Peers::new(config.max_known_peers, config.redial_delay),
             dialler: Dialler::new(config.dial_timeout),
+            votes: AddressVotes::default(),
             sessions: BTreeMap::new(),
             next_conn: 0,
             choker: Choker::new(config.grant.upload_slots, draw_seed(&mut rng)),
@@ -152,6 +158,7 @@ impl<P: Payload> Swarm<P> {
             info,
             picker,
             assembly: Assembly::new(),
+            suspects: Suspects::default(),
         });
         for conn in self.conns() {
             self.join_picker(now, conn);
@@ -353,6 +360,7 @@ impl<P: Payload> Swarm<P> {
         if let Some(torrent) = &self.torrent {
             torrent.picker.check_invariants();
             torrent.assembly.check_invariants();
+            torrent.suspects.check_invariants();
             let reserved = torrent.picker.outstanding_total() * bt_types::BLOCK_LENGTH as usize;
             let served = self
                 .sessions

@@ -8,7 +8,9 @@ use std::{
 };
 
 use bt_metainfo::{Info, InfoBuilder};
-use bt_types::{Bitfield, ConnId, Direction, Payload, PeerId, PeerSource, Transport};
+use bt_types::{
+    BLOCK_LENGTH, Bitfield, ConnId, Direction, Payload, PeerId, PeerSource, PieceIndex, Transport,
+};
 use bt_wire::{Message, RawBlock, Reserved};
 
 use crate::{Action, Config, DiskDone, DiskJob, Event, FailedJob, NewConnection, Outgoing, Swarm};
@@ -63,12 +65,14 @@ pub(crate) struct Node {
     pub(crate) held_disk: Option<Vec<DiskDone<Tag>>>,
     pub(crate) disk_fails: bool,
     pub(crate) is_liar: bool,
+    /// The only block of each piece about which a liar lies, if it is not all.
+    pub(crate) lies_in_slot: Option<u32>,
     pub(crate) is_down: bool,
     pub(crate) peak_memory: usize,
     pub(crate) requests_sent: usize,
     pub(crate) spills: usize,
-    /// Blocks of a piece on which the disk has bad bytes because of a spill.
-    spilled_bad: BTreeMap<u32, bool>,
+    /// What the disk has of incomplete pieces because of spills.
+    spilled: BTreeMap<PieceIndex, BTreeMap<u32, Tag>>,
 }
 
 enum Delivery {
@@ -109,11 +113,12 @@ impl Net {
             held_disk: None,
             disk_fails: false,
             is_liar: false,
+            lies_in_slot: None,
             is_down: false,
             peak_memory: 0,
             requests_sent: 0,
             spills: 0,
-            spilled_bad: BTreeMap::new(),
+            spilled: BTreeMap::new(),
         });
         index
     }
@@ -306,7 +311,6 @@ impl Net {
 
 impl Node {
     fn disk(&mut self, job: DiskJob<Tag>) -> DiskDone<Tag> {
-        let is_good = |blocks: &[(u32, Tag)]| blocks.iter().all(|(_, tag)| tag.is_good);
         match job {
             DiskJob::Verify { piece, .. } if self.disk_fails => {
                 DiskDone::Failed(FailedJob::Verify(piece))
@@ -314,26 +318,41 @@ impl Node {
             DiskJob::Spill { piece, .. } if self.disk_fails => {
                 DiskDone::Failed(FailedJob::Spill(piece))
             }
-            DiskJob::Verify { piece, blocks } => {
-                let spilled_bad = self.spilled_bad.remove(&piece.get()).unwrap_or(false);
-                if is_good(&blocks) && !spilled_bad {
-                    DiskDone::Verified(piece)
-                } else {
-                    DiskDone::Corrupt {
+            DiskJob::Verify {
+                piece,
+                blocks,
+                wants_digests,
+            } => {
+                let mut all = self.spilled.remove(&piece).unwrap_or_default();
+                all.extend(blocks);
+                let is_good = all.values().all(|tag| tag.is_good);
+                let digests = all.iter().map(|(&begin, tag)| (begin, digest_of(*tag)));
+                let block_digests = match is_good && !wants_digests {
+                    true => Vec::new(),
+                    false => digests.collect(),
+                };
+                match is_good {
+                    true => DiskDone::Verified {
                         piece,
-                        block_digests: Vec::new(),
-                    }
+                        block_digests,
+                    },
+                    false => DiskDone::Corrupt {
+                        piece,
+                        block_digests,
+                    },
                 }
             }
             DiskJob::Spill { piece, blocks } => {
                 self.spills += 1;
-                *self.spilled_bad.entry(piece.get()).or_default() |= !is_good(&blocks);
+                self.spilled.entry(piece).or_default().extend(blocks);
                 DiskDone::Spilled(piece)
             }
             DiskJob::Read { conn, block } => {
+                let slot = block.begin / BLOCK_LENGTH;
+                let lies = self.is_liar && self.lies_in_slot.is_none_or(|only| only == slot);
                 let payload = Tag {
                     length: block.length,
-                    is_good: !self.is_liar,
+                    is_good: !lies,
                 };
                 DiskDone::Read {
                     conn,
@@ -343,4 +362,9 @@ impl Node {
             }
         }
     }
+}
+
+/// All wrong blocks are alike.
+pub(crate) fn digest_of(tag: Tag) -> [u8; 20] {
+    [u8::from(!tag.is_good); 20]
 }

@@ -64,10 +64,6 @@ impl World {
                 }
             }
             What::Arrive(conn, Delivery::Block(block, tag)) => {
-                if !tag.is_good() {
-                    self.note_lie(index, conn, block.piece);
-                }
-                let node = &mut self.nodes[index];
                 node.swarm.handle_block(time, conn, block, tag);
             }
             What::Sent(conn, block) => node.swarm.handle_block_sent(time, conn, block),
@@ -156,22 +152,13 @@ impl World {
     fn note(&mut self, now: Duration, index: usize, event: Event) {
         match &event {
             Event::Completed => self.completed(now, index),
-            Event::PieceFailed {
-                piece,
-                contributors,
-            } => {
+            Event::PieceFailed { contributors, .. } => {
                 let senders: Vec<_> = contributors
                     .iter()
                     .filter_map(|addr| self.fellow_at(*addr, index))
                     .filter(|&sender| self.is_liar(sender))
                     .collect();
-                let node = &mut self.nodes[index];
-                for sender in senders {
-                    node.suspected.insert(sender);
-                    if node.lies.contains(&(sender, piece.get())) {
-                        node.lied_to_by.insert(sender);
-                    }
-                }
+                self.nodes[index].suspected.extend(senders);
             }
             Event::PeerBanned { peer, .. } => {
                 let banned = self.fellow_at(*peer, index);
@@ -201,13 +188,6 @@ impl World {
         }
         if self.nodes[index].spec.leaves_when_complete {
             self.leave(now, index);
-        }
-    }
-
-    fn note_lie(&mut self, index: usize, conn: ConnId, piece: u32) {
-        let node = &mut self.nodes[index];
-        if let Some(wire) = node.wires.get(&conn) {
-            node.lies.insert((wire.sender(), piece));
         }
     }
 

@@ -62,13 +62,6 @@ pub(super) struct Batch {
     delivery: Delivery,
 }
 
-impl Wire {
-    /// The node at the other end.
-    pub(crate) fn sender(&self) -> usize {
-        self.to.node
-    }
-}
-
 impl Host {
     pub(super) fn new(line: NodeId) -> Self {
         Self {

@@ -136,6 +136,7 @@ impl Drive {
                 self.parts.trackers.handle_outcome(now, id, outcome);
             }
             Mail::Grant(grant) => self.parts.swarm.set_grant(now, grant),
+            Mail::Bans(bans) => self.parts.swarm.set_bans(now, bans),
             Mail::Stop => self.end(now, State::Stopped),
         }
     }
@@ -191,9 +192,17 @@ impl Drive {
         }
         while let Some(event) = self.parts.swarm.poll_event() {
             log::swarm(&event);
-            if event == bt_swarm::Event::Completed {
-                self.parts.trackers.completed(now);
-                self.parts.publisher.hurry(now);
+            match event {
+                bt_swarm::Event::Completed => {
+                    self.parts.trackers.completed(now);
+                    self.parts.publisher.hurry(now);
+                }
+                bt_swarm::Event::PeerBanned {
+                    peer,
+                    concerns_others: true,
+                    ..
+                } => self.parts.shared.ban(peer),
+                _ => {}
             }
             self.parts.publisher.tell(Event::Swarm(event));
         }

@@ -32,8 +32,10 @@ pub(super) fn swarm(event: &Event) {
             piece,
             contributors,
         } => warn!(target: PIECES, %piece, ?contributors, "piece failed its hash"),
-        Event::PeerBanned { peer, piece } => {
-            warn!(target: PEERS, %peer, %piece, "peer banned for bad data");
+        Event::PeerBanned { peer, reason, .. } => {
+            let piece = reason.piece();
+            let begin = reason.block().map(|block| block.begin);
+            warn!(target: PEERS, %peer, %piece, begin, %reason, "peer banned for bad data");
         }
         Event::Completed => info!(target: PIECES, "complete"),
         // One for each job that was under way; why the torrent ends is told once, by its state.

@@ -61,6 +61,7 @@ impl Parts {
             match self.mail.recv().await {
                 Some(Mail::Stop) | None => return,
                 Some(Mail::Grant(grant)) => self.swarm.set_grant(Instant::now(), grant),
+                Some(Mail::Bans(bans)) => self.swarm.set_bans(Instant::now(), bans),
                 Some(_) => {}
             }
         }

@@ -58,14 +58,25 @@ fn private_torrents_take_peers_from_trackers_only() {
 }
 
 #[test]
-fn a_public_host_is_banned_whole_a_local_one_by_port() {
+fn who_is_banned_anywhere_is_forgotten_and_not_learned_of_again() {
     let (mut peers, now) = peers();
-    peers.ban("9.9.9.9:1".parse().unwrap());
-    assert!(!peers.add(now, PeerSource::Tracker, "9.9.9.9:2".parse().unwrap()));
-    peers.ban("[::ffff:8.8.8.8]:1".parse().unwrap());
-    assert!(peers.is_banned("8.8.8.8:5".parse().unwrap()));
-    peers.ban(addr(1));
-    assert!(peers.is_banned(addr(1)) && !peers.is_banned(addr(2)));
+    for port in 1..=3 {
+        assert!(peers.add(now, PeerSource::Tracker, addr(port)));
+    }
+    assert!(peers.ban(addr(1)));
+    assert!(!peers.ban(addr(1)), "no news");
+    let mut shared = BanList::new();
+    shared.ban(addr(2));
+    peers.set_shared_bans(Arc::new(shared));
+    assert!(!peers.ban(addr(2)), "no news");
+    for banned in [addr(1), addr(2)] {
+        assert!(peers.is_banned(banned));
+        assert!(!peers.add(now, PeerSource::User, banned));
+    }
+    assert_eq!(peers.len(), 1);
+    peers.set_shared_bans(Arc::default());
+    assert!(peers.is_banned(addr(1)), "what it found out itself stays");
+    assert!(peers.add(now, PeerSource::User, addr(2)));
 }
 
 #[test]

@@ -11,12 +11,8 @@ use rand_chacha::rand_core::Rng;
 
 use super::{Swarm, UPKEEP_INTERVAL};
 use crate::{
-    Action, DialId, DisconnectReason, Event, ProtocolBreach,
-    early::EarlyError,
-    peers::{Outcome, is_local},
-    session::Session,
-    timers::Timer,
-    upload::TOLD_REQQ,
+    Action, DialId, DisconnectReason, Event, ProtocolBreach, bans::is_local, early::EarlyError,
+    peers::Outcome, session::Session, timers::Timer, upload::TOLD_REQQ,
 };
 
 /// A connection on which both handshakes have been exchanged.
@@ -161,12 +157,13 @@ impl<P: Payload> Swarm<P> {
             usize::from(self.make_room(now))
         };
         let is_complete = self.is_complete();
-        let rng = &mut self.rng;
+        let (votes, port, rng) = (&self.votes, self.config.listen_port, &mut self.rng);
         let round = self.dialler.dial(
             now,
             &mut self.peers,
             half_open.min(slots),
             is_complete,
+            |peer| votes.canonical_priority(port, peer),
             || rng.next_u64(),
         );
         self.actions
@@ -177,7 +174,7 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    /// Parts from whoever has been of no use for longest, if there is somebody to take the place.
+    /// Parts from somebody who is of no use, if there is somebody to take the place.
     fn make_room(&mut self, now: Instant) -> bool {
         let is_complete = self.is_complete();
         let is_wanted = self.peers.idle().any(|(_, peer)| {
@@ -186,17 +183,25 @@ impl<P: Payload> Swarm<P> {
         is_wanted && self.part_from_useless(now, |_| true)
     }
 
+    /// Those of no use are worth the same, so that the pair goes that both sides would rather give
+    /// up (BEP 40); as long as our own address is not known, who has been of no use for longest.
     fn part_from_useless(&mut self, now: Instant, may_go: impl Fn(&Session) -> bool) -> bool {
         let useless = self
             .sessions
             .iter()
             .filter(|(_, session)| session.is_useless(now) && may_go(session));
-        let oldest = useless.min_by_key(|(_, session)| session.connected_at);
-        let oldest = oldest.map(|(&conn, _)| conn);
-        if let Some(conn) = oldest {
+        let last = useless.min_by_key(|(_, session)| (self.rank_of(session), session.connected_at));
+        let last = last.map(|(&conn, _)| conn);
+        if let Some(conn) = last {
             self.disconnect(now, conn, DisconnectReason::Useless);
         }
-        oldest.is_some()
+        last.is_some()
+    }
+
+    /// What the connection is worth if all else is equal (BEP 40).
+    pub(super) fn rank_of(&self, session: &Session) -> u32 {
+        let peer = session.listen_addr.unwrap_or(session.addr);
+        self.votes.canonical_priority(self.config.listen_port, peer)
     }
 
     /// Tells a peer what we can do (BEP 10).
@@ -298,6 +303,9 @@ impl<P: Payload> Swarm<P> {
             return;
         }
         let addr = SocketAddr::new(session.addr.ip(), port);
+        if self.peers.is_banned(addr) {
+            return self.disconnect(now, conn, DisconnectReason::Banned);
+        }
         session.listen_addr = Some(addr);
         self.peers.add(now, PeerSource::Incoming, addr);
         self.peers.set_connected(addr);
@@ -426,7 +434,13 @@ impl<P: Payload> Swarm<P> {
             torrent.picker.remove_peer(now, conn);
         }
         let outcome = match reason {
-            Some(DisconnectReason::Protocol(_) | DisconnectReason::Malformed(_)) => Outcome::Breach,
+            // A liar's own address is forgotten, but this may be one that it only claims to have.
+            Some(
+                DisconnectReason::Protocol(_)
+                | DisconnectReason::Malformed(_)
+                | DisconnectReason::BadData(_)
+                | DisconnectReason::Banned,
+            ) => Outcome::Breach,
             Some(DisconnectReason::Useless) => Outcome::Fruitless,
             // That we have no room is not the peer's fault.
             Some(DisconnectReason::NoRoom) => Outcome::Good,

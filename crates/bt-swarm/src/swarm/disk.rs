@@ -1,6 +1,6 @@
 //! The way of a block to the disk, and the verdict back.
 
-use std::{net::SocketAddr, time::Instant};
+use std::time::Instant;
 
 use bt_scheduler::Received;
 use bt_types::{BLOCK_LENGTH, ConnId, Payload, PieceIndex};
@@ -9,7 +9,7 @@ use bt_wire::{Message, RawBlock};
 use super::Swarm;
 use crate::{
     Action, DisconnectReason, DiskDone, Event, FailedJob, Outgoing, ProtocolBreach,
-    assembly::Contributor,
+    suspects::BlockDigest,
 };
 
 impl<P: Payload> Swarm<P> {
@@ -42,13 +42,10 @@ impl<P: Payload> Swarm<P> {
                 // Whoever sends what we need is forgiven what we do not.
                 let offences = &mut session.offences;
                 offences.unrequested_blocks = offences.unrequested_blocks.saturating_sub(1);
-                let from = Contributor {
-                    conn,
-                    addr: session.addr,
-                };
-                torrent.assembly.insert(block, payload, from);
+                torrent.assembly.insert(block, payload, session.addr);
                 if piece_complete {
-                    let job = torrent.assembly.complete(block.piece);
+                    let wants_digests = torrent.suspects.has_case(block.piece);
+                    let job = torrent.assembly.complete(block.piece, wants_digests);
                     self.actions.extend(job.map(Action::Disk));
                 } else {
                     self.spill_excess();
@@ -102,11 +99,18 @@ impl<P: Payload> Swarm<P> {
     pub fn handle_disk(&mut self, now: Instant, done: DiskDone<P>) {
         self.advance(now);
         match done {
-            DiskDone::Verified(piece) => self.piece_verified(now, piece),
-            DiskDone::Corrupt { piece, .. } => self.piece_corrupt(now, piece),
+            DiskDone::Verified {
+                piece,
+                block_digests,
+            } => self.piece_verified(now, piece, &block_digests),
+            DiskDone::Corrupt {
+                piece,
+                block_digests,
+            } => self.piece_corrupt(now, piece, &block_digests),
             DiskDone::Spilled(piece) => {
                 if let Some(torrent) = &mut self.torrent {
-                    let job = torrent.assembly.spilled(piece);
+                    let wants_digests = torrent.suspects.has_case(piece);
+                    let job = torrent.assembly.spilled(piece, wants_digests);
                     self.actions.extend(job.map(Action::Disk));
                 }
                 self.spill_excess();
@@ -149,7 +153,12 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    fn piece_verified(&mut self, now: Instant, piece: PieceIndex) {
+    fn piece_verified(
+        &mut self,
+        now: Instant,
+        piece: PieceIndex,
+        block_digests: &[(u32, BlockDigest)],
+    ) {
         let Some(torrent) = &mut self.torrent else {
             return;
         };
@@ -157,6 +166,7 @@ impl<P: Payload> Swarm<P> {
         torrent.picker.piece_verified(piece);
         let is_complete = torrent.picker.is_complete();
         self.events.push_back(Event::PieceVerified(piece));
+        self.ban_liars(now, piece, block_digests);
         for conn in self.conns() {
             let torrent = self.torrent.as_ref();
             // Who has the piece itself learns nothing by our having it.
@@ -181,53 +191,6 @@ impl<P: Payload> Swarm<P> {
             self.disconnect(now, conn, DisconnectReason::BothComplete);
         }
         self.schedule_dialling();
-    }
-
-    /// A peer that alone sent a bad piece is banned. If there were several, the next try is made
-    /// with one of them alone, so that each failure either gives the piece or names a liar, and
-    /// one bad peer among good ones never stops a download.
-    fn piece_corrupt(&mut self, now: Instant, piece: PieceIndex) {
-        let Some(torrent) = &mut self.torrent else {
-            return;
-        };
-        let contributors = torrent.assembly.remove(piece);
-        torrent.picker.piece_failed(piece);
-        self.wasted += u64::from(torrent.layout.data_length_of(piece));
-        let mut peers: Vec<SocketAddr> = contributors.iter().map(|from| from.addr).collect();
-        peers.sort_unstable();
-        peers.dedup();
-        self.events.push_back(Event::PieceFailed {
-            piece,
-            contributors: peers.clone(),
-        });
-        if let [culprit] = peers[..] {
-            self.ban(now, culprit, piece);
-        } else {
-            // If none of them can be asked now, the next failure is another chance.
-            let _ = contributors
-                .iter()
-                .any(|from| torrent.picker.reserve(now, piece, from.conn));
-        }
-    }
-
-    fn ban(&mut self, now: Instant, culprit: SocketAddr, piece: PieceIndex) {
-        let sessions = self.sessions.iter();
-        let listens_at = sessions
-            .filter(|(_, session)| session.addr == culprit)
-            .find_map(|(_, session)| session.listen_addr);
-        self.peers.ban(culprit);
-        if let Some(addr) = listens_at {
-            self.peers.ban(addr);
-        }
-        self.events.push_back(Event::PeerBanned {
-            peer: culprit,
-            piece,
-        });
-        for conn in self.conns() {
-            if self.peers.is_banned(self.sessions[&conn].addr) {
-                self.disconnect(now, conn, DisconnectReason::BadPiece(piece));
-            }
-        }
     }
 
     /// What was to be written is gone from memory, and will be fetched again; what has been

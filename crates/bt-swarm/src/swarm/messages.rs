@@ -183,10 +183,12 @@ impl<P: Payload> Swarm<P> {
                         torrent.picker.set_reqq(conn, reqq);
                     }
                 }
+                let voter = session.addr.ip();
                 if let Some(port) = handshake.port {
                     self.learn_listen_port(now, conn, port);
                 }
                 if let Some(ip) = handshake.your_ip {
+                    self.votes.add(voter, ip);
                     self.events.push_back(Event::ExternalAddress(ip));
                 }
             }

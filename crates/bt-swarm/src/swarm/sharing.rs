@@ -76,7 +76,8 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    /// Changes what this torrent may use. Of connections too many, those go that carry least.
+    /// Changes what this torrent may use. Of connections too many, those go that carry least,
+    /// and among these those that both sides would rather give up (BEP 40).
     pub fn set_grant(&mut self, now: Instant, grant: Grant) {
         self.advance(now);
         if grant == self.grant {
@@ -101,18 +102,18 @@ impl<P: Payload> Swarm<P> {
         if excess == 0 {
             return;
         }
-        let mut by_worth: Vec<(_, ConnId)> = self
+        let mut by_worth: Vec<(_, _, ConnId)> = self
             .sessions
             .iter()
             .map(|(&conn, session)| {
                 let traffic = &session.traffic;
                 let rate = traffic.down.bytes_per_sec(now) + traffic.up.bytes_per_sec(now);
                 let total = traffic.downloaded + traffic.uploaded;
-                ((rate, total), conn)
+                ((rate, total), self.rank_of(session), conn)
             })
             .collect();
         by_worth.sort_unstable();
-        for (_, conn) in by_worth.into_iter().take(excess) {
+        for (_, _, conn) in by_worth.into_iter().take(excess) {
             self.disconnect(now, conn, DisconnectReason::NoRoom);
         }
     }

@@ -1,6 +1,8 @@
 //! Whole swarms, joined by wires without length, on virtual time.
 
+mod banning;
 mod hostile;
+mod ranking;
 mod sharing;
 
 use std::{net::SocketAddr, time::Duration};
@@ -657,7 +659,14 @@ fn silent_peers_do_not_keep_the_memory_from_a_good_one() {
                     swarm.handle_block(now, good, raw, tag);
                 }
                 Action::Disk(crate::DiskJob::Verify { piece, .. }) => {
-                    swarm.handle_disk(now, DiskDone::Verified(piece));
+                    let block_digests = Vec::new();
+                    swarm.handle_disk(
+                        now,
+                        DiskDone::Verified {
+                            piece,
+                            block_digests,
+                        },
+                    );
                 }
                 _ => {}
             }

@@ -1,0 +1,84 @@
+//! BEP 40: whom both sides would rather keep, where all else is equal.
+
+use std::{cmp::Reverse, net::IpAddr};
+
+use bt_scheduler::canonical_priority;
+
+use super::*;
+
+/// Our address, as all peers here see it; in their network, so that all of theirs counts.
+const OURS: [u8; 4] = [10, 0, 0, 250];
+
+#[test]
+fn of_equals_those_are_dialled_first_whom_both_would_keep() {
+    let mut swarm = lone(&torrent(64 * 1024, MIB));
+    let voter = swarm.handle_connected(epoch(), incoming(1)).unwrap();
+    vote(&mut swarm, epoch(), voter);
+    let mut peers: Vec<_> = (2..=200).map(peer).collect();
+    let grant = Grant {
+        max_half_open: 5,
+        ..Grant::default()
+    };
+    swarm.set_grant(epoch(), grant);
+    swarm.add_peers(epoch(), PeerSource::Tracker, peers.iter().copied());
+    let dialled: Vec<_> = drain(&mut swarm)
+        .into_iter()
+        .filter_map(|action| match action {
+            Action::Dial(dial) => Some(dial.peer),
+            _ => None,
+        })
+        .collect();
+    peers.sort_by_key(|&peer| Reverse(rank(peer)));
+    assert_eq!(dialled, peers[..5]);
+}
+
+#[test]
+fn of_equals_those_stay_whom_both_would_keep() {
+    let mut swarm = lone(&torrent(64 * 1024, MIB));
+    let mut peers: Vec<_> = (1..=8).map(peer).collect();
+    for id in 1..=8 {
+        let conn = swarm.handle_connected(epoch(), incoming(id)).unwrap();
+        vote(&mut swarm, epoch(), conn);
+    }
+    peers.sort_by_key(|&peer| Reverse(rank(peer)));
+    let grant = Grant {
+        max_peers: 4,
+        ..Grant::default()
+    };
+    swarm.set_grant(epoch(), grant);
+    assert_eq!(connected(&swarm), sorted(&peers[..4]));
+    // Nobody has been of any use for two minutes, and somebody comes; a quarter of the places is
+    // not for those who come by themselves.
+    let later = epoch() + secs(121);
+    assert!(swarm.handle_connected(later, incoming(9)).is_ok());
+    let mut expected = peers[..3].to_vec();
+    expected.push(peer(9));
+    assert_eq!(connected(&swarm), sorted(&expected));
+}
+
+fn vote(swarm: &mut Swarm<Tag>, now: Instant, conn: ConnId) {
+    let hello = bt_wire::ExtendedHandshake {
+        your_ip: Some(IpAddr::from(OURS)),
+        ..Default::default()
+    };
+    swarm.handle_message(now, conn, hello.to_message());
+}
+
+fn rank(peer: SocketAddr) -> Option<u32> {
+    canonical_priority(SocketAddr::from((OURS, 6881)), peer)
+}
+
+fn connected(swarm: &Swarm<Tag>) -> Vec<SocketAddr> {
+    sorted(
+        &swarm
+            .peers(epoch())
+            .map(|peer| peer.addr)
+            .collect::<Vec<_>>(),
+    )
+}
+
+fn sorted(peers: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut peers = peers.to_vec();
+    peers.sort_unstable();
+    peers
+}
