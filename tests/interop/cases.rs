@@ -84,6 +84,7 @@ fn short() -> Vec<Planned> {
         mixed::CASES,
         resume::CASES,
         broken_peers::CASES,
+        hostile::liar::CASES,
         hostile::peers::CASES,
         hostile::strangers::CASES,
         hostile::trackers::CASES,

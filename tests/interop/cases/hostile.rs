@@ -2,6 +2,7 @@
 //! same, memory stays bounded, and nobody's disk is filled with complaints. What `bt` does about
 //! each, and which test shows it, is the table in `docs/hostile.md`.
 
+pub(super) mod liar;
 pub(super) mod peers;
 pub(super) mod strangers;
 pub(super) mod trackers;
@@ -12,7 +13,7 @@ use super::{MIB, PIECE_LENGTH};
 use crate::{
     bt::Bt,
     harness::{Failure, Outcome, ensure, wait},
-    hostile_peer::{HostilePeer, Victim},
+    hostile_peer::{HostilePeer, Victim, id},
 };
 
 /// What somebody does, and what it is called in a report.
@@ -58,6 +59,16 @@ fn until_dropped(
             return Err(error);
         }
     }
+}
+
+/// Piece, begin, length, if it is a request.
+fn as_request((id, body): &(u8, Vec<u8>)) -> Option<[u32; 3]> {
+    let number = |at: usize| {
+        let bytes = body.get(at..at + 4)?;
+        Some(u32::from_be_bytes(bytes.try_into().ok()?))
+    };
+    (*id == id::REQUEST).then_some(())?;
+    Some([number(0)?, number(4)?, number(8)?])
 }
 
 const PAYLOAD: u64 = 4 * MIB;

@@ -3,8 +3,8 @@
 use std::{io, time::Duration};
 
 use super::{
-    AtWork, BITFIELD_LENGTH, BLOCK, Named, PAYLOAD, PIECES, SLOW, complete_in_little_memory,
-    until_dropped, wait_for_the_worst,
+    AtWork, BITFIELD_LENGTH, BLOCK, Named, PAYLOAD, PIECES, SLOW, as_request,
+    complete_in_little_memory, until_dropped, wait_for_the_worst,
 };
 use crate::{
     bt,
@@ -383,15 +383,6 @@ fn promise(victim: &mut Victim) -> io::Result<[u32; 3]> {
             return Ok(request);
         }
     }
-}
-
-fn as_request((id, body): &(u8, Vec<u8>)) -> Option<[u32; 3]> {
-    let number = |at: usize| {
-        let bytes = body.get(at..at + 4)?;
-        Some(u32::from_be_bytes(bytes.try_into().ok()?))
-    };
-    (*id == id::REQUEST).then_some(())?;
-    Some([number(0)?, number(4)?, number(8)?])
 }
 
 /// The right answer, but for its bytes.
