@@ -302,13 +302,12 @@ impl Picker {
     fn take_over(&mut self, now: Instant, at: usize) -> Option<Block> {
         let mine = self.expected_of_next(at)?;
         let too_slow = (mine * 2).max(self.config.take_over_after);
-        let busy = self.slowest_busy(now, at, |picker, busy| {
+        let busy = self.slowest_busy(now, at, too_slow, |picker, busy| {
             let (id, slot) = picker.slot_of(busy);
             picker.partials.get(id).askers(slot).live == 1
                 && !picker.peers[at]
                     .requests
                     .contains(picker.block_at(id, slot))
-                && busy.expected > too_slow
         })?;
         let (id, slot) = self.slot_of(busy);
         self.peers[busy.holder].requests.set_late(busy.request);
@@ -332,10 +331,9 @@ impl Picker {
         let worth_it = (mine * 2).max(self.config.duplicate_after);
         // The least duplicated first, of these the one that is expected last.
         (1..self.config.max_askers).find_map(|askers| {
-            let busy = self.slowest_busy(now, at, |picker, busy| {
+            let busy = self.slowest_busy(now, at, worth_it, |picker, busy| {
                 let (id, slot) = picker.slot_of(busy);
-                busy.expected > worth_it
-                    && picker.partials.get(id).askers(slot).live == askers
+                picker.partials.get(id).askers(slot).live == askers
                     && !picker.peers[at]
                         .requests
                         .contains(picker.block_at(id, slot))
@@ -352,33 +350,40 @@ impl Picker {
     }
 
     /// Of the blocks that others are asked for and this peer has, the one expected last among
-    /// those that are `eligible`.
+    /// those that are `eligible` and take longer than `longer_than`.
+    ///
+    /// Nearly always there is none, or the first few of a peer will do: so a look at when the last
+    /// of each queue is expected comes first, and what a block is about only where that is worth it.
     fn slowest_busy(
         &self,
         now: Instant,
         at: usize,
+        longer_than: Duration,
         eligible: impl Fn(&Self, Busy) -> bool,
     ) -> Option<Busy> {
-        let others = self
-            .peers
-            .iter()
-            .enumerate()
-            .filter(|&(holder, _)| holder != at);
-        let candidates = others.filter_map(|(holder, peer)| {
-            let block_time = peer.pipeline.block_time();
-            let busy = |request| Busy {
-                holder,
-                request,
-                expected: expected(peer, now, block_time, request),
+        let mut slowest: Option<Busy> = None;
+        for (holder, peer) in self.peers.iter().enumerate() {
+            if holder == at {
+                continue;
+            }
+            let is_slower = |busy: &Busy| {
+                busy.expected > longer_than
+                    && slowest.is_none_or(|slowest| busy.expected >= slowest.expected)
             };
             // The last of a queue is expected last.
-            (0..peer.requests.live.len())
+            let found = (0..peer.requests.live.len())
                 .rev()
-                .map(busy)
+                .map(|request| Busy {
+                    holder,
+                    request,
+                    expected: expected(peer, now, request),
+                })
+                .take_while(is_slower)
                 .filter(|&busy| self.may_serve(self.slot_of(busy).0, at))
-                .find(|&busy| eligible(self, busy))
-        });
-        candidates.max_by_key(|busy| busy.expected)
+                .find(|&busy| eligible(self, busy));
+            slowest = found.or(slowest);
+        }
+        slowest
     }
 
     fn slot_of(&self, busy: Busy) -> (u32, u32) {
@@ -405,8 +410,9 @@ impl Picker {
     }
 }
 
-/// When the peer will answer the request at `index` of its table, from now.
-fn expected(peer: &Peer, now: Instant, block_time: Option<Duration>, index: usize) -> Duration {
+/// When the peer will answer the request at `index` of its table, from now: never before those
+/// ahead of it.
+fn expected(peer: &Peer, now: Instant, index: usize) -> Duration {
     let oldest = peer
         .requests
         .live
@@ -415,7 +421,7 @@ fn expected(peer: &Peer, now: Instant, block_time: Option<Duration>, index: usiz
     // Who has been silent for a while will rather be silent for as long again.
     let silence = now.saturating_duration_since(oldest.max(peer.last_block));
     let ahead = index as u32 + 1;
-    match block_time {
+    match peer.pipeline.block_time() {
         Some(block_time) => silence.max(block_time * ahead),
         None => silence.max(UNKNOWN_BLOCK_TIME) * ahead,
     }
