@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_types::{Bitfield, Block, ConnId, PieceIndex, PieceLayout};
+use bt_types::{Bitfield, Block, ConnId, ConnIndex, PieceIndex, PieceLayout};
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 
 use crate::{
@@ -41,9 +41,8 @@ pub struct Picker {
     partials: Partials,
     /// Sorted by connection.
     peers: Vec<Peer>,
-    /// Those of `peers`, in the same order: every message looks one up, and among these few bytes
-    /// it finds it without leaving the cache.
-    conns: Vec<ConnId>,
+    /// Where each of `peers` is: every message looks one up.
+    places: ConnIndex,
     /// Of `peers`, those that do not choke us.
     unchoked: usize,
     /// Requests in all peers' tables.
@@ -136,7 +135,7 @@ impl Picker {
             availability,
             partials: Partials::default(),
             peers: Vec::new(),
-            conns: Vec::new(),
+            places: ConnIndex::new(),
             unchoked: 0,
             outstanding: 0,
             cancels: VecDeque::new(),
@@ -185,13 +184,12 @@ impl Picker {
     /// do not say. A connection that is known already stays as it is.
     pub fn add_peer(&mut self, now: Instant, conn: ConnId, reqq: u32) {
         let pieces = Bitfield::new(self.layout.piece_count());
-        if let Err(at) = self.conns.binary_search(&conn) {
+        if let Ok(at) = self.places.insert(conn) {
             debug_assert!(
                 self.peers.len() < MAX_PEERS,
                 "more peers than can be counted"
             );
             self.peers.insert(at, Peer::new(now, conn, reqq, pieces));
-            self.conns.insert(at, conn);
         }
     }
 
@@ -212,7 +210,7 @@ impl Picker {
         let was_holding = self.drop_requests(at);
         self.set_current(at, None);
         let peer = self.peers.remove(at);
-        self.conns.remove(at);
+        self.places.remove(conn);
         self.unchoked -= usize::from(!peer.is_choking);
         self.availability.subtract(&peer.pieces);
         self.cancels.retain(|&(cancelled, _)| cancelled != conn);
@@ -381,7 +379,7 @@ impl Picker {
     }
 
     fn find(&self, conn: ConnId) -> Option<usize> {
-        self.conns.binary_search(&conn).ok()
+        self.places.find(conn)
     }
 
     /// Makes the partial piece `id` the one from which the peer takes its next blocks.

@@ -9,7 +9,7 @@ mod serving;
 mod sharing;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,7 +17,7 @@ use std::{
 
 use bt_metainfo::Info;
 use bt_scheduler::{Choker, Grant, Picker, PickerConfig};
-use bt_types::{Bitfield, ConnId, Payload, PeerSource, PieceLayout, TorrentIds};
+use bt_types::{Bitfield, ConnId, ConnMap, Payload, PeerSource, PieceLayout, TorrentIds};
 use bt_wire::{Handshake, Message, Reserved};
 use rand_chacha::{
     ChaCha12Rng,
@@ -55,7 +55,7 @@ pub struct Swarm<P> {
     peers: Peers,
     dialler: Dialler,
     votes: AddressVotes,
-    sessions: BTreeMap<ConnId, Session>,
+    sessions: ConnMap<Session>,
     next_conn: u64,
     choker: Choker,
     timers: Timers,
@@ -109,7 +109,7 @@ impl<P: Payload> Swarm<P> {
             peers: Peers::new(config.max_known_peers, config.redial_delay),
             dialler: Dialler::new(config.dial_timeout),
             votes: AddressVotes::default(),
-            sessions: BTreeMap::new(),
+            sessions: ConnMap::new(),
             next_conn: 0,
             choker: Choker::new(config.grant.upload_slots, draw_seed(&mut rng)),
             timers: Timers::default(),

@@ -34,6 +34,7 @@
 mod announce;
 mod bitfield;
 mod compact;
+mod conn_map;
 mod ids;
 mod layout;
 mod peer;
@@ -42,6 +43,7 @@ mod piece;
 pub use announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 pub use bitfield::{Bitfield, BitfieldError};
 pub use compact::{CompactAddrs, CompactError, push_compact};
+pub use conn_map::{ConnIndex, ConnMap};
 pub use ids::{InfoHash, InfoHashV2, ParseHashError, PeerId, PieceHash, SwarmId, TorrentIds};
 pub use layout::{
     BlockError, FileExtent, FileIndex, FileSlice, LayoutError, PieceLayout, PieceOutOfRange,

@@ -1,10 +1,10 @@
 //! How what nodes say gets to others: lines, connections, dials.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use bt_sim::{NatKind, NodeId, Outbox, Stream};
 use bt_swarm::{Dial, DialId, NewConnection};
-use bt_types::{Block, ConnId, Direction, Transport};
+use bt_types::{Block, ConnId, ConnMap, Direction, Transport};
 use bt_wire::{Message, RawBlock};
 
 use super::{
@@ -368,7 +368,7 @@ impl Delivery {
 }
 
 /// The connections of a node.
-pub(crate) type Wires = BTreeMap<ConnId, Wire>;
+pub(crate) type Wires = ConnMap<Wire>;
 
 /// Length, id, piece and offset before a block's bytes.
 const PIECE_HEADER: u64 = 13;

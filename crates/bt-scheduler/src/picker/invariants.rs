@@ -50,8 +50,9 @@ impl Picker {
                 assert!(!peer.is_choking && !peer.is_snubbed() && peer.offers(partial.piece()));
             }
         }
-        assert!(self.conns.is_sorted_by(|a, b| a < b));
-        assert!(self.peers.iter().map(|peer| &peer.conn).eq(&self.conns));
+        let conns = self.places.conns();
+        assert!(conns.is_sorted_by(|a, b| a < b));
+        assert!(self.peers.iter().map(|peer| &peer.conn).eq(conns));
         for (peer, (live, late)) in self.peers.iter().zip(&tables) {
             let wanted = |piece: &PieceIndex| self.availability.stage(*piece) != Stage::Done;
             assert_eq!(
