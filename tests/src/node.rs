@@ -112,8 +112,16 @@ impl NodeSpec {
 /// A node from one coming to the next going. What is under way to an earlier life is lost.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Life {
-    pub(crate) node: usize,
-    pub(crate) count: u32,
+    /// Four bytes, as millions of these are under way.
+    node: u32,
+    count: u32,
+}
+
+impl Life {
+    /// The node's number.
+    pub(crate) fn node(self) -> usize {
+        self.node as usize
+    }
 }
 
 /// A node while the world runs.
@@ -167,7 +175,7 @@ impl Node {
             addr,
             host,
             life: Life {
-                node: number,
+                node: number as u32,
                 count: 0,
             },
             swarm,
@@ -243,7 +251,7 @@ impl Node {
                 let payload = match self.spec.behaviour {
                     Behaviour::Liar(probability) if self.rng.chance(probability) => {
                         self.lies_told += 1;
-                        Tag::corrupt(block, self.life.node, self.lies_told)
+                        Tag::corrupt(block, self.life.node(), self.lies_told)
                     }
                     _ => Tag::good(block),
                 };

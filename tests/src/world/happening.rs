@@ -48,7 +48,7 @@ impl World {
     }
 
     pub(super) fn happen_to(&mut self, now: Duration, life: Life, what: What) {
-        let index = life.node;
+        let index = life.node();
         let node = &mut self.nodes[index];
         if node.life != life || !node.is_present {
             return;
@@ -193,5 +193,15 @@ impl World {
 
     fn is_liar(&self, node: usize) -> bool {
         matches!(self.nodes[node].spec.behaviour, Behaviour::Liar(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn happenings_are_small() {
+        assert_eq!(size_of::<Happening>(), 72);
     }
 }

@@ -137,7 +137,7 @@ impl World {
         let to = wire.to;
         let host = node.host;
         let may_be_held = self.config.partition.is_some();
-        if may_be_held && self.must_wait(now, from, conn, to.node) {
+        if may_be_held && self.must_wait(now, from, conn, to.node()) {
             return self.hold(now, from, conn, parcel);
         }
         if parcel.block.is_none() && !self.hosts[host].outbox.is_waiting(&(from, conn)) {
@@ -168,7 +168,7 @@ impl World {
                 continue;
             };
             let to = wire.to;
-            if self.config.partition.is_some() && self.must_wait(now, from, conn, to.node) {
+            if self.config.partition.is_some() && self.must_wait(now, from, conn, to.node()) {
                 self.hold(now, from, conn, parcel);
                 continue;
             }
@@ -252,8 +252,8 @@ impl World {
     /// Our end is gone; the other hears of it.
     pub(super) fn close(&mut self, now: Duration, from: usize, conn: ConnId) {
         if let Some(wire) = self.unplug(from, conn) {
-            let distance = self.distance(from, wire.to.node);
-            let at = match self.is_cut(now, from, wire.to.node) {
+            let distance = self.distance(from, wire.to.node());
+            let at = match self.is_cut(now, from, wire.to.node()) {
                 true => self.next_try(now),
                 false => now,
             };
@@ -299,10 +299,10 @@ impl World {
         };
         self.touched.push(from);
         let is_there = |life: &Life| {
-            let node = &self.nodes[life.node];
+            let node = &self.nodes[life.node()];
             node.is_present && node.life == *life
         };
-        let Some(Life { node: to, .. }) = to.filter(is_there) else {
+        let Some(to) = to.filter(is_there).map(Life::node) else {
             return self.nodes[from].swarm.handle_dial_failed(time, dial);
         };
         self.touched.push(to);
