@@ -78,6 +78,9 @@ impl Picker {
 
     /// There may be something new for the peer, which may have been searched for in vain.
     pub(super) fn resume(&mut self, at: usize) {
+        if self.peers[at].is_choking {
+            return; // Its pause ends when it unchokes us.
+        }
         self.peers[at]
             .pause
             .take_if(|pause| matches!(pause, Pause::NothingFree(_)));

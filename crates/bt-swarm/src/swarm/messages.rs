@@ -17,9 +17,10 @@ impl<P: Payload> Swarm<P> {
             return;
         };
         session.last_received = now;
-        let supports_fast = session.supports_fast;
-        if let (Some(name), false) = (fast_name(&message), supports_fast) {
-            return self.breach(now, conn, ProtocolBreach::FastNotAgreed(name));
+        if let Some(name) = fast_name(&message) {
+            if !session.supports_fast {
+                return self.breach(now, conn, ProtocolBreach::FastNotAgreed(name));
+            }
         }
         match message {
             Message::Choke => self.handle_choke(now, conn),

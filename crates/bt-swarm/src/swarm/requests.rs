@@ -107,11 +107,16 @@ impl<P: Payload> Swarm<P> {
         let Some(torrent) = &mut self.torrent else {
             return;
         };
+        let was_interesting = torrent.picker.is_interesting(conn);
         if torrent.picker.peer_has(conn, piece) {
+            let is_interesting = torrent.picker.is_interesting(conn);
             if torrent.picker.peer_pieces(conn).is_full() {
                 self.found_seed(now, conn);
             }
-            self.update_interest(conn);
+            // Of all messages the most frequent, and nearly none of them changes that.
+            if is_interesting != was_interesting {
+                self.update_interest(conn);
+            }
         }
     }
 
