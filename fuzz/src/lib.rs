@@ -15,6 +15,7 @@ pub mod cli_arguments;
 pub mod client_inbox;
 pub mod hash_lanes;
 pub mod metainfo_parse;
+pub mod scheduler_arbiter;
 pub mod scheduler_ops;
 pub mod sim_network;
 pub mod storage_ops;
@@ -38,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     ("client_inbox", client_inbox::run),
     ("hash_lanes", hash_lanes::run),
     ("metainfo_parse", metainfo_parse::run),
+    ("scheduler_arbiter", scheduler_arbiter::run),
     ("scheduler_ops", scheduler_ops::run),
     ("sim_network", sim_network::run),
     ("storage_ops", storage_ops::run),

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod liars;
+mod limits;
 mod scenarios;
 mod sessions;
 mod swarms;

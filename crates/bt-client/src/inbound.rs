@@ -64,7 +64,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 mod tests {
     use std::path::PathBuf;
 
-    use bt_scheduler::Grant;
+    use bt_scheduler::{Grant, RateLimits};
     use bt_types::{InfoHash, PeerId, TorrentIds};
     use bt_wire::{Handshake, Reserved};
     use tokio::{sync::mpsc, time::Instant};
@@ -93,7 +93,9 @@ mod tests {
             peer_id: PeerId([2; 20]),
         };
         let (mailbox, mail) = mpsc::unbounded_channel();
-        let place = shared.reserve(ids, PathBuf::new(), &mailbox).unwrap();
+        let place = shared
+            .reserve(ids, PathBuf::new(), RateLimits::NONE, &mailbox)
+            .unwrap();
         shared.open_to_peers(ids, ours);
         (shared, place, ours, mail)
     }
@@ -159,7 +161,7 @@ mod tests {
 
         let (mailbox, _mail) = mpsc::unbounded_channel();
         let ids = TorrentIds::v1_only(InfoHash([2; 20]));
-        let later = shared.reserve(ids, PathBuf::from("other"), &mailbox);
+        let later = shared.reserve(ids, PathBuf::from("other"), RateLimits::NONE, &mailbox);
         assert!(later.unwrap().first_bans.contains(liar));
     }
 

@@ -10,7 +10,7 @@
 //! ```
 //! use std::{fs, net::{IpAddr, Ipv4Addr}, sync::Arc};
 //!
-//! use bt_client::{AddTorrent, Mode, Session, SessionConfig, State};
+//! use bt_client::{AddTorrent, Mode, RateLimits, Session, SessionConfig, State};
 //! use bt_metainfo::InfoBuilder;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -31,6 +31,7 @@
 //!     mode,
 //!     trackers: Vec::new(),
 //!     peers,
+//!     limits: RateLimits::NONE,
 //! };
 //! let start = || Session::start(SessionConfig {
 //!     bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -86,6 +87,7 @@ mod torrent;
 mod tracker_client;
 mod trackers;
 
+pub use bt_scheduler::RateLimits;
 pub use bt_swarm::Stats;
 #[doc(hidden)]
 pub use connection::fuzzing;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bt_scheduler::Grant;
+use bt_scheduler::{Grant, RateLimits};
 use bt_storage::StorageError;
 use bt_swarm::{BanList, DialId, DiskDone};
 use bt_tracker::{AnnounceFailure, AnnounceId};
@@ -30,6 +30,8 @@ pub(crate) enum Mail {
     Grant(Grant),
     /// A peer has lied to some torrent of the session.
     Bans(Arc<BanList>),
+    /// The owner changes how fast the torrent may be.
+    Limits(RateLimits),
     /// The owner wishes the torrent to end.
     Stop,
 }

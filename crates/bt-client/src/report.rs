@@ -6,12 +6,15 @@
 //! ```json
 //! {"event":"listening","port":6881}
 //! {"event":"checking","info_hash":"…","bytes_done":1048576,"bytes_total":4194304}
-//! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
+//! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6,"down_limit_bytes_per_sec":524288,"up_limit_bytes_per_sec":null}
 //! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304,"hash_cpu_ms":3}
+//! {"event":"seeded","name":"a","info_hash":"…","goal":"ratio","bytes_total":4194304,"uploaded":8388608,"seeding_secs":61}
 //! {"event":"total","torrents":2,"complete":1,"failed":0,"bytes_done":1048576,"bytes_total":4194304,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
 //! {"event":"failed","source":"b.torrent","info_hash":null,"message":"b.torrent is no valid torrent: …","code":4}
 //! {"event":"error","message":"cannot write a/b: no space left on device","code":5}
 //! ```
+
+use std::{num::NonZeroU64, time::Duration};
 
 use serde::Serialize;
 
@@ -62,6 +65,21 @@ pub enum Report {
         /// Milliseconds of CPU time that hashing took in this run, on all threads together.
         hash_cpu_ms: u64,
     },
+    /// A torrent has been served for as long as the user wished, and is being ended.
+    Seeded {
+        /// The torrent's name, as in [`Complete`](Self::Complete).
+        name: String,
+        /// The v1 hash in hex, or the v2 hash of a torrent that has no other.
+        info_hash: String,
+        /// What has been reached: `ratio` or `time`.
+        goal: &'static str,
+        /// Bytes of its files.
+        bytes_total: u64,
+        /// Payload bytes sent in this run.
+        uploaded: u64,
+        /// For how long it was served after it was complete.
+        seeding_secs: u64,
+    },
     /// The command failed; nothing follows.
     Error {
         /// What is wrong, and what to do.
@@ -103,6 +121,10 @@ pub struct Progress {
     pub wasted: u64,
     /// Seconds until the download is complete at the present rate; null if nobody knows.
     pub eta_secs: Option<u64>,
+    /// Bytes per second that it may receive at the moment; null without a limit.
+    pub down_limit_bytes_per_sec: Option<NonZeroU64>,
+    /// Bytes per second that it may send at the moment; null without a limit.
+    pub up_limit_bytes_per_sec: Option<NonZeroU64>,
 }
 
 /// The figures of several torrents at one moment, added up.
@@ -147,6 +169,8 @@ impl Total {
             total.torrents += 1;
             match state {
                 State::Seeding => total.complete += 1,
+                // It has been served for long enough.
+                State::Stopped if stats.bytes_verified == stats.bytes_total => total.complete += 1,
                 State::Failed(_) => total.failed += 1,
                 State::Checking { .. } | State::Downloading | State::Stopped => {
                     left += stats.bytes_total - stats.bytes_verified;
@@ -188,6 +212,19 @@ impl Report {
         }
     }
 
+    /// That a torrent has been served for as long as was wished, by what `goal` says.
+    #[must_use]
+    pub fn seeded(snapshot: &Snapshot, goal: &'static str, seeding: Duration) -> Self {
+        Self::Seeded {
+            name: snapshot.name.to_string(),
+            info_hash: snapshot.info_hash(),
+            goal,
+            bytes_total: snapshot.stats.bytes_total,
+            uploaded: snapshot.stats.uploaded,
+            seeding_secs: seeding.as_secs(),
+        }
+    }
+
     /// That a torrent is complete.
     #[must_use]
     pub fn complete(snapshot: &Snapshot) -> Self {
@@ -218,6 +255,8 @@ impl Progress {
             uploaded: stats.uploaded,
             wasted: stats.wasted,
             eta_secs: snapshot.time_left().map(|left| left.as_secs()),
+            down_limit_bytes_per_sec: snapshot.limits.download,
+            up_limit_bytes_per_sec: snapshot.limits.upload,
         }
     }
 }
@@ -256,12 +295,21 @@ mod tests {
                 r#""state":"downloading","bytes_done":1000,"bytes_total":4000,"#,
                 r#""pieces_done":1,"piece_count":4,"down_bytes_per_sec":100,"up_bytes_per_sec":20,"#,
                 r#""peers_connected":2,"peers_known":5,"downloaded":1100,"uploaded":30,"wasted":100,"#,
-                r#""eta_secs":30}"#
+                r#""eta_secs":30,"down_limit_bytes_per_sec":null,"up_limit_bytes_per_sec":null}"#
             ),
         );
+        check(
+            &Report::seeded(&snapshot, "ratio", Duration::from_millis(61_999)),
+            r#"{"event":"seeded","name":"name","info_hash":"0707070707070707070707070707070707070707","goal":"ratio","bytes_total":4000,"uploaded":30,"seeding_secs":61}"#,
+        );
         snapshot.stats.download_rate_bytes_per_sec = 0;
+        snapshot.limits.download = NonZeroU64::new(70);
         let line = serde_json::to_string(&Report::of(&snapshot)).unwrap();
-        assert!(line.ends_with(r#""eta_secs":null}"#), "{line}");
+        let end = concat!(
+            r#""eta_secs":null,"down_limit_bytes_per_sec":70,"#,
+            r#""up_limit_bytes_per_sec":null}"#
+        );
+        assert!(line.ends_with(end), "{line}");
         snapshot.state = State::Checking {
             bytes_done: 3,
             bytes_total: 4000,

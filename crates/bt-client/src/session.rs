@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_scheduler::Grant;
+use bt_scheduler::{Grant, RateLimits};
 use bt_storage::{FilePool, Storage};
 use bt_swarm::Swarm;
 use bt_tracker::{Identity, Schedule};
@@ -56,6 +56,8 @@ pub struct SessionConfig {
     pub memory: usize,
     /// Connections to peers, of all torrents together.
     pub max_peers: usize,
+    /// How fast all torrents together may be.
+    pub limits: RateLimits,
     /// Files kept open at once.
     pub max_open_files: usize,
     /// Threads that hash, write and read.
@@ -71,6 +73,7 @@ impl Default for SessionConfig {
             bind: None,
             memory: DEFAULT_MEMORY,
             max_peers: Grant::default().max_peers,
+            limits: RateLimits::NONE,
             max_open_files: DEFAULT_OPEN_FILES,
             disk_threads: cores(),
             min_announce_interval: MIN_ANNOUNCE_INTERVAL,
@@ -105,6 +108,7 @@ impl Session {
             Grant {
                 max_peers: config.max_peers,
                 memory_bytes: config.memory,
+                rates: config.limits,
                 ..Grant::default()
             },
             buffers,
@@ -137,6 +141,16 @@ impl Session {
         self.port
     }
 
+    /// Changes how fast all torrents together may be, at once.
+    ///
+    /// What counts are the messages that carry blocks, as they are sent over TCP, and of what we
+    /// send all other messages, too; the headers of TCP and IP come on top. What is on its way when
+    /// a limit is lowered is counted in. A [torrent](TorrentHandle::set_limits) may have lower
+    /// limits of its own.
+    pub fn set_limits(&self, limits: RateLimits) {
+        self.shared.set_limits(limits);
+    }
+
     /// Starts a torrent: checks what is on disk, then transfers.
     ///
     /// # Errors
@@ -148,7 +162,7 @@ impl Session {
         }
         let (mailbox, mail) = mpsc::unbounded_channel();
         let path = torrent.root.join(torrent.info.name());
-        let place = self.shared.reserve(ids, path, &mailbox)?;
+        let place = self.shared.reserve(ids, path, torrent.limits, &mailbox)?;
         let (publisher, handle) = publisher(mailbox.clone(), Snapshot::before_check(&torrent));
         let info = Arc::clone(&torrent.info);
         let storage = Storage::new(torrent.root.clone(), info, Arc::clone(&self.files));

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bt_scheduler::{Arbiter, Demand, Grant};
+use bt_scheduler::{Arbiter, Demand, Grant, RateLimits};
 use bt_swarm::BanList;
 use bt_types::{SwarmId, TorrentIds};
 use bt_wire::Handshake;
@@ -112,6 +112,7 @@ impl Shared {
         self: &Arc<Self>,
         ids: TorrentIds,
         path: PathBuf,
+        limits: RateLimits,
         mailbox: &Mailbox,
     ) -> Result<Place, AddError> {
         let id = ids.primary_swarm_id();
@@ -129,6 +130,7 @@ impl Shared {
         };
         torrents.routes.insert(id, route);
         torrents.arbiter.add(id);
+        torrents.arbiter.set_torrent_limits(&id, limits);
         torrents.divide();
         let first_grant = torrents.arbiter.granted(&id).unwrap_or_default();
         let first_bans = Arc::clone(&torrents.bans);
@@ -163,6 +165,21 @@ impl Shared {
     /// Whether a peer has lied to any torrent.
     pub(crate) fn is_banned(&self, peer: SocketAddr) -> bool {
         lock(&self.torrents).bans.contains(peer)
+    }
+
+    /// Changes how fast all torrents together may be.
+    pub(crate) fn set_limits(&self, limits: RateLimits) {
+        let torrents = &mut *lock(&self.torrents);
+        torrents.arbiter.set_limits(limits);
+        torrents.divide();
+    }
+
+    /// Changes how fast one torrent may be.
+    pub(crate) fn set_torrent_limits(&self, ids: TorrentIds, limits: RateLimits) {
+        let torrents = &mut *lock(&self.torrents);
+        let id = ids.primary_swarm_id();
+        torrents.arbiter.set_torrent_limits(&id, limits);
+        torrents.divide();
     }
 
     /// Waits until no other torrent's data is being checked.

@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use bt_scheduler::RateLimits;
 use bt_swarm::Stats;
 use bt_types::TorrentIds;
 
@@ -17,6 +18,9 @@ pub struct Snapshot {
     pub state: State,
     /// Its figures.
     pub stats: Stats,
+    /// How fast it may be at the moment: its own limits, or its share of the session's if that is
+    /// lower.
+    pub limits: RateLimits,
     /// The CPU time that hashing its pieces has cost so far, on all threads.
     pub hash_cpu_time: Duration,
 }
@@ -93,6 +97,7 @@ pub(crate) mod tests {
             name: "name".into(),
             state: State::Downloading,
             stats,
+            limits: RateLimits::NONE,
             hash_cpu_time: Duration::from_micros(12_900),
         }
     }

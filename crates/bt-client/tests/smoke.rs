@@ -10,13 +10,15 @@ use std::{
     fs,
     io::{Read, Write},
     net::{IpAddr, Ipv4Addr, TcpStream},
+    num::NonZeroU64,
     path::Path,
     sync::Arc,
     time::Duration,
 };
 
 use bt_client::{
-    AddError, AddTorrent, LocalTracker, Mode, Session, SessionConfig, State, TorrentError,
+    AddError, AddTorrent, LocalTracker, Mode, RateLimits, Session, SessionConfig, Snapshot, State,
+    TorrentError,
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::{ServerConfig, SwarmStats};
@@ -69,6 +71,7 @@ fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, tracker: &LocalTracker) ->
         mode,
         trackers: vec![vec![tracker.url()]],
         peers: vec![],
+        limits: RateLimits::NONE,
     }
 }
 
@@ -157,6 +160,7 @@ async fn a_torrent_that_has_ended_tells_so_and_can_be_added_again() {
         mode: Mode::Seed,
         trackers: vec![],
         peers: vec![],
+        limits: RateLimits::NONE,
     };
     for _ in 0..3 {
         let seed = session.add(torrent()).unwrap();
@@ -184,6 +188,7 @@ async fn idle_strangers_do_not_keep_peers_out() {
         mode: Mode::Seed,
         trackers: vec![],
         peers: vec![],
+        limits: RateLimits::NONE,
     });
     let seed = seed.unwrap();
     in_time(seed.wait_for(|snapshot| matches!(snapshot.state, State::Seeding))).await;
@@ -222,4 +227,38 @@ async fn two_torrents_never_write_to_one_place() {
     add(&named("b", 2)).unwrap();
     in_time(first.stop()).await;
     add(&named("a", 2)).unwrap();
+}
+
+#[tokio::test]
+async fn limits_change_while_it_runs_and_the_lower_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let info = write_data(folder.path());
+    let session = session();
+    let upload = |bytes_per_sec| RateLimits {
+        upload: NonZeroU64::new(bytes_per_sec),
+        download: None,
+    };
+    let seed = session.add(AddTorrent {
+        info: Arc::clone(&info),
+        root: folder.path().to_owned(),
+        mode: Mode::Seed,
+        trackers: vec![],
+        peers: vec![],
+        limits: upload(70_000),
+    });
+    let seed = seed.unwrap();
+    let shown = async |limits| {
+        let wanted = |snapshot: &Snapshot| {
+            matches!(snapshot.state, State::Seeding) && snapshot.limits == limits
+        };
+        assert!(wanted(&*in_time(seed.wait_for(wanted)).await));
+    };
+    shown(upload(70_000)).await;
+    session.set_limits(upload(50_000));
+    shown(upload(50_000)).await;
+    seed.set_limits(upload(20_000));
+    shown(upload(20_000)).await;
+    session.set_limits(RateLimits::NONE);
+    seed.set_limits(RateLimits::NONE);
+    shown(RateLimits::NONE).await;
 }

@@ -1,14 +1,18 @@
 //! What torrents have in common, divided among them.
 
 mod fill;
+mod rates;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU64};
 
 use bt_types::BLOCK_LENGTH;
 
 use crate::{
-    Grant,
-    arbiter::fill::{Claim, divide, floor},
+    Grant, RateLimits,
+    arbiter::{
+        fill::{Claim, divide, floor},
+        rates::{RateClaim, divide_rate},
+    },
 };
 
 /// Divides what a session has among its torrents, by what each could use.
@@ -20,7 +24,9 @@ use crate::{
 ///
 /// What a torrent holds beyond its new share it needs time to give back. Until it
 /// [demands](Self::set_demand) less, the others grow only into what is free. So grants and holdings
-/// together stay within the capacity, but for the [floors](Self#floors).
+/// together stay within the capacity, but for the [floors](Self#floors). Rates nobody holds: what
+/// one torrent does not use goes to the others with the next division. A torrent may have
+/// [limits of its own](Self::set_torrent_limits) beside; the lower counts.
 ///
 /// ```
 /// use bt_scheduler::{Arbiter, Demand, Grant, Need};
@@ -43,10 +49,10 @@ use crate::{
 /// # Floors
 ///
 /// With nothing at all a torrent could not even find out what it needs. So each is granted four
-/// connections, of which one is being made, one upload slot, and 256 KiB, whatever the others
-/// have; where there are many torrents less, so that the floors together come to a quarter of the
-/// capacity, but never less than a connection, a slot and a block. As most torrents of many are
-/// idle, this is not taken from the others.
+/// connections, of which one is being made, one upload slot, 256 KiB, and where rates are limited
+/// 16 KiB/s, whatever the others have; where there are many torrents less, so that the floors
+/// together come to a quarter of the capacity, but never less than a connection, a slot, a block
+/// and a byte a second. As most torrents of many are idle, this is not taken from the others.
 #[derive(Clone, Debug)]
 pub struct Arbiter<K> {
     capacity: Grant,
@@ -64,6 +70,11 @@ pub struct Demand {
     pub upload_slots: Need,
     /// Payload in memory, and blocks for which memory is reserved, in bytes.
     pub memory_bytes: Need,
+    /// Bytes per second that could go to peers; [`u64::MAX`] if it is not known, as more waits than
+    /// may go. Of interest while the capacity has such a limit.
+    pub upload_rate: u64,
+    /// Bytes per second that could be asked of peers; [`u64::MAX`] as above.
+    pub download_rate: u64,
 }
 
 /// How much of one thing is in use, and how much would be if there were enough.
@@ -78,6 +89,8 @@ pub struct Need {
 #[derive(Clone, Debug, Default)]
 struct Share {
     demand: Demand,
+    /// Its own, beside those of all torrents together.
+    limits: RateLimits,
     /// What was told last.
     granted: Option<Grant>,
 }
@@ -102,13 +115,26 @@ impl<K: Clone + Ord> Arbiter<K> {
         self.torrents.remove(key);
     }
 
+    /// Changes the limits of all torrents together, from the next [division](Self::divide) on.
+    pub fn set_limits(&mut self, limits: RateLimits) {
+        self.capacity.rates = limits;
+    }
+
+    /// Changes what a torrent may use at most, whatever the others use, from the next
+    /// [division](Self::divide) on.
+    pub fn set_torrent_limits(&mut self, key: &K, limits: RateLimits) {
+        if let Some(share) = self.torrents.get_mut(key) {
+            share.limits = limits;
+        }
+    }
+
     /// Learns what a torrent uses and wants; returns whether to [divide](Self::divide) anew. Of a
     /// torrent that is not here nothing is learnt.
     pub fn set_demand(&mut self, key: &K, demand: Demand) -> bool {
         let Some(share) = self.torrents.get_mut(key) else {
             return false;
         };
-        let wanted = Demand::wanted;
+        let wanted = |demand: &Demand| (demand.wanted(), demand.rates(self.capacity.rates));
         let was_overdrawn = share.is_overdrawn();
         let is_news = wanted(&share.demand) != wanted(&demand);
         share.demand = demand;
@@ -136,6 +162,7 @@ impl<K: Clone + Ord> Arbiter<K> {
             max_half_open,
             upload_slots,
             memory_bytes,
+            rates,
         } = self.capacity;
         let count = demands.len();
         let peers_floor = floor(MIN_PEERS, 1, max_peers, count);
@@ -144,6 +171,16 @@ impl<K: Clone + Ord> Arbiter<K> {
         let max_half_open = shares(max_half_open, 1, |demand| demand.half_open);
         let upload_slots = shares(upload_slots, 1, |demand| demand.upload_slots);
         let memory_bytes = shares(memory_bytes, memory_floor, |demand| demand.memory_bytes);
+        let upload = self.divide_rate(
+            rates.upload,
+            |demand| demand.upload_rate,
+            |limits| limits.upload,
+        );
+        let download = self.divide_rate(
+            rates.download,
+            |demand| demand.download_rate,
+            |limits| limits.download,
+        );
         let torrents = self.torrents.iter_mut().enumerate();
         torrents.filter_map(move |(n, (key, share))| {
             let grant = Grant {
@@ -151,9 +188,26 @@ impl<K: Clone + Ord> Arbiter<K> {
                 max_half_open: max_half_open[n],
                 upload_slots: upload_slots[n],
                 memory_bytes: memory_bytes[n],
+                rates: RateLimits {
+                    upload: upload[n],
+                    download: download[n],
+                },
             };
             (share.granted.replace(grant) != Some(grant)).then_some((key, grant))
         })
+    }
+
+    fn divide_rate(
+        &self,
+        limit: Option<NonZeroU64>,
+        wanted: fn(&Demand) -> u64,
+        own: fn(&RateLimits) -> Option<NonZeroU64>,
+    ) -> Vec<Option<NonZeroU64>> {
+        let claims = self.torrents.values().map(|share| RateClaim {
+            wanted: wanted(&share.demand),
+            own: own(&share.limits),
+        });
+        divide_rate(limit, &claims.collect::<Vec<_>>())
     }
 }
 
@@ -164,6 +218,14 @@ impl Demand {
             self.half_open.wanted,
             self.upload_slots.wanted,
             self.memory_bytes.wanted,
+        ]
+    }
+
+    /// What is wanted of the rates that are limited.
+    fn rates(&self, limits: RateLimits) -> [Option<u64>; 2] {
+        [
+            limits.upload.map(|_| self.upload_rate),
+            limits.download.map(|_| self.download_rate),
         ]
     }
 }
@@ -196,6 +258,7 @@ mod tests {
             max_half_open: 10,
             upload_slots: 8,
             memory_bytes: 32 << 20,
+            rates: RateLimits::NONE,
         }
     }
 
@@ -278,12 +341,64 @@ mod tests {
                 half_open: all(500),
                 upload_slots: all(50),
                 memory_bytes: all(64 << 20),
+                ..Demand::default()
             };
             arbiter.set_demand(&3, busy);
             let mut grants = arbiter.divide();
             let (_, grant) = grants.find(|(key, _)| **key == 3).unwrap();
             assert_eq!(grant, capacity());
         }
+    }
+
+    fn rate(bytes_per_sec: u64) -> Option<NonZeroU64> {
+        NonZeroU64::new(bytes_per_sec)
+    }
+
+    fn uploads(arbiter: &mut Arbiter<u8>) -> Vec<(u8, Option<NonZeroU64>)> {
+        let changed = arbiter.divide();
+        changed
+            .map(|(&key, grant)| (key, grant.rates.upload))
+            .collect()
+    }
+
+    #[test]
+    fn a_rate_goes_to_those_who_can_use_it() {
+        let mut arbiter = Arbiter::new(capacity());
+        (1..=3).for_each(|key| arbiter.add(key));
+        assert_eq!(uploads(&mut arbiter).len(), 3);
+        let upload = |upload_rate| Demand {
+            upload_rate,
+            ..Demand::default()
+        };
+        assert!(!arbiter.set_demand(&1, upload(5)), "nobody limits it");
+        assert!(!arbiter.set_demand(&1, upload(0)));
+
+        arbiter.set_limits(RateLimits {
+            upload: rate(900_000),
+            download: None,
+        });
+        let even = [1, 2, 3].map(|key| (key, rate(256 << 10)));
+        assert_eq!(uploads(&mut arbiter), even);
+        assert!(arbiter.set_demand(&1, upload(u64::MAX)));
+        assert!(arbiter.set_demand(&2, upload(u64::MAX)));
+        assert!(arbiter.set_demand(&3, upload(100_000)));
+        assert_eq!(
+            uploads(&mut arbiter),
+            [(1, rate(400_000)), (2, rate(400_000)), (3, rate(100_000))]
+        );
+
+        let own = RateLimits {
+            upload: rate(50_000),
+            download: rate(7),
+        };
+        arbiter.set_torrent_limits(&1, own);
+        assert_eq!(
+            uploads(&mut arbiter),
+            [(1, rate(50_000)), (2, rate(750_000))]
+        );
+        arbiter.set_limits(RateLimits::NONE);
+        assert_eq!(uploads(&mut arbiter), [(2, None), (3, None)]);
+        assert_eq!(arbiter.granted(&1).unwrap().rates, own);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 use bt_types::BLOCK_LENGTH;
 
+use crate::RateLimits;
+
 /// What one torrent may use: the share that it is granted of what all torrents have together.
 ///
 /// A swarm spends it by itself; an [`Arbiter`](crate::Arbiter) hands out new ones when demand
@@ -14,6 +16,8 @@ pub struct Grant {
     pub upload_slots: usize,
     /// Payload in memory, and blocks for which memory is reserved.
     pub memory_bytes: usize,
+    /// How fast payload may come and go, with what goes along with it.
+    pub rates: RateLimits,
 }
 
 impl Grant {
@@ -32,6 +36,7 @@ impl Default for Grant {
             max_half_open: 30,
             upload_slots: 50,
             memory_bytes: 32 << 20,
+            rates: RateLimits::NONE,
         }
     }
 }

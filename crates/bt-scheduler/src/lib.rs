@@ -78,8 +78,8 @@
 //!
 //! [`Choker`] decides whom we unchoke, [`dial_priority`] whom to dial first,
 //! [`canonical_priority`] which of two connections that are worth the same to keep, an [`Arbiter`]
-//! divides what torrents have in common and [grants](Grant) each what it may use, and a
-//! [`RateMeter`] measures.
+//! divides what torrents have in common and [grants](Grant) each what it may use, a [`RateMeter`]
+//! measures, and a [`TokenBucket`] keeps to a rate.
 //!
 //! # What is deliberately outside
 //!
@@ -95,11 +95,13 @@
 
 mod arbiter;
 mod availability;
+mod bucket;
 mod canonical;
 mod choker;
 mod config;
 mod dial;
 mod grant;
+mod limits;
 mod partial;
 mod peer;
 mod picker;
@@ -107,10 +109,12 @@ mod pipeline;
 mod rate;
 
 pub use arbiter::{Arbiter, Demand, Need};
+pub use bucket::TokenBucket;
 pub use canonical::canonical_priority;
 pub use choker::{ChokeCandidate, Choker, Rechoke};
 pub use config::PickerConfig;
 pub use dial::{DialCandidate, DialPriority, dial_priority};
 pub use grant::Grant;
+pub use limits::RateLimits;
 pub use picker::{OnChoke, PeerStats, Picker, Received};
 pub use rate::RateMeter;

@@ -110,6 +110,13 @@ impl Pipeline {
         self.depth.max(MIN_DEPTH).min(most) as usize
     }
 
+    /// How many blocks may have left the peer and not yet have come, at most.
+    pub(crate) fn on_their_way(&self, now: Instant) -> usize {
+        let latency_ms = self.round_trip.latency().as_millis() as u64;
+        let bytes = self.rate_bytes_per_sec(now).saturating_mul(latency_ms) / 1000;
+        (bytes / u64::from(BLOCK_LENGTH)) as usize + MIN_DEPTH as usize
+    }
+
     pub(crate) fn rate_bytes_per_sec(&self, now: Instant) -> u64 {
         self.rate.bytes_per_sec(now)
     }

@@ -72,7 +72,9 @@ mod suspects;
 mod swarm;
 #[cfg(test)]
 mod testing;
+mod throttle;
 mod timers;
+mod turns;
 mod upload;
 mod votes;
 

@@ -9,7 +9,7 @@ mod serving;
 mod sharing;
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::VecDeque,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -33,7 +33,9 @@ use crate::{
     peers::Peers,
     session::{Session, Traffic},
     suspects::Suspects,
+    throttle::Throttle,
     timers::{Timer, Timers},
+    turns::Turns,
     votes::AddressVotes,
 };
 
@@ -68,7 +70,13 @@ pub struct Swarm<P> {
     /// were taken then.
     starved_at: Option<usize>,
     /// Those who have asked for blocks that are not being read yet.
-    waiting: BTreeSet<ConnId>,
+    waiting: Turns,
+    upload: Throttle,
+    /// Those who could be asked for more, had the rate not been used up.
+    asking: Turns,
+    download: Throttle,
+    /// How many of the outstanding requests are counted against the limit, if there is one.
+    counted_requests: usize,
     /// Bytes in memory on their way to peers.
     served_bytes: usize,
     /// What is decided once all input of a wake-up is in.
@@ -111,12 +119,16 @@ impl<P: Payload> Swarm<P> {
             votes: AddressVotes::default(),
             sessions: ConnMap::new(),
             next_conn: 0,
-            choker: Choker::new(config.grant.upload_slots, draw_seed(&mut rng)),
+            choker: Choker::new(sharing::upload_slots(&config.grant), draw_seed(&mut rng)),
             timers: Timers::default(),
             torrent: None,
             has_disk_trouble: false,
             starved_at: None,
-            waiting: BTreeSet::new(),
+            waiting: Turns::default(),
+            upload: Throttle::default(),
+            asking: Turns::default(),
+            download: Throttle::default(),
+            counted_requests: 0,
             served_bytes: 0,
             needs_rechoke: false,
             needs_dialling: false,
@@ -263,11 +275,14 @@ impl<P: Payload> Swarm<P> {
         if self.is_stopped {
             return None;
         }
-        let picker = self
-            .torrent
-            .as_ref()
-            .and_then(|torrent| torrent.picker.poll_timeout());
-        self.timers.next().into_iter().chain(picker).min()
+        let torrent = self.torrent.as_ref();
+        let deadlines = [
+            self.timers.next(),
+            torrent.and_then(|torrent| torrent.picker.poll_timeout()),
+            self.upload.poll_timeout(),
+            self.download.poll_timeout(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// The ids under which this torrent goes.
@@ -381,8 +396,8 @@ impl<P: Payload> Swarm<P> {
         if std::mem::take(&mut self.needs_rechoke) {
             self.rechoke(now);
         }
-        self.read_for_peers();
-        self.fill_pipelines();
+        self.read_for_peers(now);
+        self.fill_pipelines(now);
     }
 
     fn advance(&mut self, now: Instant) {
@@ -393,6 +408,7 @@ impl<P: Payload> Swarm<P> {
         self.now = Some(now);
         if self.traffic.is_none() {
             self.traffic = Some(Traffic::new(now));
+            self.set_limits(now, self.grant.rates);
         }
     }
 
@@ -403,6 +419,9 @@ impl<P: Payload> Swarm<P> {
     fn send(&mut self, conn: ConnId, message: Message) {
         if let (Some(session), Some(now)) = (self.sessions.get_mut(&conn), self.now) {
             session.last_sent = now;
+            if self.upload.is_limited() {
+                self.upload.count(now, wire_length(&message));
+            }
             self.actions
                 .push_back(Action::Send(conn, Outgoing::Message(message)));
         }
@@ -437,6 +456,20 @@ fn draw_seed(rng: &mut ChaCha12Rng) -> [u8; 32] {
     let mut seed = [0; 32];
     rng.fill_bytes(&mut seed);
     seed
+}
+
+/// How many bytes a message takes on the wire.
+fn wire_length(message: &Message) -> u64 {
+    let body = match message {
+        Message::KeepAlive => return 4,
+        Message::Have(_) | Message::Suggest(_) | Message::AllowedFast(_) => 4,
+        Message::Request(_) | Message::Cancel(_) | Message::Reject(_) => 12,
+        Message::Bitfield(bits) => bits.len(),
+        Message::Extended { payload, .. } => 1 + payload.len(),
+        // What is left is rare, or has no body.
+        _ => 0,
+    };
+    5 + body as u64
 }
 
 /// How exactly keep-alives and silence are watched: both are counted in minutes.

@@ -69,7 +69,7 @@ impl World {
         let mut is_news = now == Duration::ZERO;
         let mut together = SessionUse::default();
         for &member in &session.members {
-            let demand = self.nodes[member].swarm.demand();
+            let demand = self.nodes[member].swarm.demand(self.epoch + now);
             together.peers += demand.peers.used;
             together.half_open += demand.half_open.used;
             together.upload_slots += demand.upload_slots.used;

@@ -13,8 +13,8 @@ use std::{
 };
 
 use bt_client::{
-    AddTorrent, LocalTracker, Mode, Session, SessionConfig, SessionError, Snapshot, State,
-    TorrentHandle,
+    AddTorrent, LocalTracker, Mode, RateLimits, Session, SessionConfig, SessionError, Snapshot,
+    State, TorrentHandle,
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::ServerConfig;
@@ -122,6 +122,7 @@ impl Stage {
             mode,
             trackers: vec![vec![tracker.url()]],
             peers: Vec::new(),
+            limits: RateLimits::NONE,
         };
         let added = session.add(torrent);
         let handle = added.map_err(|error| Failure::other(in_full(&error)))?;

@@ -137,6 +137,10 @@ impl Drive {
             }
             Mail::Grant(grant) => self.parts.swarm.set_grant(now, grant),
             Mail::Bans(bans) => self.parts.swarm.set_bans(now, bans),
+            Mail::Limits(limits) => {
+                let ids = self.parts.torrent.info.ids();
+                self.parts.shared.set_torrent_limits(ids, limits);
+            }
             Mail::Stop => self.end(now, State::Stopped),
         }
     }
@@ -168,7 +172,7 @@ impl Drive {
             if self.parts.swarm.wants_peers() {
                 self.parts.trackers.want_peers(now);
             }
-            let demand = self.parts.swarm.demand();
+            let demand = self.parts.swarm.demand(now);
             self.parts
                 .shared
                 .set_demand(self.parts.torrent.info.ids(), demand);
@@ -380,6 +384,7 @@ impl Drive {
         Snapshot {
             state,
             stats: self.parts.swarm.stats(now),
+            limits: self.parts.swarm.limits(),
             hash_cpu_time: self.parts.storage.hash_cpu_time(),
             ..Snapshot::clone(&self.parts.publisher.current())
         }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bt_scheduler::RateLimits;
 use tokio::sync::{broadcast, watch};
 
 use super::Event;
@@ -64,6 +65,13 @@ impl TorrentHandle {
             None => broadcast::channel(1).1,
         };
         Events(receiver)
+    }
+
+    /// Changes how fast the torrent may be, at once; the session's limits hold beside. See
+    /// [`Session::set_limits`](crate::Session::set_limits) for what counts.
+    pub fn set_limits(&self, limits: RateLimits) {
+        // One that is over needs none.
+        let _ = self.mailbox.send(Mail::Limits(limits));
     }
 
     /// Ends the torrent: closes its connections, tells its trackers, waiting a few seconds for them

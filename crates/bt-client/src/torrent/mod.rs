@@ -11,6 +11,7 @@ mod task;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use bt_metainfo::{Info, Metainfo};
+use bt_scheduler::RateLimits;
 
 pub use self::{
     handle::{Events, TorrentHandle},
@@ -30,6 +31,8 @@ pub struct AddTorrent {
     pub trackers: Vec<Vec<String>>,
     /// Peers to begin with.
     pub peers: Vec<SocketAddr>,
+    /// How fast it may be, whatever the session's limits are; the lower counts.
+    pub limits: RateLimits,
 }
 
 /// What to do with a torrent.
@@ -52,6 +55,7 @@ impl AddTorrent {
             mode,
             trackers: metainfo.tiers().to_vec(),
             peers: Vec::new(),
+            limits: RateLimits::NONE,
         }
     }
 }

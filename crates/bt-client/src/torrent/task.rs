@@ -62,6 +62,10 @@ impl Parts {
                 Some(Mail::Stop) | None => return,
                 Some(Mail::Grant(grant)) => self.swarm.set_grant(Instant::now(), grant),
                 Some(Mail::Bans(bans)) => self.swarm.set_bans(Instant::now(), bans),
+                Some(Mail::Limits(limits)) => {
+                    let ids = self.torrent.info.ids();
+                    self.shared.set_torrent_limits(ids, limits);
+                }
                 Some(_) => {}
             }
         }
@@ -104,6 +108,7 @@ impl Snapshot {
                 bytes_total: stats.bytes_total,
             },
             stats,
+            limits: torrent.limits,
             hash_cpu_time: Duration::ZERO,
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn floor(enough: usize, least: usize, capacity: usize, claims: usize)
 /// What each gets; see [`Arbiter`](super::Arbiter).
 pub(super) fn divide(capacity: usize, claims: &[Claim]) -> Vec<usize> {
     let wanted: Vec<_> = claims.iter().map(|claim| claim.need.wanted).collect();
-    let mut shares = fill(capacity, &wanted);
+    let mut shares = fill_counts(capacity, &wanted);
     let spare = capacity - shares.iter().sum::<usize>();
     for (n, share) in shares.iter_mut().enumerate() {
         *share += spare / claims.len() + usize::from(n < spare % claims.len());
@@ -43,7 +43,7 @@ fn keep_to_what_is_free(capacity: usize, claims: &[Claim], shares: &mut [usize])
         .zip(&*shares)
         .map(|(used, share)| share.saturating_sub(used))
         .collect();
-    let allowed = fill(free, &growths);
+    let allowed = fill_counts(free, &growths);
     for ((share, used), growth) in shares.iter_mut().zip(claimed()).zip(allowed) {
         *share = (used + growth).min(*share);
     }
@@ -51,16 +51,23 @@ fn keep_to_what_is_free(capacity: usize, claims: &[Claim], shares: &mut [usize])
 
 /// Gives each what it wants, in the order of modesty, but never more than an equal part of what is
 /// left: the level to which all are filled.
-fn fill(capacity: usize, wanted: &[usize]) -> Vec<usize> {
+pub(super) fn fill(capacity: u64, wanted: &[u64]) -> Vec<u64> {
     let mut order: Vec<_> = (0..wanted.len()).collect();
     order.sort_by_key(|&n| wanted[n]);
     let mut left = capacity;
     let mut shares = vec![0; wanted.len()];
     for (done, n) in order.into_iter().enumerate() {
-        shares[n] = wanted[n].min(left / (wanted.len() - done));
+        shares[n] = wanted[n].min(left / (wanted.len() - done) as u64);
         left -= shares[n];
     }
     shares
+}
+
+fn fill_counts(capacity: usize, wanted: &[usize]) -> Vec<usize> {
+    let wanted: Vec<_> = wanted.iter().map(|&wanted| wanted as u64).collect();
+    let shares = fill(capacity as u64, &wanted);
+    // None is more than was wanted, which was a count.
+    shares.into_iter().map(|share| share as usize).collect()
 }
 
 #[cfg(test)]

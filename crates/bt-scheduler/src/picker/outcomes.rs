@@ -94,6 +94,25 @@ impl Picker {
         }
     }
 
+    /// Takes back what peers have been asked for beyond what may be on its way already, as less
+    /// is to come from now on: cancels the latest requests of each.
+    pub fn take_back(&mut self, now: Instant) {
+        let mut had_any = false;
+        for at in 0..self.peers.len() {
+            let peer = &self.peers[at];
+            let on_their_way = peer.pipeline.on_their_way(now);
+            let live = peer.requests.live.iter().skip(on_their_way);
+            let latest: Vec<_> = live.map(|request| request.block).collect();
+            had_any |= !latest.is_empty();
+            for block in latest {
+                self.cancel(at, block);
+            }
+        }
+        if had_any {
+            self.blocks_are_free(now);
+        }
+    }
+
     /// A block that is no longer needed of a peer that was asked for it: send it a `cancel`. The
     /// request no longer counts as outstanding.
     pub fn poll_cancel(&mut self) -> Option<(ConnId, Block)> {

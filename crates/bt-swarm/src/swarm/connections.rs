@@ -186,10 +186,9 @@ impl<P: Payload> Swarm<P> {
     /// Those of no use are worth the same, so that the pair goes that both sides would rather give
     /// up (BEP 40); as long as our own address is not known, who has been of no use for longest.
     fn part_from_useless(&mut self, now: Instant, may_go: impl Fn(&Session) -> bool) -> bool {
-        let useless = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.is_useless(now) && may_go(session));
+        let useless = self.sessions.iter().filter(|&(&conn, session)| {
+            session.is_useless(now) && may_go(session) && !self.is_held_back(conn)
+        });
         let last = useless.min_by_key(|(_, session)| (self.rank_of(session), session.connected_at));
         let last = last.map(|(&conn, _)| conn);
         if let Some(conn) = last {
@@ -428,7 +427,8 @@ impl<P: Payload> Swarm<P> {
         let Some(session) = self.sessions.remove(&conn) else {
             return;
         };
-        self.waiting.remove(&conn);
+        self.waiting.remove(conn);
+        self.asking.remove(conn);
         self.served_bytes -= session.uploads.memory_bytes();
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.remove_peer(now, conn);

@@ -6,7 +6,7 @@ use bt_scheduler::Received;
 use bt_types::{BLOCK_LENGTH, ConnId, Payload, PieceIndex};
 use bt_wire::{Message, RawBlock};
 
-use super::Swarm;
+use super::{Swarm, requests::bytes_on_wire};
 use crate::{
     Action, DisconnectReason, DiskDone, Event, FailedJob, Outgoing, ProtocolBreach,
     suspects::BlockDigest,
@@ -37,7 +37,16 @@ impl<P: Payload> Swarm<P> {
         let Some(block) = block.filter(|block| block.length as usize == payload.len()) else {
             return self.unrequested(now, conn, raw);
         };
-        match torrent.picker.handle_block(now, conn, block) {
+        let outstanding = torrent.picker.outstanding_total();
+        let received = torrent.picker.handle_block(now, conn, block);
+        let was_awaited = torrent.picker.outstanding_total() < outstanding;
+        if was_awaited {
+            // Counted against the limit when it was requested.
+            self.counted_requests = self.counted_requests.saturating_sub(1);
+        } else if received == Received::Duplicate {
+            self.download.spend(now, bytes_on_wire(raw.length));
+        }
+        match received {
             Received::Accepted { piece_complete } => {
                 // Whoever sends what we need is forgiven what we do not.
                 let offences = &mut session.offences;
@@ -76,6 +85,7 @@ impl<P: Payload> Swarm<P> {
             block.is_ok_and(|block| torrent.picker.forgive_late(conn, block))
         });
         if forgiven {
+            self.download.spend(now, bytes_on_wire(raw.length));
             self.wasted += u64::from(raw.length);
         } else {
             self.unrequested(now, conn, raw);
@@ -126,9 +136,11 @@ impl<P: Payload> Swarm<P> {
                     }
                     self.actions
                         .push_back(Action::Send(conn, Outgoing::Block(block, payload)));
+                } else {
+                    self.upload.refund(now, bytes_on_wire(block.length));
                 }
             }
-            DiskDone::Failed(job) => self.disk_failed(job),
+            DiskDone::Failed(job) => self.disk_failed(now, job),
         }
     }
 
@@ -195,7 +207,7 @@ impl<P: Payload> Swarm<P> {
 
     /// What was to be written is gone from memory, and will be fetched again; what has been
     /// verified stays.
-    fn disk_failed(&mut self, job: FailedJob) {
+    fn disk_failed(&mut self, now: Instant, job: FailedJob) {
         match job {
             FailedJob::Verify(piece) | FailedJob::Spill(piece) => {
                 self.has_disk_trouble = true;
@@ -205,6 +217,7 @@ impl<P: Payload> Swarm<P> {
                 }
             }
             FailedJob::Read(conn, block) => {
+                self.upload.refund(now, bytes_on_wire(block.length));
                 if self.with_uploads(conn, |uploads| uploads.read_failed(block)) {
                     self.reject(conn, block.into());
                 }
@@ -214,6 +227,7 @@ impl<P: Payload> Swarm<P> {
     }
 
     fn unrequested(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
+        self.download.count(now, bytes_on_wire(raw.length));
         self.wasted += u64::from(raw.length.min(BLOCK_LENGTH));
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;

@@ -19,19 +19,27 @@ impl<P: Payload> Swarm<P> {
         downloads + self.served_bytes
     }
 
-    /// Tops up the pipelines that may have room, within the memory granted: a block's memory is
-    /// reserved when it is requested, so back-pressure means not requesting.
-    pub(super) fn fill_pipelines(&mut self) {
+    /// Tops up the pipelines that may have room, within the memory and the rate granted: a block's
+    /// memory is reserved when it is requested, and it is counted then, so back-pressure means not
+    /// requesting.
+    pub(super) fn fill_pipelines(&mut self, now: Instant) {
+        self.recount_requests(now);
+        self.download.stop_waiting(now);
         if self.has_disk_trouble {
             return self.send_cancels();
         }
         self.relieve_starvation();
+        // Under a limit one block each in turn, so that deep pipelines get no more than others.
+        let at_once = match self.download.is_limited() {
+            true => 1,
+            false => usize::MAX,
+        };
         let budget = self.grant.memory_blocks();
         let mut used = None;
         let mut blocks = Vec::new();
-        while let Some(conn) = self.next_ready() {
+        while let Some(conn) = self.next_to_ask(now) {
             let used = used.get_or_insert_with(|| self.memory_bytes().div_ceil(BLOCK_BYTES));
-            let (Some(now), Some(torrent)) = (self.now, &mut self.torrent) else {
+            let Some(torrent) = &mut self.torrent else {
                 return;
             };
             let stats = torrent.picker.peer_stats(now, conn);
@@ -42,12 +50,21 @@ impl<P: Payload> Swarm<P> {
                 stats.outstanding
             };
             let room = room_for(idle_pipeline, *used, budget);
-            torrent.picker.pick(now, conn, room, &mut blocks);
+            torrent
+                .picker
+                .pick(now, conn, room.min(at_once), &mut blocks);
             *used += blocks.len();
             if blocks.len() == room {
                 self.starved_at = Some(*used);
             }
+            if blocks.len() < at_once {
+                self.asking.remove(conn);
+            }
             for block in blocks.drain(..) {
+                let bytes = bytes_on_wire(block.length);
+                self.download.spend(now, bytes);
+                self.counted_requests += 1;
+                self.asking.moved(bytes);
                 self.send(conn, Message::Request(block.into()));
             }
         }
@@ -75,8 +92,37 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    fn next_ready(&mut self) -> Option<ConnId> {
-        self.torrent.as_mut()?.picker.poll_ready()
+    /// Requests that are gone unanswered, with a `cancel`, a `reject`, a choke or a connection, no
+    /// longer count.
+    pub(super) fn recount_requests(&mut self, now: Instant) {
+        if !self.download.is_limited() {
+            return;
+        }
+        let outstanding = self.outstanding_requests();
+        let gone = self.counted_requests.saturating_sub(outstanding) as u64;
+        self.download
+            .refund(now, gone * bytes_on_wire(BLOCK_LENGTH));
+        self.counted_requests = outstanding;
+    }
+
+    pub(super) fn outstanding_requests(&self) -> usize {
+        let torrent = self.torrent.as_ref();
+        torrent.map_or(0, |torrent| torrent.picker.outstanding_total())
+    }
+
+    /// Somebody who may have room for requests. Under a limit each comes again until it has none,
+    /// and nobody while the rate is used up.
+    fn next_to_ask(&mut self, now: Instant) -> Option<ConnId> {
+        let picker = &mut self.torrent.as_mut()?.picker;
+        if self.download.is_limited() {
+            while let Some(conn) = picker.poll_ready() {
+                self.asking.insert(conn);
+            }
+        } else if self.asking.is_empty() {
+            return picker.poll_ready();
+        }
+        let conn = self.asking.whose()?;
+        self.download.admits(now).then_some(conn)
     }
 
     /// Takes back requests that somebody else has answered.
@@ -152,6 +198,11 @@ impl<P: Payload> Swarm<P> {
     }
 }
 
+/// What a block of so many bytes takes of a limit: its message, as it is sent.
+pub(super) fn bytes_on_wire(length: u32) -> u64 {
+    u64::from(length) + PIECE_HEADER_BYTES
+}
+
 /// How many more blocks a peer with `outstanding` requests may be asked for while `used` of
 /// `budget` blocks of memory are taken.
 ///
@@ -168,6 +219,8 @@ fn room_for(outstanding: usize, used: usize, budget: usize) -> usize {
 }
 
 const BLOCK_BYTES: usize = BLOCK_LENGTH as usize;
+/// Length, id, piece and offset (BEP 3, `piece`).
+const PIECE_HEADER_BYTES: u64 = 13;
 /// No pipeline is shallower than this while there is memory at all.
 const MIN_PIPELINE: usize = 2;
 

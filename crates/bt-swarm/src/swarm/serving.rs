@@ -1,13 +1,12 @@
 //! What peers ask of us.
 
-use std::{num::NonZeroUsize, time::Instant};
+use std::time::Instant;
 
 use bt_scheduler::ChokeCandidate;
 use bt_types::{BLOCK_LENGTH, Block, ConnId, Payload};
 use bt_wire::{Message, RawBlock};
-use rand_chacha::rand_core::Rng;
 
-use super::Swarm;
+use super::{Swarm, requests::bytes_on_wire};
 use crate::{
     Action, DiskJob, ProtocolBreach,
     timers::Timer,
@@ -93,30 +92,29 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    /// Has the disk read what peers may be sent next, one block each in turn, as long as all that
-    /// is on its way to peers takes no more than a quarter of the memory: serving must never be
-    /// able to stop a download.
-    pub(super) fn read_for_peers(&mut self) {
+    /// Has the disk read what peers may be sent next, one block each in turn, as long as the rate
+    /// granted allows, and all that is on its way to peers takes no more than a quarter of the
+    /// memory: serving must never be able to stop a download.
+    pub(super) fn read_for_peers(&mut self, now: Instant) {
+        self.upload.stop_waiting(now);
         let limit = (self.grant.memory_bytes / 4).max(BLOCK_LENGTH as usize);
-        let mut waiting: Vec<_> = std::mem::take(&mut self.waiting).into_iter().collect();
-        // Whoever came first would always come first.
-        if let Some(count) = NonZeroUsize::new(waiting.len()) {
-            waiting.rotate_left(self.rng.next_u32() as usize % count);
+        while self.served_bytes < limit {
+            let Some(conn) = self.waiting.whose() else {
+                return;
+            };
+            if !self.upload.admits(now) {
+                return;
+            }
+            let Some(block) = self.with_uploads(conn, Uploads::next_read) else {
+                self.waiting.remove(conn);
+                continue;
+            };
+            let bytes = bytes_on_wire(block.length);
+            self.upload.spend(now, bytes);
+            self.waiting.moved(bytes);
+            self.actions
+                .push_back(Action::Disk(DiskJob::Read { conn, block }));
         }
-        while !waiting.is_empty() && self.served_bytes < limit {
-            waiting.retain(|&conn| {
-                if self.served_bytes >= limit {
-                    return true;
-                }
-                let block = self.with_uploads(conn, Uploads::next_read);
-                if let Some(block) = block {
-                    self.actions
-                        .push_back(Action::Disk(DiskJob::Read { conn, block }));
-                }
-                block.is_some()
-            });
-        }
-        self.waiting.extend(waiting);
     }
 
     /// Changes what is on its way to a peer, and keeps the books.

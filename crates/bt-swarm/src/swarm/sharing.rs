@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bt_scheduler::{Demand, Grant, Need};
+use bt_scheduler::{Demand, Grant, Need, RateLimits};
 use bt_types::{BLOCK_LENGTH, ConnId, Payload};
 
 use super::Swarm;
@@ -12,7 +12,7 @@ impl<P: Payload> Swarm<P> {
     /// What this torrent uses, and what it could use: for whoever divides among several. Cheap
     /// enough for a few times a second.
     #[must_use]
-    pub fn demand(&self) -> Demand {
+    pub fn demand(&self, now: Instant) -> Demand {
         let memory = self.memory_bytes();
         if self.is_stopped {
             // What the disk is still writing is given back when it is done.
@@ -32,7 +32,7 @@ impl<P: Payload> Swarm<P> {
         Demand {
             peers: Need {
                 used: connected + dialling,
-                wanted: connected + dialling + dialable + self.callers_expected(),
+                wanted: connected + dialling + dialable + self.callers_expected(now),
             },
             half_open: Need {
                 used: dialling,
@@ -52,6 +52,8 @@ impl<P: Payload> Swarm<P> {
                     None => (memory + BLOCK_LENGTH as usize).next_power_of_two(),
                 },
             },
+            upload_rate: self.upload.wanted_bytes_per_sec(now),
+            download_rate: self.download.wanted_bytes_per_sec(now),
         }
     }
 
@@ -65,11 +67,8 @@ impl<P: Payload> Swarm<P> {
     }
 
     /// Room for peers that connect to us, if some have just found none.
-    fn callers_expected(&self) -> usize {
-        let recently = |at| {
-            self.now
-                .is_some_and(|now| now.saturating_duration_since(at) < CALLERS_REMEMBERED)
-        };
+    fn callers_expected(&self, now: Instant) -> usize {
+        let recently = |at| now.saturating_duration_since(at) < CALLERS_REMEMBERED;
         match self.turned_away_at {
             Some(at) if recently(at) => ROOM_FOR_CALLERS,
             _ => 0,
@@ -80,14 +79,20 @@ impl<P: Payload> Swarm<P> {
     /// and among these those that both sides would rather give up (BEP 40).
     pub fn set_grant(&mut self, now: Instant, grant: Grant) {
         self.advance(now);
-        if grant == self.grant {
-            return;
+        let former = std::mem::replace(&mut self.grant, grant);
+        if grant.rates != former.rates {
+            self.set_limits(now, grant.rates);
         }
-        if grant.upload_slots != self.grant.upload_slots {
-            self.choker.set_max_slots(grant.upload_slots);
+        let slots = upload_slots(&grant);
+        if slots != upload_slots(&former) {
+            self.choker.set_max_slots(slots);
             self.needs_rechoke = true;
         }
-        self.grant = grant;
+        // Rates change often, where torrents share them, and concern nothing else.
+        let rates = grant.rates;
+        if grant == (Grant { rates, ..former }) {
+            return;
+        }
         self.part_from_excess(now);
         self.spill_excess();
         self.starved_at = None;
@@ -95,6 +100,44 @@ impl<P: Payload> Swarm<P> {
             torrent.picker.wake();
         }
         self.schedule_dialling();
+    }
+
+    /// How fast this torrent may upload and download now.
+    ///
+    /// What counts are the messages that carry blocks, with their headers: those that we send when
+    /// they are read from disk, those that we receive when they are requested, or when they come if
+    /// they are no longer waited for. Of what we send all other messages count, too, and go before
+    /// blocks. Not counted are other messages that peers send, and what TCP and IP add.
+    #[must_use]
+    pub fn limits(&self) -> RateLimits {
+        self.grant.rates
+    }
+
+    pub(super) fn set_limits(&mut self, now: Instant, limits: RateLimits) {
+        self.recount_requests(now);
+        let in_advance = limits.download.filter(|rate| {
+            let soon = rate.get().saturating_mul(MOST_IN_ADVANCE_SECS);
+            self.download.falls_to(limits.download) && self.requested_bytes() > soon
+        });
+        if let (Some(_), Some(torrent)) = (in_advance, &mut self.torrent) {
+            torrent.picker.take_back(now);
+            self.send_cancels();
+        }
+        self.counted_requests = self.outstanding_requests();
+        let requested = self.requested_bytes();
+        self.download.set_limit(now, limits.download, requested);
+        self.upload
+            .set_limit(now, limits.upload, self.served_bytes as u64);
+    }
+
+    fn requested_bytes(&self) -> u64 {
+        self.outstanding_requests() as u64 * u64::from(BLOCK_LENGTH)
+    }
+
+    /// Whether it is for our limits, and not for the peer, that so little comes or goes.
+    pub(super) fn is_held_back(&self, conn: ConnId) -> bool {
+        (self.download.is_limited() && self.asking.contains(conn))
+            || (self.upload.is_limited() && self.waiting.contains(conn))
     }
 
     fn part_from_excess(&mut self, now: Instant) {
@@ -119,6 +162,23 @@ impl<P: Payload> Swarm<P> {
     }
 }
 
+/// No more than the rate can serve: who is unchoked and waits too long for a block takes us for one
+/// that does not answer, and leaves.
+pub(super) fn upload_slots(grant: &Grant) -> usize {
+    let served = grant
+        .rates
+        .upload
+        .map(|rate| usize::try_from(rate.get() / LEAST_SLOT_RATE).unwrap_or(usize::MAX));
+    served.map_or(grant.upload_slots, |served| {
+        grant.upload_slots.min(served.max(1))
+    })
+}
+
+/// Bytes per second for each unchoked peer: a block every four seconds. Others wait half a minute
+/// at least before they give somebody up.
+const LEAST_SLOT_RATE: u64 = 4096;
+/// What has been requested when the rate falls may come for so long; the rest is taken back.
+const MOST_IN_ADVANCE_SECS: u64 = 2;
 /// What is added at a time for peers that connect to us, as long as they come.
 const ROOM_FOR_CALLERS: usize = 4;
 /// Whoever was turned away comes again after some seconds, if at all.

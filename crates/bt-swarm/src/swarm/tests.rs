@@ -2,6 +2,7 @@
 
 mod banning;
 mod hostile;
+mod limits;
 mod ranking;
 mod sharing;
 

@@ -14,12 +14,12 @@ fn demand_is_what_is_held_and_what_could_be() {
     let info = torrent(64 * 1024, MIB);
     let now = epoch();
     let mut swarm = lone(&info);
-    assert_eq!(swarm.demand().peers.used, 0);
+    assert_eq!(swarm.demand(now).peers.used, 0);
     let conn = dial_one(&mut swarm, now, peer(1), 1);
     swarm.set_grant(now, room_for(2));
     swarm.add_peers(now + secs(1), PeerSource::Tracker, (2..12).map(peer));
     drain(&mut swarm);
-    let demand = swarm.demand();
+    let demand = swarm.demand(now + secs(1));
     assert_eq!((demand.peers.used, demand.half_open.used), (2, 1));
     assert_eq!(demand.peers.wanted, 11);
     assert_eq!(
@@ -31,7 +31,7 @@ fn demand_is_what_is_held_and_what_could_be() {
     swarm.handle_message(now + secs(1), conn, Message::HaveAll);
     swarm.handle_message(now + secs(1), conn, Message::Unchoke);
     drain(&mut swarm);
-    let demand = swarm.demand();
+    let demand = swarm.demand(now + secs(1));
     assert_eq!(demand.upload_slots.wanted, 1);
     assert!(demand.memory_bytes.used > 0);
     assert!(demand.memory_bytes.wanted > demand.memory_bytes.used);
@@ -40,10 +40,11 @@ fn demand_is_what_is_held_and_what_could_be() {
     swarm
         .handle_connected(now + secs(1), incoming(99))
         .unwrap_err();
-    assert_eq!(swarm.demand().peers.wanted, 11 + 4, "others may come, too");
+    let demand = swarm.demand(now + secs(1));
+    assert_eq!(demand.peers.wanted, 11 + 4, "others may come, too");
 
     swarm.stop(now + secs(2));
-    assert_eq!(swarm.demand(), bt_scheduler::Demand::default());
+    assert_eq!(swarm.demand(now + secs(2)), bt_scheduler::Demand::default());
 }
 
 #[test]
@@ -57,7 +58,7 @@ fn who_finds_no_memory_wants_more() {
         swarm.handle_message(now + secs(id.into()), conn, Message::Unchoke);
         drain(&mut swarm);
     }
-    let need = swarm.demand().memory_bytes;
+    let need = swarm.demand(now + secs(9)).memory_bytes;
     assert!(need.used <= 256 << 10, "{need:?}");
     assert!(need.wanted >= 512 << 10, "{need:?}");
 }
@@ -98,6 +99,6 @@ fn where_room_is_lost_those_go_that_carry_least() {
         .collect();
     assert_eq!(dropped, [idle, also_idle]);
     assert!(swarm.peers(now).any(|peer| peer.conn == busy));
-    assert_eq!(swarm.demand().peers.wanted, 3, "they are welcome again");
+    assert_eq!(swarm.demand(now).peers.wanted, 3, "they are welcome again");
     swarm.check_invariants();
 }
