@@ -244,6 +244,14 @@ impl Bt {
         Ok(())
     }
 
+    /// Waits until it has said an event of a kind.
+    pub(crate) fn wait_said(&mut self, kind: &str, patience: Duration) -> Outcome<Value> {
+        let what = format!("says `{kind}`");
+        self.process.wait_event(&what, patience, |event| {
+            (event["event"] == kind).then(|| event.clone())
+        })
+    }
+
     /// The last event of a kind.
     pub(crate) fn latest(&self, kind: &str) -> Outcome<Value> {
         let event = self.process.latest_event(kind);

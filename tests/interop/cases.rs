@@ -11,9 +11,11 @@ mod exit_codes;
 mod get;
 mod hostile;
 mod inspect;
+mod limits;
 mod matrix;
 mod mixed;
 mod resume;
+mod seeding;
 mod selftest;
 mod several;
 mod trackers;
@@ -95,6 +97,7 @@ fn short() -> Vec<Planned> {
         exit_codes::CASES,
         inspect::CASES,
         corpus::CASES,
+        seeding::CASES,
         create::CASES,
         create_refused::CASES,
     ];
@@ -108,6 +111,7 @@ fn long() -> Vec<Planned> {
         .into_iter()
         .chain(planned(mixed::LONG_CASES))
         .chain(planned(resume::LONG_CASES))
+        .chain(planned(limits::LONG_CASES))
         .chain(planned(corpus::LONG_CASES))
         .collect()
 }

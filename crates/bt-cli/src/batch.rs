@@ -92,6 +92,14 @@ impl Batch {
         Arc::clone(&self.members[place].snapshot)
     }
 
+    /// Stops one of them, without waiting for it.
+    pub(crate) fn stop_one(&mut self, place: usize) {
+        let handle = self.members[place].handle.clone();
+        self.watchers.spawn(async move {
+            handle.stop().await;
+        });
+    }
+
     /// Stops all of them, and waits for it.
     pub(crate) async fn stop(&mut self) {
         self.watchers.abort_all();

@@ -33,6 +33,7 @@ mod log_format;
 mod logging;
 mod manual;
 mod progress;
+mod seeding;
 mod stdout;
 mod torrent_file;
 mod transfer;

@@ -15,7 +15,7 @@ use self::{
     bars::Bars,
     words::{Amount, describe, describe_check, transfer},
 };
-use crate::{batch::Batch, exit::Failure, format::percent, json, logging};
+use crate::{batch::Batch, exit::Failure, format::percent, json, logging, seeding::Goal};
 
 /// Shows how torrents are doing: to machines on stdout, to people on stderr.
 pub(crate) enum Progress {
@@ -90,7 +90,7 @@ impl Progress {
         }
     }
 
-    /// One of them is complete, or has failed.
+    /// One of them is done, or has failed.
     pub(crate) fn settled(&mut self, batch: &Batch, place: usize) {
         if let Self::Bars(bars) = self {
             bars.remove_one(place);
@@ -136,6 +136,21 @@ impl Progress {
         if let Self::Json { .. } = self {
             json::print(&Report::of(snapshot));
             json::print(&Report::complete(snapshot));
+        } else {
+            self.tell(words);
+        }
+    }
+
+    /// A torrent has been served for long enough; `words` tell people so.
+    pub(crate) fn seeded(
+        &mut self,
+        snapshot: &Snapshot,
+        goal: Goal,
+        elapsed: Duration,
+        words: &str,
+    ) {
+        if let Self::Json { .. } = self {
+            json::print(&Report::seeded(snapshot, goal.name(), elapsed));
         } else {
             self.tell(words);
         }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use bt_client::{
-    AddError, AddTorrent, Mode, Session, SessionConfig, Snapshot, State, TorrentError,
+    AddError, AddTorrent, Mode, RateLimits, Session, SessionConfig, Snapshot, State, TorrentError,
     TorrentHandle, report::Total,
 };
 use bt_metainfo::Metainfo;
@@ -57,6 +57,10 @@ pub(crate) fn open(
     let config = SessionConfig {
         listen_port: network.port,
         memory: usize::try_from(network.memory).unwrap_or(usize::MAX),
+        limits: RateLimits {
+            upload: network.limit_up,
+            download: network.limit_down,
+        },
         min_announce_interval: Duration::from_secs(network.min_announce_interval),
         ..SessionConfig::default()
     };

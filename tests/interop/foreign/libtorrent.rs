@@ -221,6 +221,11 @@ impl Libtorrent {
         self.status("uploaded")
     }
 
+    /// Payload bytes received so far; lags by a tenth of a second.
+    pub(crate) fn downloaded(&self) -> u64 {
+        self.status("downloaded")
+    }
+
     /// Payload bytes sent, once everybody has gone and the count cannot grow.
     pub(crate) fn uploaded_when_alone(&mut self) -> Outcome<u64> {
         wait::until("the seeder is alone", wait::SOON, || {

@@ -2,14 +2,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Network, values::parse_seconds};
+use super::{Network, SeedUntil, values::parse_seconds};
+use crate::seeding::Seeding;
 
 /// Download torrents
 ///
 /// Finds peers through the torrents' UDP trackers, and exits when everything is verified and
-/// written. What is in the folder already is checked first and not fetched again, so that running
-/// the same command again resumes. Several torrents share one port, one limit of memory and one of
-/// connections; if one of them fails the others go on, and the exit code is that of the first
+/// written, or with --seed when it has been served. What is in the folder already is checked first and not fetched again, so that running
+/// the same command again resumes. Several torrents share one port and all limits: of memory,
+/// connections and rates; if one of them fails the others go on, and the exit code is that of the first
 /// SOURCE that failed.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
@@ -22,12 +23,28 @@ pub(crate) struct Get {
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) output: PathBuf,
 
-    /// Give up after so many seconds, with exit code 3
+    /// Give up after so many seconds, with exit code 3; end then, if all is complete and served
     #[arg(long, value_name = "SECS", value_parser = parse_seconds)]
     pub(crate) timeout: Option<u64>,
 
+    /// Go on serving each torrent when it is complete, until interrupted, which is no error then;
+    /// --seed-ratio and --seed-time say so, too, and until when
+    #[arg(long)]
+    pub(crate) seed: bool,
+
+    #[command(flatten)]
+    pub(crate) seed_until: SeedUntil,
+
     #[command(flatten)]
     pub(crate) network: Network,
+}
+
+impl Get {
+    /// How long a torrent is served when it is complete, if at all.
+    pub(crate) fn seeding(&self) -> Option<Seeding> {
+        let wants = self.seed || self.seed_until.is_some();
+        wants.then(|| Seeding::new(self.seed_until))
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -47,11 +64,16 @@ Output with --json, one object a line:
              peers_connected, peers_known: the latter with the former
              downloaded, uploaded, wasted: payload of this run, in bytes
              eta_secs: seconds until it is complete, at the present rate; null if unknown
+             down_limit_bytes_per_sec, up_limit_bytes_per_sec: what it may have at the moment of
+             --limit-down and --limit-up; null without
   complete   name, info_hash (hex), bytes_total: everything is verified and written;
              hash_cpu_ms: CPU time that hashing took
   total      a few times a second, if there are several torrents, all of them together:
              torrents, complete, failed: how many there are, have everything, had to give up
              and bytes_done to eta_secs as in progress, without pieces
+  seeded     a torrent has been served for as long as --seed-ratio or --seed-time says:
+             name, info_hash (hex), goal (\"ratio\" or \"time\"), bytes_total, uploaded,
+             seeding_secs: how long it was served since it was complete
   failed     one of several torrents has failed, the others go on:
              source (as given), info_hash (null if unknown), message, code
   error      message, code: what is wrong, and the exit code; the last line
@@ -61,16 +83,21 @@ Examples:
   bt get debian.torrent --tracker udp://tracker.example.org:6969
   bt get *.torrent -o ~/downloads
   bt get debian.torrent --peer 192.0.2.7:6881 --timeout 600
+  bt get debian.torrent --limit-down 2M --limit-up 512K
+  bt get debian.torrent --seed-ratio 1.5 --seed-time 86400
   curl -L https://example.org/debian.torrent | bt get - --json";
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::super::{Verb, tests::parse};
 
     #[test]
     fn everything() {
         let words = "bt get a.torrent -o d --tracker udp://a:1 --tracker udp://b:2 --peer [::1]:5 \
-                     --port 0 --timeout 7 --memory 16M --json -vv";
+                     --port 0 --timeout 7 --memory 16M --limit-up 3K --limit-down 2M --seed \
+                     --seed-ratio 1.5 --seed-time 9 --json -vv";
         let arguments = parse(words).unwrap();
         assert_eq!((arguments.verbose, arguments.quiet), (2, false));
         assert!(arguments.verb.reports_events());
@@ -82,6 +109,11 @@ mod tests {
             (vec!["a.torrent".into()], "d".into())
         );
         assert_eq!(get.timeout, Some(7));
+        assert!(get.seed);
+        assert_eq!(get.seed_until.seed_ratio, Some(1.5));
+        assert_eq!(get.seed_until.seed_time, Some(9));
+        let limits = [get.network.limit_up, get.network.limit_down];
+        assert_eq!(limits, [3 << 10, 2 << 20].map(NonZeroU64::new));
         assert_eq!(get.network.tracker, ["udp://a:1", "udp://b:2"]);
         assert_eq!(get.network.peer, ["[::1]:5".parse().unwrap()]);
         assert_eq!((get.network.port, get.network.memory), (0, 16 << 20));
@@ -95,6 +127,21 @@ mod tests {
         assert_eq!((get.sources, get.output), (vec!["-".into()], ".".into()));
         assert_eq!((get.network.port, get.network.memory), (6881, 32 << 20));
         assert_eq!(get.network.min_announce_interval, 60);
+        assert_eq!((get.network.limit_up, get.network.limit_down), (None, None));
+    }
+
+    #[test]
+    fn how_long_to_serve_says_that_it_is_served() {
+        for words in ["--seed", "--seed-ratio 2", "--seed-time 5"] {
+            let Verb::Get(get) = parse(&format!("bt get a {words}")).unwrap().verb else {
+                panic!()
+            };
+            assert!(get.seeding().is_some(), "{words}");
+        }
+        let Verb::Get(get) = parse("bt get a").unwrap().verb else {
+            panic!()
+        };
+        assert!(get.seeding().is_none());
     }
 
     #[test]
@@ -103,6 +150,10 @@ mod tests {
             "bt get",
             "bt get a --no-such-option",
             "bt get a --timeout 0",
+            "bt get a --seed-ratio 0",
+            "bt get a --seed-ratio -1",
+            "bt get a --seed-ratio inf",
+            "bt get a --seed-time 0",
             "bt get a -q -v",
         ] {
             assert!(parse(words).is_err(), "{words}");

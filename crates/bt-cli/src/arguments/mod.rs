@@ -8,6 +8,7 @@ mod get;
 mod man;
 mod network;
 mod seed;
+mod seed_until;
 mod show;
 mod values;
 mod verify;
@@ -23,6 +24,7 @@ pub(crate) use self::{
     man::Man,
     network::Network,
     seed::Seed,
+    seed_until::SeedUntil,
     show::Show,
     values::is_udp,
     verify::Verify,

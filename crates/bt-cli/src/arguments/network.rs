@@ -1,8 +1,8 @@
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU64};
 
 use clap::Args;
 
-use super::values::{parse_memory, parse_peer, parse_seconds, parse_tracker};
+use super::values::{parse_memory, parse_peer, parse_rate, parse_seconds, parse_tracker};
 
 /// What `get` and `seed` have in common.
 #[derive(Args, Debug)]
@@ -18,6 +18,14 @@ pub(crate) struct Network {
     /// Listen on this port, or on the next free one
     #[arg(long, default_value_t = 6881)]
     pub(crate) port: u16,
+
+    /// Send no more than this to all peers together, per second: 512K, 2M
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(crate) limit_up: Option<NonZeroU64>,
+
+    /// Receive no more than this from all peers together, per second: 512K, 2M
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(crate) limit_down: Option<NonZeroU64>,
 
     /// How much payload to hold in memory: 512K, 32M
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_memory)]
@@ -52,6 +60,8 @@ mod tests {
             ("--peer localhost", "192.0.2.7:6881"),
             ("--min-announce-interval 0", "at least 1"),
             ("--memory 1K", "at least 1M"),
+            ("--limit-up 0", "leave the option out for no limit"),
+            ("--limit-down 2X", "a number like 500000, 512K"),
         ] {
             let words = format!("bt get a {words}");
             let error = Arguments::try_parse_from(words.split(' ')).unwrap_err();
@@ -73,6 +83,8 @@ mod tests {
             "bt get a --tracker tracker.example:80",
             "bt get a --memory 1X",
             "bt get a --memory 10K",
+            "bt get a --limit-down 0K",
+            "bt seed a b --limit-up fast",
         ] {
             assert!(parse(words).is_err(), "{words}");
         }

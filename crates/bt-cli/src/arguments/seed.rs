@@ -2,11 +2,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Network;
+use super::{Network, SeedUntil};
 
 /// Serve data that is there
 ///
-/// The data is checked first. Serves until interrupted, which is no error.
+/// The data is checked first. Serves until interrupted, which is no error, or for as long as
+/// --seed-ratio or --seed-time says.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Seed {
@@ -18,13 +19,18 @@ pub(crate) struct Seed {
     pub(crate) path: PathBuf,
 
     #[command(flatten)]
+    pub(crate) seed_until: SeedUntil,
+
+    #[command(flatten)]
     pub(crate) network: Network,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   bt seed debian.torrent ~/downloads/debian.iso
-  bt seed album.torrent ~/music/album --port 7000";
+  bt seed album.torrent ~/music/album --port 7000
+  bt seed album.torrent ~/music/album --limit-up 512K
+  bt seed album.torrent ~/music/album --seed-ratio 2 --seed-time 3600";
 
 #[cfg(test)]
 mod tests {
@@ -34,5 +40,12 @@ mod tests {
     fn the_data_is_needed() {
         assert!(parse("bt seed a").is_err());
         assert!(parse("bt seed a b").is_ok());
+    }
+
+    #[test]
+    fn how_long() {
+        assert!(parse("bt seed a b --seed-ratio 0.5 --seed-time 5 --limit-up 1M").is_ok());
+        assert!(parse("bt seed a b --seed-ratio 1:2").is_err());
+        assert!(parse("bt seed a b --seed").is_err(), "what else");
     }
 }

@@ -1,6 +1,6 @@
 //! What a word on the command line may be; the error says what it should have been.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU64};
 
 use crate::format::parse_size;
 
@@ -45,6 +45,19 @@ pub(super) fn parse_memory(text: &str) -> Result<u64, String> {
     match parse_size(text)? {
         size if size < MIN_MEMORY => Err("at least 1M is needed".to_owned()),
         size => Ok(size),
+    }
+}
+
+pub(super) fn parse_rate(text: &str) -> Result<NonZeroU64, String> {
+    NonZeroU64::new(parse_size(text)?).ok_or_else(|| {
+        "a limit of 0 would stop everything; leave the option out for no limit".to_owned()
+    })
+}
+
+pub(super) fn parse_ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ratio) if ratio.is_finite() && ratio > 0.0 => Ok(ratio),
+        _ => Err("a ratio is a number above 0, as in 1 or 2.5".to_owned()),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     format::{bytes, duration, printable, rate},
     interrupt::Interrupt,
     progress::Progress,
+    seeding::{self, Seeding},
     torrent_file,
     transfer::{self, timed_out},
 };
@@ -54,6 +55,8 @@ async fn download(
 struct Download<'a> {
     get: &'a Get,
     started: Instant,
+    /// After how long the last of them was fetched.
+    fetched_in: Duration,
     progress: Progress,
     session: Session,
     batch: Batch,
@@ -67,6 +70,19 @@ struct Torrent {
     /// The place of its source.
     source: usize,
     told: Told,
+    /// How long it is served, if at all.
+    seeding: Option<Seeding>,
+}
+
+impl Torrent {
+    /// Whether nothing is left to do for it.
+    fn is_done(&self) -> bool {
+        match self.told {
+            Told::Nothing => false,
+            Told::Complete => self.seeding.is_none(),
+            Told::Seeded | Told::Failed => true,
+        }
+    }
 }
 
 /// What the user knows of how a torrent ended.
@@ -74,6 +90,8 @@ struct Torrent {
 enum Told {
     Nothing,
     Complete,
+    /// For as long as was wished.
+    Seeded,
     /// Perhaps after it was complete: there may be a disk that can no longer be read.
     Failed,
 }
@@ -102,6 +120,7 @@ impl<'a> Download<'a> {
         let mut download = Self {
             get,
             started,
+            fetched_in: Duration::ZERO,
             progress,
             session,
             batch: Batch::new(),
@@ -116,6 +135,7 @@ impl<'a> Download<'a> {
                     download.torrents.push(Torrent {
                         source,
                         told: Told::Nothing,
+                        seeding: get.seeding(),
                     });
                 }
                 Ok(None) => {}
@@ -153,11 +173,16 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Until each torrent is complete, or has failed.
+    /// Until each torrent is complete, and served for long enough, or has failed.
     async fn finish(&mut self) -> Result<(), Failure> {
-        while self.torrents.iter().any(|it| it.told == Told::Nothing) {
-            let place = self.batch.changed().await?;
-            self.show(place)?;
+        while !self.torrents.iter().all(Torrent::is_done) {
+            let served = self.torrents.iter().filter(|it| it.told == Told::Complete);
+            let deadlines = served.filter_map(|it| it.seeding.as_ref()?.deadline());
+            tokio::select! {
+                () = seeding::until(deadlines.min()) => {}
+                place = self.batch.changed() => self.show(place?)?,
+            }
+            self.end_seeding();
         }
         Ok(())
     }
@@ -168,20 +193,50 @@ impl<'a> Download<'a> {
         let news = torrent.told.next(&snapshot.state);
         if let Some(told) = news {
             torrent.told = told;
-            self.progress.settled(&self.batch, place);
+            self.fetched_in = self.started.elapsed();
+            if torrent.is_done() {
+                self.progress.settled(&self.batch, place);
+            }
         }
         if news == Some(Told::Complete) {
-            let words = summary(&snapshot, self.started.elapsed());
+            let words = summary(&snapshot, self.fetched_in);
             self.progress.complete(&snapshot, &words);
         } else if news.is_some()
             && let State::Failed(error) = &snapshot.state
         {
             let (source, failure) = (torrent.source, transfer::failure(error));
             self.failed(source, Some(&snapshot), failure)?;
-        } else if torrent.told == Told::Nothing {
+        } else if !torrent.is_done() {
             self.progress.show_one_of(&self.batch, place);
         }
         Ok(())
+    }
+
+    /// Stops those that have been served for long enough; the others go on.
+    fn end_seeding(&mut self) {
+        let now = Instant::now();
+        for place in 0..self.torrents.len() {
+            let torrent = &mut self.torrents[place];
+            let Some(seeding) = &mut torrent.seeding else {
+                continue;
+            };
+            if torrent.told != Told::Complete {
+                continue;
+            }
+            let snapshot = self.batch.snapshot(place);
+            if let Some(goal) = seeding.reached(now, &snapshot) {
+                torrent.told = Told::Seeded;
+                let elapsed = seeding.elapsed(now);
+                self.batch.stop_one(place);
+                self.progress.settled(&self.batch, place);
+                self.progress.seeded(
+                    &snapshot,
+                    goal,
+                    elapsed,
+                    &seeding::summary(&snapshot, elapsed),
+                );
+            }
+        }
     }
 
     /// The end of it, if there is only one.
@@ -207,10 +262,12 @@ impl<'a> Download<'a> {
 
     /// Stops everything; `given_up` if that was before the end, and why.
     async fn end(mut self, given_up: Option<&str>) -> Result<(), Failure> {
+        // Who has fetched everything may stop serving it at any time.
+        let given_up = given_up.filter(|_| self.torrents.iter().any(|it| it.told == Told::Nothing));
         self.progress.clear();
         let total = self.batch.total();
         if given_up.is_none() && self.has_several() {
-            let words = summary_of_all(&total, self.started.elapsed());
+            let words = summary_of_all(&total, self.fetched_in);
             let words = (self.batch.started() > 0).then_some(&*words);
             self.progress.all_done(&total, words);
         }
@@ -291,6 +348,9 @@ mod tests {
             (Told::Nothing, &State::Seeding, Some(Told::Complete)),
             (Told::Complete, &State::Seeding, None),
             (Told::Complete, &State::Stopped, None),
+            (Told::Seeded, &State::Seeding, None),
+            (Told::Seeded, &State::Stopped, None),
+            (Told::Seeded, &failed, Some(Told::Failed)),
             (Told::Complete, &failed, Some(Told::Failed)),
             (Told::Nothing, &failed, Some(Told::Failed)),
             (Told::Failed, &failed, None),

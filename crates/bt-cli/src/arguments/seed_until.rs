@@ -1,0 +1,22 @@
+use clap::Args;
+
+use super::values::{parse_ratio, parse_seconds};
+
+/// How long `get` and `seed` serve; whichever is reached first.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct SeedUntil {
+    /// Serve until so many times the torrent's size has been sent in this run: 1, 2.5
+    #[arg(long, value_name = "RATIO", value_parser = parse_ratio)]
+    pub(crate) seed_ratio: Option<f64>,
+
+    /// Serve for so many seconds
+    #[arg(long, value_name = "SECS", value_parser = parse_seconds)]
+    pub(crate) seed_time: Option<u64>,
+}
+
+impl SeedUntil {
+    /// Whether there is an end.
+    pub(crate) fn is_some(self) -> bool {
+        self.seed_ratio.is_some() || self.seed_time.is_some()
+    }
+}

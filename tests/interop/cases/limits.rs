@@ -1,0 +1,93 @@
+//! `--limit-up` and `--limit-down`, as the other side sees them.
+
+use std::time::Instant;
+
+use super::{Entry, MIB, get::made_by_libtorrent};
+use crate::{
+    bt,
+    foreign::libtorrent::{Format, Libtorrent},
+    harness::{Case, Outcome, Payload, ensure, wait},
+};
+
+pub(super) const LONG_CASES: &[Entry] = &[
+    Entry {
+        name: "limits/down",
+        run: down,
+    },
+    Entry {
+        name: "limits/up",
+        run: up,
+    },
+];
+
+/// libtorrent would send as fast as it can, and sends as fast as it is asked to.
+fn down(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(LENGTH);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?.seed()?;
+    let folder = case.folder("got")?;
+    let mut bt = bt::get(case, "bt-get", &torrent, &folder)?
+        .peer(seeder.address())
+        .with(|command| {
+            command.args(["--limit-down", LIMIT]);
+        })
+        .start()?;
+    ensure_steady(|| seeder.uploaded())?;
+    bt.wait_complete(wait::TRANSFER)?;
+    payload.compare(&folder)
+}
+
+/// Two libtorrents, between which it is divided.
+fn up(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(LENGTH / 2);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let content = bt::content(&case.folder("seed")?, &payload.name);
+    let mut bt = bt::seed(case, "bt-seed", &torrent, &content)?
+        .with(|command| {
+            command.args(["--limit-up", LIMIT]);
+        })
+        .start()?;
+    let address = bt.wait_listening()?;
+    let leech = |name: &str| {
+        let leecher = Libtorrent::peer(case, name, &torrent, &case.folder(name)?)?;
+        leecher.connect(address).leech()
+    };
+    let (mut one, mut two) = (leech("one")?, leech("two")?);
+    ensure_steady(|| one.downloaded() + two.downloaded())?;
+    let (first, second) = (one.downloaded(), two.downloaded());
+    ensure!(
+        first.abs_diff(second) <= LENGTH / 20,
+        "one has {first} bytes, the other {second}"
+    );
+    for (peer, name) in [(&mut one, "one"), (&mut two, "two")] {
+        peer.wait_finished(wait::TRANSFER)?;
+        peer.stop()?;
+        payload.compare(&case.folder(name)?)?;
+    }
+    bt.ensure_running()
+}
+
+/// Fails unless the bytes of the middle of the transfer come within 5 % of the time in which the
+/// limit lets them. The beginning is left out, in which peers get to know each other.
+fn ensure_steady(moved: impl Fn() -> u64) -> Outcome {
+    let reach = |bytes| {
+        wait::until("bytes have moved", wait::TRANSFER, || {
+            let moved = moved();
+            Ok((moved >= bytes).then(|| (Instant::now(), moved)))
+        })
+    };
+    let (begin, before) = reach(LENGTH / 6)?;
+    let (end, after) = reach(LENGTH / 6 * 5)?;
+    let rate = (after - before) as f64 / (end - begin).as_secs_f64();
+    let of_limit = rate / MIB as f64;
+    ensure!(
+        (0.95..=1.05).contains(&of_limit),
+        "{:.1} % of the limit",
+        of_limit * 100.0
+    );
+    Ok(())
+}
+
+/// A MiB per second.
+const LIMIT: &str = "1M";
+const LENGTH: u64 = 24 * MIB;
