@@ -4,8 +4,12 @@ use std::time::Instant;
 
 use super::{Entry, MIB, get::made_by_libtorrent};
 use crate::{
-    bt,
-    foreign::libtorrent::{Format, Libtorrent},
+    bt::{self, Bt},
+    foreign::{
+        Client,
+        libtorrent::{Format, Libtorrent},
+        transmission::Transmission,
+    },
     harness::{Case, Outcome, Payload, ensure, wait},
 };
 
@@ -17,6 +21,14 @@ pub(super) const LONG_CASES: &[Entry] = &[
     Entry {
         name: "limits/up",
         run: up,
+    },
+    Entry {
+        name: "limits/down-transmission",
+        run: down_from_transmission,
+    },
+    Entry {
+        name: "limits/up-transmission",
+        run: up_to_transmission,
     },
 ];
 
@@ -32,7 +44,7 @@ fn down(case: &Case<'_>) -> Outcome {
             command.args(["--limit-down", LIMIT]);
         })
         .start()?;
-    ensure_steady(|| seeder.uploaded())?;
+    ensure_steady(|| Ok(seeder.uploaded()))?;
     bt.wait_complete(wait::TRANSFER)?;
     payload.compare(&folder)
 }
@@ -53,7 +65,7 @@ fn up(case: &Case<'_>) -> Outcome {
         leecher.connect(address).leech()
     };
     let (mut one, mut two) = (leech("one")?, leech("two")?);
-    ensure_steady(|| one.downloaded() + two.downloaded())?;
+    ensure_steady(|| Ok(one.downloaded() + two.downloaded()))?;
     let (first, second) = (one.downloaded(), two.downloaded());
     ensure!(
         first.abs_diff(second) <= LENGTH / 20,
@@ -67,17 +79,58 @@ fn up(case: &Case<'_>) -> Outcome {
     bt.ensure_running()
 }
 
-/// Fails unless the bytes of the middle of the transfer come within 5 % of the time in which the
-/// limit lets them. The beginning is left out, in which peers get to know each other.
-fn ensure_steady(moved: impl Fn() -> u64) -> Outcome {
+/// As it counts bytes on its own, what is looked at is what we say, and that it arrives.
+fn down_from_transmission(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(LENGTH);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let transmission: &'static dyn Client = &Transmission;
+    let seeder = transmission.seed(case, &torrent, &case.folder("seed")?, None)?;
+    let folder = case.folder("got")?;
+    let mut bt = bt::get(case, "bt-get", &torrent, &folder)?
+        .peer(seeder.address())
+        .with(|command| {
+            command.args(["--limit-down", LIMIT]);
+        })
+        .start()?;
+    ensure_steady(|| reported(&bt, "downloaded"))?;
+    bt.wait_complete(wait::TRANSFER)?;
+    payload.compare(&folder)
+}
+
+fn up_to_transmission(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(LENGTH);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let content = bt::content(&case.folder("seed")?, &payload.name);
+    let transmission: &'static dyn Client = &Transmission;
+    let leecher = transmission.leech(case, &torrent)?;
+    let mut bt = bt::seed(case, "bt-seed", &torrent, &content)?
+        .peer(leecher.address())
+        .with(|command| {
+            command.args(["--limit-up", LIMIT]);
+        })
+        .start()?;
+    ensure_steady(|| reported(&bt, "uploaded"))?;
+    leecher.finish(&payload)?;
+    bt.ensure_running()
+}
+
+/// What the newest `progress` says; nothing before the first.
+fn reported(bt: &Bt, what: &str) -> Outcome<u64> {
+    let progress = bt.latest("progress").unwrap_or_default();
+    Ok(progress[what].as_u64().unwrap_or(0))
+}
+
+/// Fails unless the bytes of thirty seconds come within 5 % of that time. The beginning is left
+/// out, in which peers get to know each other.
+fn ensure_steady(moved: impl Fn() -> Outcome<u64>) -> Outcome {
     let reach = |bytes| {
         wait::until("bytes have moved", wait::TRANSFER, || {
-            let moved = moved();
+            let moved = moved()?;
             Ok((moved >= bytes).then(|| (Instant::now(), moved)))
         })
     };
-    let (begin, before) = reach(LENGTH / 6)?;
-    let (end, after) = reach(LENGTH / 6 * 5)?;
+    let (begin, before) = reach(LENGTH / 8)?;
+    let (end, after) = reach(before + 30 * MIB)?;
     let rate = (after - before) as f64 / (end - begin).as_secs_f64();
     let of_limit = rate / MIB as f64;
     ensure!(
@@ -90,4 +143,4 @@ fn ensure_steady(moved: impl Fn() -> u64) -> Outcome {
 
 /// A MiB per second.
 const LIMIT: &str = "1M";
-const LENGTH: u64 = 24 * MIB;
+const LENGTH: u64 = 40 * MIB;
