@@ -8,10 +8,10 @@ use crate::seeding::Seeding;
 /// Download torrents
 ///
 /// Finds peers through the torrents' UDP trackers, and exits when everything is verified and
-/// written, or with --seed when it has been served. What is in the folder already is checked first and not fetched again, so that running
-/// the same command again resumes. Several torrents share one port and all limits: of memory,
-/// connections and rates; if one of them fails the others go on, and the exit code is that of the first
-/// SOURCE that failed.
+/// written, or with --seed when it has been served. What is in the folder already is checked first
+/// and not fetched again, so that running the same command again resumes. Several torrents share one
+/// port and all limits: of memory, connections and rates; if one of them fails the others go on, and
+/// the exit code is that of the first SOURCE that failed.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Get {
@@ -23,8 +23,9 @@ pub(crate) struct Get {
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) output: PathBuf,
 
-    /// Give up after so many seconds, with exit code 3; end then, if all is complete and served
-    #[arg(long, value_name = "SECS", value_parser = parse_seconds)]
+    /// Give up after so long, in seconds, or as in 15m, 2h, 7d, with exit code 3; or with code 0 if
+    /// all is complete and only served any more
+    #[arg(long, value_name = "TIME", value_parser = parse_seconds)]
     pub(crate) timeout: Option<u64>,
 
     /// Go on serving each torrent when it is complete, until interrupted, which is no error then;
@@ -84,7 +85,7 @@ Examples:
   bt get *.torrent -o ~/downloads
   bt get debian.torrent --peer 192.0.2.7:6881 --timeout 600
   bt get debian.torrent --limit-down 2M --limit-up 512K
-  bt get debian.torrent --seed-ratio 1.5 --seed-time 86400
+  bt get debian.torrent --seed-ratio 1.5 --seed-time 12h
   curl -L https://example.org/debian.torrent | bt get - --json";
 
 #[cfg(test)]
@@ -97,7 +98,7 @@ mod tests {
     fn everything() {
         let words = "bt get a.torrent -o d --tracker udp://a:1 --tracker udp://b:2 --peer [::1]:5 \
                      --port 0 --timeout 7 --memory 16M --limit-up 3K --limit-down 2M --seed \
-                     --seed-ratio 1.5 --seed-time 9 --json -vv";
+                     --seed-ratio 1.5 --seed-time 9m --json -vv";
         let arguments = parse(words).unwrap();
         assert_eq!((arguments.verbose, arguments.quiet), (2, false));
         assert!(arguments.verb.reports_events());
@@ -111,7 +112,7 @@ mod tests {
         assert_eq!(get.timeout, Some(7));
         assert!(get.seed);
         assert_eq!(get.seed_until.seed_ratio, Some(1.5));
-        assert_eq!(get.seed_until.seed_time, Some(9));
+        assert_eq!(get.seed_until.seed_time, Some(540));
         let limits = [get.network.limit_up, get.network.limit_down];
         assert_eq!(limits, [3 << 10, 2 << 20].map(NonZeroU64::new));
         assert_eq!(get.network.tracker, ["udp://a:1", "udp://b:2"]);
@@ -150,6 +151,10 @@ mod tests {
             "bt get",
             "bt get a --no-such-option",
             "bt get a --timeout 0",
+            "bt get a --timeout m",
+            "bt get a --timeout +5s",
+            "bt get a --timeout 5w",
+            "bt get a --timeout 999999999999999999d",
             "bt get a --seed-ratio 0",
             "bt get a --seed-ratio -1",
             "bt get a --seed-ratio inf",

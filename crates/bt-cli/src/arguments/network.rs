@@ -20,11 +20,11 @@ pub(crate) struct Network {
     pub(crate) port: u16,
 
     /// Send no more than this to all peers together, per second: 512K, 2M
-    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, allow_negative_numbers = true)]
     pub(crate) limit_up: Option<NonZeroU64>,
 
     /// Receive no more than this from all peers together, per second: 512K, 2M
-    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, allow_negative_numbers = true)]
     pub(crate) limit_down: Option<NonZeroU64>,
 
     /// How much payload to hold in memory: 512K, 32M
@@ -60,6 +60,9 @@ mod tests {
             ("--peer localhost", "192.0.2.7:6881"),
             ("--min-announce-interval 0", "at least 1"),
             ("--memory 1K", "at least 1M"),
+            ("--limit-up -1", "a number like 500000, 512K"),
+            ("--seed-ratio -1", "a number above 0"),
+            ("--seed-time -1", "like 90, 90s, 15m"),
             ("--limit-up 0", "leave the option out for no limit"),
             ("--limit-down 2X", "a number like 500000, 512K"),
         ] {

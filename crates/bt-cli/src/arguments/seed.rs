@@ -30,7 +30,7 @@ Examples:
   bt seed debian.torrent ~/downloads/debian.iso
   bt seed album.torrent ~/music/album --port 7000
   bt seed album.torrent ~/music/album --limit-up 512K
-  bt seed album.torrent ~/music/album --seed-ratio 2 --seed-time 3600";
+  bt seed album.torrent ~/music/album --seed-ratio 2 --seed-time 1h";
 
 #[cfg(test)]
 mod tests {

@@ -6,11 +6,11 @@ use super::values::{parse_ratio, parse_seconds};
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct SeedUntil {
     /// Serve until so many times the torrent's size has been sent in this run: 1, 2.5
-    #[arg(long, value_name = "RATIO", value_parser = parse_ratio)]
+    #[arg(long, value_name = "RATIO", value_parser = parse_ratio, allow_negative_numbers = true)]
     pub(crate) seed_ratio: Option<f64>,
 
-    /// Serve for so many seconds
-    #[arg(long, value_name = "SECS", value_parser = parse_seconds)]
+    /// Serve for so long, in seconds, or as in 15m, 2h, 7d
+    #[arg(long, value_name = "TIME", value_parser = parse_seconds, allow_negative_numbers = true)]
     pub(crate) seed_time: Option<u64>,
 }
 

@@ -34,11 +34,21 @@ pub(super) fn parse_peer(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
+/// Seconds, or as many minutes, hours or days.
 pub(super) fn parse_seconds(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("a number of seconds, at least 1".to_owned()),
-        Ok(seconds) => Ok(seconds),
-    }
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 60 * 60),
+        Some((at, 'd')) => (&text[..at], 24 * 60 * 60),
+        _ => (text, 1),
+    };
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let count = digits.parse::<u64>().ok().filter(|_| is_number);
+    let seconds = count.and_then(|count| count.checked_mul(unit));
+    seconds
+        .filter(|&seconds| seconds >= 1)
+        .ok_or_else(|| "a time of at least 1 second, like 90, 90s, 15m, 2h or 7d".to_owned())
 }
 
 pub(super) fn parse_memory(text: &str) -> Result<u64, String> {
