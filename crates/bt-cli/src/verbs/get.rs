@@ -271,7 +271,15 @@ impl<'a> Download<'a> {
             let words = (self.batch.started() > 0).then_some(&*words);
             self.progress.all_done(&total, words);
         }
+        let now = Instant::now();
         self.batch.stop().await;
+        for (place, torrent) in self.torrents.iter().enumerate() {
+            if let (Told::Complete, Some(seeding)) = (torrent.told, &torrent.seeding) {
+                let snapshot = self.batch.snapshot(place);
+                let words = seeding::summary(&snapshot, seeding.elapsed(now));
+                self.progress.tell(&words);
+            }
+        }
         // The disk may have failed at the very end.
         for place in 0..self.batch.started() {
             if let State::Failed(_) = self.batch.snapshot(place).state {
