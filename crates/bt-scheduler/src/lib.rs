@@ -47,8 +47,9 @@
 //! # Which piece
 //!
 //! The first four are random, so that there is soon something to give; then the rarest come first,
-//! ties at random. Pieces already begun come before new ones, except with a peer that alone has some:
-//! that one is asked for these first. A peer that would need less than
+//! ties at random. What a peer suggests (BEP 6) is begun before others that are as rare, and never
+//! before rarer ones. Pieces already begun come before new ones, except with a peer that alone has
+//! some: that one is asked for these first. A peer that would need less than
 //! 20 s for a whole piece gets pieces for itself, slower ones share, and not more pieces are open
 //! than the peers that serve us need. Pieces are kept in buckets by availability: a `have` moves
 //! one piece by one bucket, a seed that comes or goes moves none, and the cost of a choice does not
@@ -68,6 +69,10 @@
 //! others, though it may still answer and its memory stays reserved. While it is silent it is asked
 //! for two blocks at a time, less and less often, and these stay free for others, too. Its next
 //! block clears its name.
+//!
+//! A peer that chokes us is asked for what it allows all the same (BEP 6), four blocks at a time:
+//! the piece that is begun, else the rarest. It owes us nothing, so that silence does not count as
+//! snubbing; but then, or after a reject, it is asked for no more until it unchokes us.
 //!
 //! A peer with nothing free to ask takes over a block from another that would need more than twice
 //! as long for it. When no free block is left anywhere, the end-game begins: up to two peers are
@@ -89,9 +94,9 @@
 //!
 //! # BEPs
 //!
-//! 3 (choking, pipelining, rarest first, end-game), 6 (rejects; not yet suggested and allowed-fast
+//! 3 (choking, pipelining, rarest first, end-game), 6 (rejects, allowed-fast and suggested
 //! pieces), 10 (`reqq`), 40 (canonical peer priority), 47 (padding is never requested), 54
-//! (`lt_donthave`). Not covered: 16 (super-seeding), 21 (partial seeds).
+//! (`lt_donthave`). Not covered: 16 (super-seeding) and 21 (upload-only peers) are in `bt-swarm`.
 
 mod arbiter;
 mod availability;

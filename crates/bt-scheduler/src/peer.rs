@@ -36,6 +36,10 @@ pub(crate) struct Peer {
     /// When these are asked of it again: its reason may have passed, and it may be the only one
     /// that has them. Set while there are any.
     forgiven_at: Option<Instant>,
+    /// Pieces that we may ask for while it chokes us (BEP 6); bounded.
+    pub(crate) allowed: Vec<PieceIndex>,
+    /// Pieces that it would like to be asked for, the latest last; bounded.
+    suggested: VecDeque<PieceIndex>,
     /// It is in the queue of those that may have room for requests.
     pub(crate) is_ready: bool,
 }
@@ -109,6 +113,8 @@ impl Peer {
             pause: None,
             refused: VecDeque::new(),
             forgiven_at: None,
+            allowed: Vec::new(),
+            suggested: VecDeque::new(),
             is_ready: false,
         }
     }
@@ -124,13 +130,50 @@ impl Peer {
     /// How many more requests it should have. Late ones count: the peer still owes them, and they
     /// hold memory.
     pub(crate) fn room(&self, config: &PickerConfig) -> usize {
-        self.depth(config)
-            .saturating_sub(self.requests.outstanding())
+        let depth = self.depth(config);
+        let depth = match self.is_choking {
+            true => depth.min(CHOKED_DEPTH),
+            false => depth,
+        };
+        depth.saturating_sub(self.requests.outstanding())
     }
 
     /// Whether it could be asked for something, if there is something.
     pub(crate) fn is_idle(&self, config: &PickerConfig) -> bool {
-        !self.is_choking && self.wanted > 0 && self.room(config) > 0
+        let answers = !self.is_choking || !self.allowed.is_empty();
+        answers && self.wanted > 0 && self.room(config) > 0
+    }
+
+    /// Remembers that `piece` may be asked for while it chokes us; returns whether that is news.
+    pub(crate) fn allow(&mut self, piece: PieceIndex) -> bool {
+        let is_news = self.allowed.len() < MAX_ALLOWED && !self.allowed.contains(&piece);
+        if is_news {
+            self.allowed.push(piece);
+        }
+        is_news
+    }
+
+    /// Whether it has promised to answer for `piece` although it chokes us.
+    pub(crate) fn allows(&self, piece: PieceIndex) -> bool {
+        self.allowed.contains(&piece)
+    }
+
+    pub(crate) fn suggest(&mut self, piece: PieceIndex) {
+        self.suggested.retain(|&suggested| suggested != piece);
+        if self.suggested.len() == MAX_SUGGESTED {
+            self.suggested.pop_front();
+        }
+        self.suggested.push_back(piece);
+    }
+
+    /// Takes out the latest suggestion that `is_good`.
+    pub(crate) fn take_suggestion(
+        &mut self,
+        is_good: impl Fn(&Self, PieceIndex) -> bool,
+    ) -> Option<PieceIndex> {
+        let good = |&piece: &PieceIndex| is_good(self, piece);
+        let index = self.suggested.iter().rposition(good)?;
+        self.suggested.remove(index)
     }
 
     /// Whether it has shown of late that it does not serve us.
@@ -179,7 +222,7 @@ impl Peer {
     /// When its oldest request becomes overdue; `None` if it is asked for nothing.
     pub(crate) fn deadline(&self, config: &PickerConfig) -> Option<Instant> {
         let oldest = self.requests.live.front()?;
-        let timeout = self.pipeline.round_trip().timeout(self.snubs, config);
+        let timeout = self.patience(config);
         // Whoever answers one block after the other is not late with the last of a long queue.
         let since = if oldest.is_skipped {
             oldest.sent_at
@@ -189,13 +232,28 @@ impl Peer {
         Some(since + timeout)
     }
 
+    /// Whether all that it is asked for is what it allows although it chokes us.
+    pub(crate) fn owes_only_favours(&self) -> bool {
+        let mut live = self.requests.live.iter();
+        self.is_choking && live.all(|request| self.allows(request.block.piece))
+    }
+
+    /// How long it may be silent. A favour takes its time, however quick it has been otherwise.
+    fn patience(&self, config: &PickerConfig) -> Duration {
+        let timeout = self.pipeline.round_trip().timeout(self.snubs, config);
+        match self.owes_only_favours() {
+            true => timeout.max(config.first_timeout),
+            false => timeout,
+        }
+    }
+
     /// Which requests are overdue at `now`.
     pub(crate) fn overdue(&self, now: Instant, config: &PickerConfig) -> Option<Overdue> {
         if self.deadline(config).is_none_or(|deadline| deadline > now) {
             return None;
         }
         let oldest = self.requests.live.front()?;
-        let timeout = self.pipeline.round_trip().timeout(self.snubs, config);
+        let timeout = self.patience(config);
         let is_silent = oldest.sent_at.max(self.last_block) + timeout <= now;
         Some(if is_silent {
             Overdue::All
@@ -337,5 +395,12 @@ impl Requests {
 const MAX_GIVEN_UP: usize = 512;
 /// Long enough that asking again costs nothing, short enough to be waited for.
 const REFUSAL_LIFETIME: Duration = Duration::from_secs(30);
+/// What a peer that chokes us is asked for at a time of what it allows: it answers when nobody
+/// else needs its line, and what waits there is not asked of others.
+const CHOKED_DEPTH: usize = 4;
+/// BEP 6 has sets of ten; libtorrent allows every piece of a torrent that has no more than its set.
+const MAX_ALLOWED: usize = 32;
+/// Hints grow old.
+const MAX_SUGGESTED: usize = 8;
 /// More refused pieces than that, and the pauses after each rejection bound the cost.
 const MAX_REFUSED: usize = 16;

@@ -1,5 +1,6 @@
 //! The composition: which block from which peer.
 
+mod hints;
 mod invariants;
 mod outcomes;
 mod requesting;
@@ -308,8 +309,15 @@ impl Picker {
         }
         self.unchoked += 1;
         // What it owed from before the choke was neither answered nor rejected: it is forgotten.
-        while let Some(request) = self.peers[at].requests.late.first() {
-            self.cancel(at, request.block);
+        // What it allows all the same it still owes, and only now can be expected to hurry.
+        let peer = &mut self.peers[at];
+        let owed = peer.requests.late.iter().map(|request| request.block);
+        let forgotten: Vec<_> = owed.filter(|block| !peer.allows(block.piece)).collect();
+        for request in &mut peer.requests.live {
+            request.sent_at = now;
+        }
+        for block in forgotten {
+            self.cancel(at, block);
         }
         let peer = &mut self.peers[at];
         peer.forgive_refusals();
@@ -339,6 +347,7 @@ impl Picker {
         if released {
             self.blocks_are_free(now);
         }
+        self.set_ready(at); // for what it allows all the same
     }
 
     /// How many requests the peer may still answer: memory is reserved for each.

@@ -56,7 +56,10 @@ impl Picker {
             None => return false,
         };
         self.forget(block, is_late);
-        if !self.peers[at].is_choking {
+        if self.peers[at].is_choking {
+            // It has thought better of it.
+            self.peers[at].allowed.retain(|&piece| piece != block.piece);
+        } else {
             self.pause_after_reject(now, at, block.piece);
         }
         if !is_late {
@@ -166,8 +169,11 @@ impl Picker {
         let busy = now.saturating_duration_since(request.sent_at.max(peer.last_block));
         peer.last_block = now;
         (peer.snubs, peer.rejects, peer.pause) = (0, 0, None);
-        peer.pipeline
-            .record(now, request.block.length, round_trip, busy, &self.config);
+        // What a peer spares for those whom it chokes says nothing of what it can do.
+        if !peer.is_choking {
+            peer.pipeline
+                .record(now, request.block.length, round_trip, busy, &self.config);
+        }
         self.arm(at); // Quicker answers make us less patient.
         self.set_ready(at);
     }

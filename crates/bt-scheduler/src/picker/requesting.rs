@@ -36,7 +36,8 @@ struct Busy {
 
 impl Picker {
     /// Tops up the peer's requests: appends to `out` the blocks to ask it for, in order, at most
-    /// `max_blocks` of them. Nothing while it chokes us, or has nothing that we want.
+    /// `max_blocks` of them. Nothing if it has nothing that we want; while it chokes us, what it
+    /// [allows](Self::peer_allows).
     pub fn pick(&mut self, now: Instant, conn: ConnId, max_blocks: usize, out: &mut Vec<Block>) {
         let Some(at) = self.find(conn) else {
             return;
@@ -46,6 +47,9 @@ impl Picker {
             return;
         }
         let room = peer.room(&self.config).min(max_blocks);
+        if peer.is_choking {
+            return self.pick_allowed(now, at, room, out);
+        }
         if peer.is_snubbed() {
             return self.probe(now, at, room, out);
         }
@@ -111,7 +115,14 @@ impl Picker {
         block
     }
 
-    fn request(&mut self, now: Instant, at: usize, id: u32, slot: u32, duplicate: bool) -> Block {
+    pub(super) fn request(
+        &mut self,
+        now: Instant,
+        at: usize,
+        id: u32,
+        slot: u32,
+        duplicate: bool,
+    ) -> Block {
         let block = self.block_at(id, slot);
         self.partials.request(id, slot);
         self.peers[at].requests.push(now, block, duplicate);
@@ -139,7 +150,7 @@ impl Picker {
     }
 
     /// The first free block of a partial piece for which the peer is not already asked.
-    fn free_slot(&mut self, id: u32, at: usize) -> Option<u32> {
+    pub(super) fn free_slot(&mut self, id: u32, at: usize) -> Option<u32> {
         let piece = self.partials.get(id).piece();
         let requests = &self.peers[at].requests;
         let late = |slot| {
@@ -204,13 +215,13 @@ impl Picker {
     }
 
     /// Whether the peer may be asked for blocks of a partial piece at all.
-    fn may_serve(&self, id: u32, at: usize) -> bool {
+    pub(super) fn may_serve(&self, id: u32, at: usize) -> bool {
         let (partial, peer) = (self.partials.get(id), &self.peers[at]);
         peer.offers(partial.piece()) && !partial.is_reserved_from(peer.conn)
     }
 
     /// Whether a partial piece has a free block for which the peer is not already asked.
-    fn has_unasked(&self, id: u32, at: usize) -> bool {
+    pub(super) fn has_unasked(&self, id: u32, at: usize) -> bool {
         let requests = &self.peers[at].requests;
         let partial = self.partials.get(id);
         let is_late = |slot| {
@@ -237,10 +248,11 @@ impl Picker {
         let piece = self
             .availability
             .choose(pieces, preference, &mut self.rng)?;
+        let piece = self.or_suggested(at, piece, preference);
         Some(self.begin_piece(piece))
     }
 
-    fn begin_piece(&mut self, piece: PieceIndex) -> u32 {
+    pub(super) fn begin_piece(&mut self, piece: PieceIndex) -> u32 {
         let id = self.partials.begin(&self.layout, piece);
         self.availability.begin(piece, id);
         for peer in &mut self.peers {
@@ -294,7 +306,7 @@ impl Picker {
 
     /// Pieces with free blocks, beyond which a peer rather joins than begins one. Each peer needs
     /// one at a time; half as many again leave a choice.
-    fn partial_limit(&self) -> usize {
+    pub(super) fn partial_limit(&self) -> usize {
         self.unchoked + self.unchoked / 2 + 1
     }
 

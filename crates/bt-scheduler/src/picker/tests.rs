@@ -1,3 +1,4 @@
+mod hints;
 mod properties;
 mod scenarios;
 mod world;

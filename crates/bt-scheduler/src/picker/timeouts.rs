@@ -166,6 +166,10 @@ impl Picker {
             released = true;
             match overdue {
                 Overdue::Oldest => self.release(at, 0),
+                Overdue::All if self.peers[at].owes_only_favours() => {
+                    self.peers[at].allowed.clear();
+                    self.release_where(at, |_, _| true);
+                }
                 Overdue::All => {
                     let peer = &mut self.peers[at];
                     peer.snubs = peer.snubs.saturating_add(1);

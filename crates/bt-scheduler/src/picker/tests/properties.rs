@@ -18,6 +18,8 @@ enum Op {
     Reject(Index, Index),
     Verdict(Index, bool),
     Reserve(Index, u32),
+    Allow(Index, u32),
+    Suggest(Index, u32),
     Wait(u64),
 }
 
@@ -212,6 +214,16 @@ impl Model {
                     self.picker.reserve(self.now, PieceIndex::new(piece), conn);
                 }
             }
+            Op::Allow(peer, piece) => {
+                if let Some(conn) = self.conn(peer) {
+                    self.picker.peer_allows(conn, PieceIndex::new(piece));
+                }
+            }
+            Op::Suggest(peer, piece) => {
+                if let Some(conn) = self.conn(peer) {
+                    self.picker.peer_suggests(conn, PieceIndex::new(piece));
+                }
+            }
         }
     }
 
@@ -291,6 +303,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (peer(), peer()).prop_map(|(peer, index)| Op::Reject(peer, index)),
         2 => (peer(), any::<bool>()).prop_map(|(index, is_good)| Op::Verdict(index, is_good)),
         1 => (peer(), piece()).prop_map(|(peer, piece)| Op::Reserve(peer, piece)),
+        2 => (peer(), piece()).prop_map(|(peer, piece)| Op::Allow(peer, piece)),
+        1 => (peer(), piece()).prop_map(|(peer, piece)| Op::Suggest(peer, piece)),
         2 => (0_u64..4_000).prop_map(Op::Wait),
         1 => (0_u64..130_000).prop_map(Op::Wait),
     ]
