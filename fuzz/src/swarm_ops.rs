@@ -161,6 +161,8 @@ struct World {
     conns: Vec<ConnId>,
     dials: Vec<(DialId, SocketAddr)>,
     jobs: Vec<Job>,
+    /// Blocks that leave when time passes.
+    sending: Vec<(ConnId, Block)>,
 }
 
 impl World {
@@ -173,6 +175,7 @@ impl World {
         let mut config = Config::new(PeerId([0; 20]), 6881);
         config.grant.memory_bytes = MEMORY_BYTES;
         config.grant.max_peers = 6;
+        config.super_seed = input.ops.len() % 2 == 1;
         let mut world = Self {
             now: crate::epoch(),
             swarm: Swarm::new(info.ids(), config, [1; 32]),
@@ -181,6 +184,7 @@ impl World {
             conns: Vec::new(),
             dials: Vec::new(),
             jobs: Vec::new(),
+            sending: Vec::new(),
         };
         if input.knows_metadata {
             world.step(&Op::Metadata);
@@ -194,6 +198,9 @@ impl World {
             Op::Advance { millis } => {
                 self.now += Duration::from_millis(u64::from(*millis) * 4);
                 self.swarm.handle_timeout(self.now);
+                for (conn, block) in std::mem::take(&mut self.sending) {
+                    self.swarm.handle_block_sent(self.now, conn, block);
+                }
             }
             Op::AddPeers { ports } => {
                 let peers = ports
@@ -282,8 +289,13 @@ impl World {
                 Action::Dial(dial) => self.dials.push((dial.id, dial.peer)),
                 Action::AbortDial(id) => self.dials.retain(|(other, _)| *other != id),
                 Action::Disconnect(conn, _) => self.conns.retain(|other| *other != conn),
-                Action::Send(conn, Outgoing::Block(block, _)) => {
-                    self.swarm.handle_block_sent(self.now, conn, block);
+                Action::Send(conn, Outgoing::Block(block, _)) => self.sending.push((conn, block)),
+                Action::TakeBack(conn, block) => {
+                    let mut sending = self.sending.iter();
+                    let at = sending.position(|&queued| queued == (conn, block));
+                    self.sending
+                        .remove(at.expect("only what is being sent is taken back"));
+                    self.swarm.handle_block_taken_back(self.now, conn, block);
                 }
                 Action::Disk(DiskJob::Verify {
                     piece,

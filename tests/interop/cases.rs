@@ -18,6 +18,7 @@ mod resume;
 mod seeding;
 mod selftest;
 mod several;
+mod super_seed;
 mod trackers;
 
 use crate::harness::{Case, Outcome};
@@ -84,6 +85,7 @@ fn short() -> Vec<Planned> {
         get::CASES,
         several::CASES,
         mixed::CASES,
+        super_seed::CASES,
         resume::CASES,
         broken_peers::CASES,
         hostile::liar::CASES,

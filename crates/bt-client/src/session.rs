@@ -25,7 +25,7 @@ use crate::{
     random::Seeds,
     shared::{Place, Shared, keep_dividing, lock},
     tasks::AbortOnDrop,
-    torrent::{self, AddTorrent, Parts, TorrentHandle, publisher},
+    torrent::{self, AddTorrent, Mode, Parts, TorrentHandle, publisher},
     trackers::{Trackers, UdpTrackers, announce_timeout},
 };
 
@@ -169,7 +169,7 @@ impl Session {
         let parts = Parts {
             shared: Arc::clone(&self.shared),
             storage: Arc::new(storage),
-            swarm: self.new_swarm(ids, &place),
+            swarm: self.new_swarm(ids, &place, torrent.mode),
             place,
             trackers: self.new_trackers(&torrent, mailbox.clone()),
             torrent,
@@ -186,9 +186,10 @@ impl Session {
         Ok(handle)
     }
 
-    fn new_swarm(&self, ids: TorrentIds, place: &Place) -> Swarm<Buffer> {
+    fn new_swarm(&self, ids: TorrentIds, place: &Place, mode: Mode) -> Swarm<Buffer> {
         let mut config = bt_swarm::Config::new(self.peer_id, self.port);
         config.grant = place.first_grant;
+        config.super_seed = mode == Mode::SuperSeed;
         let mut swarm = Swarm::new(ids, config, lock(&self.seeds).draw());
         swarm.set_bans(Instant::now(), Arc::clone(&place.first_bans));
         swarm

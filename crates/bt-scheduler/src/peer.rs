@@ -76,6 +76,8 @@ pub(crate) struct Request {
     is_skipped: bool,
     /// Somebody else was asked already.
     pub(crate) is_duplicate: bool,
+    /// Asked while the peer choked us, which has not unchoked us since.
+    is_favour: bool,
 }
 
 /// A request that its peer has answered.
@@ -312,6 +314,24 @@ impl Requests {
             sent_at: now,
             is_skipped: false,
             is_duplicate,
+            is_favour: false,
+        }
+    }
+
+    /// The latest request was made although the peer chokes us.
+    pub(crate) fn note_favour(&mut self) {
+        if let Some(request) = self.live.back_mut() {
+            request.is_favour = true;
+        }
+    }
+
+    /// The peer has unchoked us: what it was asked for as a favour it can only now be expected to
+    /// hurry with. Once for each, lest a peer that chokes and unchokes us keep blocks from others.
+    pub(crate) fn restart_favours(&mut self, now: Instant) {
+        for request in &mut self.live {
+            if std::mem::take(&mut request.is_favour) {
+                request.sent_at = now;
+            }
         }
     }
 

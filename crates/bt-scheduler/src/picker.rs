@@ -309,19 +309,18 @@ impl Picker {
         }
         self.unchoked += 1;
         // What it owed from before the choke was neither answered nor rejected: it is forgotten.
-        // What it allows all the same it still owes, and only now can be expected to hurry.
+        // What it allows all the same it still owes.
         let peer = &mut self.peers[at];
         let owed = peer.requests.late.iter().map(|request| request.block);
         let forgotten: Vec<_> = owed.filter(|block| !peer.allows(block.piece)).collect();
-        for request in &mut peer.requests.live {
-            request.sent_at = now;
-        }
+        peer.requests.restart_favours(now);
         for block in forgotten {
             self.cancel(at, block);
         }
         let peer = &mut self.peers[at];
         peer.forgive_refusals();
         peer.pipeline.restart(now);
+        self.arm(at); // A favour had more time.
         self.resume(at);
     }
 

@@ -60,6 +60,16 @@ impl<K: Copy + Ord, T> Outbox<K, T> {
         self.queues.contains_key(stream)
     }
 
+    /// Takes out the first item that `is_it` of those that wait on a stream.
+    pub fn take_back(&mut self, stream: &K, is_it: impl FnMut(&T) -> bool) -> Option<T> {
+        let queue = self.queues.get_mut(stream)?;
+        let item = queue.remove(queue.iter().position(is_it)?);
+        if queue.is_empty() {
+            self.close(stream);
+        }
+        item
+    }
+
     /// Throws away what waits on a stream, which is closed.
     pub fn close(&mut self, stream: &K) {
         if self.queues.remove(stream).is_some() {
@@ -77,6 +87,20 @@ impl<K: Copy + Ord, T> Default for Outbox<K, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_taken_back_does_not_come() {
+        let mut outbox = Outbox::new();
+        for (stream, item) in [(1, 'a'), (2, 'x'), (1, 'b')] {
+            outbox.push(stream, item);
+        }
+        assert_eq!(outbox.take_back(&1, |&item| item == 'b'), Some('b'));
+        assert_eq!(outbox.take_back(&1, |&item| item == 'b'), None);
+        assert_eq!(outbox.take_back(&2, |&item| item == 'x'), Some('x'));
+        assert_eq!(outbox.take_back(&3, |_| true), None);
+        let rest: Vec<_> = std::iter::from_fn(|| outbox.pop()).collect();
+        assert_eq!(rest, [(1, 'a')]);
+    }
 
     #[test]
     fn a_closed_stream_has_no_turn() {

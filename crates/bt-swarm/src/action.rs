@@ -17,6 +17,11 @@ pub enum Action<P> {
     AbortDial(DialId),
     /// Send to a connected peer.
     Send(ConnId, Outgoing<P>),
+    /// The peer has cancelled its request for a block that it was to be sent. If not a byte of it
+    /// (its header included) has been handed to the network, throw it away and say
+    /// [`handle_block_taken_back`](crate::Swarm::handle_block_taken_back); else it is sent as if
+    /// nothing had been said.
+    TakeBack(ConnId, Block),
     /// Close a connection. The swarm has forgotten it; no answer is wanted.
     Disconnect(ConnId, DisconnectReason),
     /// Work for the disk; answer with [`handle_disk`](crate::Swarm::handle_disk).
@@ -146,6 +151,9 @@ pub enum DisconnectReason {
     /// Both of us have everything.
     #[error("both sides have everything")]
     BothComplete,
+    /// We have everything, and the peer has all that it wants (BEP 21).
+    #[error("both sides only upload")]
+    BothUploadOnly,
     /// Not a byte of payload has gone either way for long, and others wait.
     #[error("no payload either way for long, and others wait")]
     Useless,
@@ -202,4 +210,12 @@ pub enum ProtocolBreach {
     /// It sent more `have` messages before the metadata was known than a torrent has pieces.
     #[error("{0} pieces announced before the metadata was known")]
     TooManyHaves(usize),
+    /// It took the same piece again and again, and never said that it has it.
+    #[error("piece {piece} taken {times} times over")]
+    SamePiece {
+        /// The piece.
+        piece: PieceIndex,
+        /// How often it could have had it for what it was sent.
+        times: u64,
+    },
 }

@@ -20,6 +20,10 @@ pub struct Config {
     pub redial_delay: Duration,
     /// How many addresses are remembered.
     pub max_known_peers: usize,
+    /// If we have everything when we begin, to pose as a peer with little until the others have
+    /// everything, too (BEP 16): fewer uploads of ours until there is a second copy. For the first
+    /// seed of a torrent; slower where there are others, or peers do not find each other.
+    pub super_seed: bool,
 }
 
 impl Config {
@@ -34,6 +38,7 @@ impl Config {
             dial_timeout: DIAL_TIMEOUT,
             redial_delay: REDIAL_DELAY,
             max_known_peers: MAX_KNOWN_PEERS,
+            super_seed: false,
         }
     }
 }

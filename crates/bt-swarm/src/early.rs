@@ -6,7 +6,14 @@ use bt_types::{Bitfield, BitfieldError, PieceLayout, PieceOutOfRange};
 #[derive(Debug, Default)]
 pub(crate) struct EarlyPieces {
     whole: Option<Whole>,
-    haves: Vec<u32>,
+    /// Each piece that it got or lost, in order.
+    changes: Vec<(u32, Change)>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Change {
+    Have,
+    DontHave,
 }
 
 #[derive(Debug)]
@@ -44,15 +51,24 @@ impl EarlyPieces {
 
     /// Returns `false`, and keeps nothing, once a peer has said more than a sane torrent allows.
     pub(crate) fn push_have(&mut self, piece: u32) -> bool {
-        let has_room = self.haves.len() < MAX_EARLY_HAVES;
-        if has_room {
-            self.haves.push(piece);
-        }
-        has_room
+        self.push(piece, Change::Have)
+    }
+
+    /// The peer no longer has a piece (BEP 54). Returns as [`push_have`](Self::push_have).
+    pub(crate) fn take_back(&mut self, piece: u32) -> bool {
+        self.push(piece, Change::DontHave)
     }
 
     pub(crate) fn have_count(&self) -> usize {
-        self.haves.len()
+        self.changes.len()
+    }
+
+    fn push(&mut self, piece: u32, change: Change) -> bool {
+        let has_room = self.changes.len() < MAX_EARLY_HAVES;
+        if has_room {
+            self.changes.push((piece, change));
+        }
+        has_room
     }
 
     /// What it meant, now that the torrent is known.
@@ -65,14 +81,18 @@ impl EarlyPieces {
             Some(Whole::All) => Bitfield::full(count),
             None => Bitfield::new(count),
         };
-        for have in self.haves {
-            pieces.insert(layout.piece_index(have).map_err(EarlyError::Have)?);
+        for (piece, change) in self.changes {
+            let piece = layout.piece_index(piece).map_err(EarlyError::Have)?;
+            match change {
+                Change::Have => pieces.insert(piece),
+                Change::DontHave => pieces.remove(piece),
+            };
         }
         Ok(pieces)
     }
 }
 
-/// 64 KiB a peer. A peer that gains more pieces than this while we still look for the metadata
+/// 128 KiB a peer. A peer that gains more pieces than this while we still look for the metadata
 /// can be met again.
 const MAX_EARLY_HAVES: usize = 16 * 1024;
 
@@ -100,7 +120,8 @@ mod tests {
         let layout = PieceLayout::packed(16_384, [FileExtent::data(16_384 * 10)]).unwrap();
         let mut early = EarlyPieces::default();
         early.set_raw([0x80, 0x40].into());
-        assert!(early.push_have(3));
+        assert!(early.push_have(3) && early.push_have(4));
+        assert!(early.take_back(4) && early.take_back(5));
         let pieces = early.resolve(&layout).unwrap();
         assert_eq!(
             pieces.iter_ones().map(PieceIndex::get).collect::<Vec<_>>(),

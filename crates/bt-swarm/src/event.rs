@@ -44,6 +44,8 @@ pub enum Event {
         /// Who sent its blocks.
         contributors: Vec<SocketAddr>,
     },
+    /// A piece that was good is gone from the disk, and will be fetched again.
+    PieceLost(PieceIndex),
     /// A peer has sent bad data, and will not be talked to again: not by this torrent, nor by
     /// others if they are told ([`Swarm::set_bans`](crate::Swarm::set_bans)). Once for each.
     PeerBanned {
@@ -57,6 +59,8 @@ pub enum Event {
     },
     /// Every piece is verified. Once.
     Completed,
+    /// Others have every piece, so that we need not hide any more what we have (BEP 16). Once.
+    SuperSeedingEnded,
     /// The disk refused. If it refused to write, the swarm requests nothing more until
     /// [`handle_disk_recovered`](crate::Swarm::handle_disk_recovered).
     DiskFailed(FailedJob),

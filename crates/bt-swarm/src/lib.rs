@@ -55,10 +55,30 @@
 //!
 //! # BEPs
 //!
-//! Covered: 3, 6 (suggestions are not followed, and no piece is allowed fast), 10, 20, 27, 40
-//! (breaks ties), 47. Not yet: 9, 11, 16, 21, 52, 54, 55.
+//! Covered: 3, 6, 10, 16, 20, 21, 27, 40 (breaks ties), 47, 54. Not yet: 9, 11, 52, 55.
+//!
+//! Where they leave it to us:
+//!
+//! - **Allowed fast** (6): a peer that finds no upload slot is told of five pieces, of fewer in a
+//!   torrent of less than a hundred and of none below twenty. It may have each twice over as long as
+//!   it has fewer than five; all such peers are served one block at a time, as if they were one more.
+//!   The set is that of the BEP, but of the whole IPv4 address, or of the first 48 bits of an IPv6
+//!   address: neighbours shall have different pieces.
+//! - **Suggestions** (6) are followed where they cost nothing (see [`bt_scheduler`]) and never sent:
+//!   what is cheap to read now the system's cache knows and we do not, and peers that follow the
+//!   hints of many seeds end up with the same pieces, against all that rarest first is good for.
+//! - **Cancels**: a block is taken back until its first byte is handed to the network
+//!   ([`Action::TakeBack`]); a choke lets go what has been read.
+//! - **`have`** is not sent to who has the piece, but for seeds, which see by it how far we are, and
+//!   for those who gave us a part of it: one of them may be super-seeding, and waits for it.
+//! - **Super-seeding** (16, [`Config::super_seed`]): each peer is shown two pieces, and another when
+//!   one has been seen elsewhere; when it has them and is alone; or when our line is idle. It ends
+//!   when others have every piece. We do not say `have all` nor `upload_only` before.
+//! - **Upload only** (21): who says so gets no slot, even if it says to be interested; when we have
+//!   everything, we part.
 
 mod action;
+mod allowed_fast;
 mod assembly;
 mod bans;
 mod config;
@@ -66,8 +86,10 @@ mod dialler;
 mod early;
 mod event;
 mod peers;
+mod servings;
 mod session;
 mod stats;
+mod super_seed;
 mod suspects;
 mod swarm;
 #[cfg(test)]

@@ -7,8 +7,12 @@ use std::{
 
 use bt_scheduler::RateMeter;
 use bt_types::{Direction, PeerId};
+use bt_wire::ExtensionIds;
 
-use crate::{NewConnection, early::EarlyPieces, peers::Outcome, upload::Uploads};
+use crate::{
+    NewConnection, allowed_fast::AllowedFast, early::EarlyPieces, peers::Outcome,
+    servings::Servings, upload::Uploads,
+};
 
 /// The state of one connection, from our point of view.
 #[derive(Debug)]
@@ -23,10 +27,17 @@ pub(crate) struct Session {
     pub(crate) client_name: Option<String>,
     /// How many requests it takes, as far as it has said so (BEP 10, `reqq`).
     pub(crate) reqq: Option<u32>,
+    /// The numbers under which it takes messages of extensions (BEP 10).
+    pub(crate) extensions: ExtensionIds,
 
     pub(crate) am_interested: bool,
     pub(crate) peer_choking: bool,
+    /// It wants something, and has not said that it only uploads.
     pub(crate) peer_interested: bool,
+    /// What it said last of its interest.
+    pub(crate) says_interested: bool,
+    /// It will not download (BEP 21): a seed, or one that has all that it wants.
+    pub(crate) upload_only: bool,
     /// When a change of its interest last made us think of slots.
     pub(crate) interest_seen_at: Option<Instant>,
     /// Since when we answer its requests; `None` while we choke it.
@@ -35,6 +46,9 @@ pub(crate) struct Session {
     /// What it has said of its pieces while the metadata was unknown.
     pub(crate) early: EarlyPieces,
     pub(crate) uploads: Uploads,
+    pub(crate) servings: Servings,
+    /// What it may have while we choke it; `None` until it could have used that.
+    pub(crate) allowed: Option<AllowedFast>,
     pub(crate) offences: Offences,
 
     pub(crate) connected_at: Instant,
@@ -96,13 +110,18 @@ impl Session {
             supports_extended: connection.reserved.supports_extended(),
             client_name: None,
             reqq: None,
+            extensions: ExtensionIds::default(),
             am_interested: false,
             peer_choking: true,
             peer_interested: false,
+            says_interested: false,
+            upload_only: false,
             interest_seen_at: None,
             unchoked_at: None,
             early: EarlyPieces::default(),
             uploads: Uploads::default(),
+            servings: Servings::default(),
+            allowed: None,
             offences: Offences::default(),
             connected_at: now,
             last_sent: now,

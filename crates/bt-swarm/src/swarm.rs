@@ -3,13 +3,16 @@
 mod banning;
 mod connections;
 mod disk;
+mod extended;
+mod fast;
 mod messages;
 mod requests;
 mod serving;
 mod sharing;
+mod super_seeding;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -25,6 +28,7 @@ use rand_chacha::{
 };
 
 pub use connections::{NewConnection, Refusal};
+use super_seeding::Disguise;
 
 use crate::{
     Action, Config, DisconnectReason, Event, Outgoing, PeerInfo, Stats,
@@ -64,6 +68,8 @@ pub struct Swarm<P> {
 
     /// `None` while the metadata is unknown.
     torrent: Option<Torrent<P>>,
+    /// What super-seeding keeps back; `None` if we do not.
+    disguise: Option<Disguise>,
     /// The disk refused: nothing is requested until it has recovered.
     has_disk_trouble: bool,
     /// Somebody could have been asked for more, had there been memory: how many blocks of it
@@ -71,6 +77,8 @@ pub struct Swarm<P> {
     starved_at: Option<usize>,
     /// Those who have asked for blocks that are not being read yet.
     waiting: Turns,
+    /// The same of peers that are choked: see `fast`.
+    waiting_choked: BTreeSet<ConnId>,
     upload: Throttle,
     /// Those who could be asked for more, had the rate not been used up.
     asking: Turns,
@@ -81,7 +89,11 @@ pub struct Swarm<P> {
     served_bytes: usize,
     /// What is decided once all input of a wake-up is in.
     needs_rechoke: bool,
+    /// Who has become interested since: may be allowed something if there is no slot for it.
+    newly_interested: Vec<ConnId>,
     needs_dialling: bool,
+    /// Somebody may have passed on what it was shown.
+    needs_showing: bool,
     last_dialling: Option<Instant>,
     /// When a peer that connected to us last found no room.
     turned_away_at: Option<Instant>,
@@ -122,16 +134,20 @@ impl<P: Payload> Swarm<P> {
             choker: Choker::new(sharing::upload_slots(&config.grant), draw_seed(&mut rng)),
             timers: Timers::default(),
             torrent: None,
+            disguise: None,
             has_disk_trouble: false,
             starved_at: None,
             waiting: Turns::default(),
+            waiting_choked: BTreeSet::new(),
             upload: Throttle::default(),
             asking: Turns::default(),
             download: Throttle::default(),
             counted_requests: 0,
             served_bytes: 0,
             needs_rechoke: false,
+            newly_interested: Vec::new(),
             needs_dialling: false,
+            needs_showing: false,
             last_dialling: None,
             turned_away_at: None,
             traffic: None,
@@ -172,10 +188,15 @@ impl<P: Payload> Swarm<P> {
             assembly: Assembly::new(),
             suspects: Suspects::default(),
         });
+        self.begin_super_seeding();
         for conn in self.conns() {
             self.join_picker(now, conn);
             self.send_haves(conn);
             self.resolve_early_pieces(conn);
+            self.part_if_both_upload_only(now, conn);
+        }
+        if self.is_upload_only() {
+            self.tell_upload_only();
         }
         self.schedule_dialling();
     }
@@ -249,6 +270,9 @@ impl<P: Payload> Swarm<P> {
         self.needs_rechoke |= self.timers.take_expired(Timer::Choke, now);
         if self.timers.take_expired(Timer::Upkeep, now) {
             self.upkeep(now);
+        }
+        if self.timers.take_expired(Timer::SuperSeed, now) {
+            self.review_super_seeding(now);
         }
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.handle_timeout(now);
@@ -396,6 +420,10 @@ impl<P: Payload> Swarm<P> {
         if std::mem::take(&mut self.needs_rechoke) {
             self.rechoke(now);
         }
+        if std::mem::take(&mut self.needs_showing) {
+            self.show_pieces(now);
+        }
+        self.allow_fast_to_newcomers();
         self.read_for_peers(now);
         self.fill_pipelines(now);
     }

@@ -240,7 +240,8 @@ impl Net {
                         .handle_dial_failed(self.now, dial.id),
                 }
             }
-            Action::AbortDial(_) => {}
+            // What is sent has arrived.
+            Action::AbortDial(_) | Action::TakeBack(..) => {}
             Action::Send(conn, outgoing) => {
                 let delivery = match outgoing {
                     Outgoing::Message(message) => {

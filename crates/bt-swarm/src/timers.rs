@@ -10,11 +10,13 @@ pub(crate) enum Timer {
     Choke = 1,
     /// Keep-alives are due, or somebody has been silent for too long.
     Upkeep = 2,
+    /// While super-seeding: whether our line is idle.
+    SuperSeed = 3,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    deadlines: [Option<Instant>; 3],
+    deadlines: [Option<Instant>; 4],
 }
 
 impl Timers {

@@ -33,7 +33,29 @@ enum Stage {
     Reading,
     /// Cancelled or choked while the disk was reading: the bytes are to be thrown away.
     Withdrawn,
+    /// With the driver.
     Sending,
+    /// Cancelled while it was with the driver, which has been asked to take it back if nothing of
+    /// it has left yet.
+    Recalled,
+}
+
+/// What becomes of a request that its peer takes back.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Cancelled {
+    /// It will not be served.
+    Dropped,
+    /// The driver has the block, and may not have begun to send it.
+    Recalled,
+    /// There is none, or it has been taken back already.
+    #[default]
+    Unknown,
+}
+
+impl Stage {
+    fn is_with_driver(self) -> bool {
+        matches!(self, Self::Sending | Self::Recalled)
+    }
 }
 
 impl Uploads {
@@ -68,7 +90,7 @@ impl Uploads {
 
     /// The disk has read `block`; returns whether it is still wanted.
     pub(crate) fn read_done(&mut self, now: Instant, block: Block) -> bool {
-        let Some(index) = self.position(block, |state| state != Stage::Sending) else {
+        let Some(index) = self.position(block, |stage| !stage.is_with_driver()) else {
             return false;
         };
         if self.in_flight[index].state == Stage::Withdrawn {
@@ -82,7 +104,7 @@ impl Uploads {
 
     /// The disk could not read `block`; returns whether the peer still waits for an answer.
     pub(crate) fn read_failed(&mut self, block: Block) -> bool {
-        let Some(index) = self.position(block, |state| state != Stage::Sending) else {
+        let Some(index) = self.position(block, |stage| !stage.is_with_driver()) else {
             return false;
         };
         self.in_flight.swap_remove(index).state == Stage::Reading
@@ -94,54 +116,62 @@ impl Uploads {
         let blocks_per_sec = rate / u64::from(BLOCK_LENGTH);
         let ahead = blocks_per_sec.saturating_mul(AHEAD.as_millis() as u64) / 1000;
         self.window = ahead.min(MAX_IN_FLIGHT as u64) as usize;
-        let index = self.position(block, |state| state == Stage::Sending);
         self.last_progress = Some(now);
-        index
-            .map(|index| self.in_flight.swap_remove(index))
-            .is_some()
+        self.take_from_driver(block)
     }
 
-    /// The peer no longer wants `block`; returns whether the request is dropped (else the block
-    /// is already on its way, or was never asked for).
-    pub(crate) fn cancel(&mut self, block: Block) -> bool {
+    /// The driver has thrown `block` away unsent; returns whether it was one of ours.
+    pub(crate) fn taken_back(&mut self, block: Block) -> bool {
+        self.take_from_driver(block)
+    }
+
+    /// The peer no longer wants `block`.
+    pub(crate) fn cancel(&mut self, block: Block) -> Cancelled {
         if let Some(index) = self.queue.iter().position(|&queued| queued == block) {
             self.queue.remove(index);
-            return true;
+            return Cancelled::Dropped;
         }
-        match self.position(block, |state| state == Stage::Reading) {
-            Some(index) => {
-                self.in_flight[index].state = Stage::Withdrawn;
-                true
-            }
-            None => false,
+        if let Some(index) = self.position(block, |stage| stage == Stage::Reading) {
+            self.in_flight[index].state = Stage::Withdrawn;
+            return Cancelled::Dropped;
         }
+        if let Some(index) = self.position(block, |stage| stage == Stage::Sending) {
+            self.in_flight[index].state = Stage::Recalled;
+            return Cancelled::Recalled;
+        }
+        Cancelled::Unknown
     }
 
-    /// We choke the peer: everything that is not on its way is dropped, and returned so that each
-    /// can be rejected (BEP 6).
-    pub(crate) fn drop_all(&mut self) -> Vec<Block> {
+    /// Drops the requests for which `is_over`, and returns them so that each can be rejected
+    /// (BEP 6). What the driver has is on its way, and no longer one of them.
+    pub(crate) fn drop_where(&mut self, mut is_over: impl FnMut(Block) -> bool) -> Vec<Block> {
         self.has_overflowed = false;
-        let mut dropped: Vec<_> = self.queue.drain(..).collect();
-        for job in self
-            .in_flight
-            .iter_mut()
-            .filter(|job| job.state == Stage::Reading)
-        {
-            job.state = Stage::Withdrawn;
-            dropped.push(job.block);
+        let mut dropped = Vec::new();
+        self.queue.retain(|&block| {
+            let is_kept = !is_over(block);
+            if !is_kept {
+                dropped.push(block);
+            }
+            is_kept
+        });
+        let reading = self.in_flight.iter_mut();
+        for job in reading.filter(|job| job.state == Stage::Reading) {
+            if is_over(job.block) {
+                job.state = Stage::Withdrawn;
+                dropped.push(job.block);
+            }
         }
         dropped
     }
 
     /// Once, when all that was taken is answered: whether there were requests that found no room.
     pub(crate) fn take_overflow(&mut self) -> bool {
-        let is_idle = self.queue.is_empty() && self.in_flight.is_empty();
-        is_idle && std::mem::take(&mut self.has_overflowed)
+        self.is_idle() && std::mem::take(&mut self.has_overflowed)
     }
 
     /// Since when the peer has not taken what is being sent to it; `None` if nothing is.
     pub(crate) fn stuck_since(&self) -> Option<Instant> {
-        let is_sending = self.in_flight.iter().any(|job| job.state == Stage::Sending);
+        let is_sending = self.in_flight.iter().any(|job| job.state.is_with_driver());
         self.last_progress.filter(|_| is_sending)
     }
 
@@ -151,6 +181,17 @@ impl Uploads {
             .iter()
             .map(|job| job.block.length as usize)
             .sum()
+    }
+
+    /// Whether nothing has been asked that is not answered.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.in_flight.is_empty()
+    }
+
+    fn take_from_driver(&mut self, block: Block) -> bool {
+        let index = self.position(block, Stage::is_with_driver);
+        let taken = index.map(|index| self.in_flight.swap_remove(index));
+        taken.is_some()
     }
 
     fn position(&self, block: Block, is_wanted: impl Fn(Stage) -> bool) -> Option<usize> {
@@ -184,7 +225,8 @@ mod tests {
         let mut uploads = Uploads::default();
         assert!(uploads.push(block(0)) && !uploads.push(block(0)));
         assert_eq!(uploads.next_read(), Some(block(0)));
-        assert!(uploads.cancel(block(0)) && !uploads.cancel(block(0)));
+        assert_eq!(uploads.cancel(block(0)), Cancelled::Dropped);
+        assert_eq!(uploads.cancel(block(0)), Cancelled::Unknown);
         assert!(
             !uploads.read_done(now(), block(0)),
             "withdrawn while being read"
@@ -194,14 +236,23 @@ mod tests {
     }
 
     #[test]
-    fn a_block_on_its_way_can_not_be_cancelled() {
-        let mut uploads = Uploads::default();
-        uploads.push(block(0));
-        uploads.next_read();
-        assert!(uploads.read_done(now(), block(0)));
-        assert!(!uploads.cancel(block(0)));
-        assert_eq!(uploads.drop_all(), []);
-        assert!(uploads.sent(now(), block(0), 0));
+    fn a_block_with_the_driver_is_recalled_once_and_ends_either_way() {
+        for is_sent in [true, false] {
+            let mut uploads = Uploads::default();
+            uploads.push(block(0));
+            uploads.next_read();
+            assert!(uploads.read_done(now(), block(0)));
+            assert_eq!(uploads.cancel(block(0)), Cancelled::Recalled);
+            assert_eq!(uploads.cancel(block(0)), Cancelled::Unknown);
+            assert_eq!(uploads.drop_where(|_| true), []);
+            assert_eq!(uploads.memory_bytes(), 16_384, "until we know");
+            assert!(match is_sent {
+                true => uploads.sent(now(), block(0), 0),
+                false => uploads.taken_back(block(0)),
+            });
+            assert!(!uploads.sent(now(), block(0), 0) && !uploads.taken_back(block(0)));
+            assert!(uploads.is_idle());
+        }
     }
 
     #[test]
@@ -216,7 +267,7 @@ mod tests {
         assert_eq!(reads, MAX_IN_FLIGHT - MIN_IN_FLIGHT);
         assert_eq!(uploads.memory_bytes(), MAX_IN_FLIGHT * 16_384);
         assert_eq!(
-            uploads.drop_all().len(),
+            uploads.drop_where(|_| true).len(),
             taken,
             "choking answers for all of them"
         );

@@ -341,7 +341,8 @@ impl Sessions {
                 let swarm = &mut self.torrents[index].swarm;
                 swarm.handle_dial_failed(time, dial.id);
             }
-            Action::AbortDial(_) => {}
+            // What is sent is on the line at once.
+            Action::AbortDial(_) | Action::TakeBack(..) => {}
         }
     }
 

@@ -125,6 +125,10 @@ impl World {
                 self.flush(now, index);
                 self.send_block(now, index, conn, block, tag);
             }
+            Action::TakeBack(conn, block) => {
+                self.flush(now, index);
+                self.take_back(now, index, conn, block);
+            }
             Action::Disk(job) => {
                 let piece = match &job {
                     DiskJob::Verify { piece, .. } | DiskJob::Spill { piece, .. } => *piece,

@@ -129,6 +129,17 @@ impl World {
         self.send(now, from, conn, parcel);
     }
 
+    /// A block that waits for the line need not be sent after all; one that is on it has left.
+    pub(super) fn take_back(&mut self, now: Duration, from: usize, conn: ConnId, block: Block) {
+        let node = &mut self.nodes[from];
+        let outbox = &mut self.hosts[node.host].outbox;
+        let is_it = |parcel: &Parcel| parcel.block == Some(block);
+        if outbox.take_back(&(from, conn), is_it).is_some() {
+            let time = self.epoch + now;
+            node.swarm.handle_block_taken_back(time, conn, block);
+        }
+    }
+
     fn send(&mut self, now: Duration, from: usize, conn: ConnId, parcel: Parcel) {
         let node = &mut self.nodes[from];
         let Some(wire) = node.wires.get_mut(&conn) else {

@@ -18,6 +18,11 @@ pub(crate) struct Seed {
     /// The data: the torrent's file or top folder, or the folder that holds it
     pub(crate) path: PathBuf,
 
+    /// Show each peer only pieces that no other has, until all are among them (BEP 16): for the
+    /// first seed of a torrent
+    #[arg(long)]
+    pub(crate) super_seed: bool,
+
     #[command(flatten)]
     pub(crate) seed_until: SeedUntil,
 
@@ -30,7 +35,8 @@ Examples:
   bt seed debian.torrent ~/downloads/debian.iso
   bt seed album.torrent ~/music/album --port 7000
   bt seed album.torrent ~/music/album --limit-up 512K
-  bt seed album.torrent ~/music/album --seed-ratio 2 --seed-time 1h";
+  bt seed album.torrent ~/music/album --seed-ratio 2 --seed-time 1h
+  bt seed new.torrent ~/new --super-seed";
 
 #[cfg(test)]
 mod tests {
@@ -40,6 +46,7 @@ mod tests {
     fn the_data_is_needed() {
         assert!(parse("bt seed a").is_err());
         assert!(parse("bt seed a b").is_ok());
+        assert!(parse("bt seed a b --super-seed").is_ok());
     }
 
     #[test]

@@ -24,8 +24,13 @@ async fn serve(seed: &Seed, metainfo: &Metainfo, quiet: bool) -> Result<(), Fail
     let mut interrupt = Interrupt::listen()?;
     let mut progress = Progress::new(seed.network.json, quiet);
     let root = data_path::root(metainfo.info(), &seed.path)?;
+    let mode = if seed.super_seed {
+        Mode::SuperSeed
+    } else {
+        Mode::Seed
+    };
     let (_session, mut handle) =
-        transfer::start(&seed.network, metainfo, root, Mode::Seed, &progress, quiet)?;
+        transfer::start(&seed.network, metainfo, root, mode, &progress, quiet)?;
     let mut seeding = Seeding::new(seed.seed_until);
     let goal = tokio::select! {
         biased;

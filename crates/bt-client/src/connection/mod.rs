@@ -48,6 +48,8 @@ pub(crate) enum Incoming {
     UnrequestedBlock(RawBlock),
     /// The last byte of a block has been handed to the network.
     BlockSent(Block),
+    /// A block that was to be sent has been taken back in time.
+    BlockTakenBack(Block),
     /// The connection is over; nothing follows.
     Closed(Closed),
 }
@@ -110,6 +112,12 @@ impl Connection {
             self.expected.note_sent(message);
         }
         self.outgoing.push(outgoing).map_err(|_| Closed::TooSlow)
+    }
+
+    /// Takes back a block that was to be sent; returns whether that is done. If not, and it turns
+    /// out to be possible, [`Incoming::BlockTakenBack`] says so.
+    pub(crate) fn take_back(&self, block: Block) -> bool {
+        self.outgoing.take_back(block)
     }
 
     /// Follows what the torrent has learned from the peer.

@@ -47,6 +47,47 @@ impl Outbox {
         self.parts.extend(payload);
     }
 
+    /// Takes out a block of which nothing is written yet, header included; returns whether there
+    /// was one.
+    pub(super) fn take_back(&mut self, block: Block) -> bool {
+        let mut end = self.encoded_before;
+        let mut found = None;
+        for (index, part) in self.parts.iter().enumerate() {
+            match part {
+                Part::Encoded(len) => end += len,
+                Part::Payload(queued, _) if *queued == block => {
+                    found = Some(index);
+                    break;
+                }
+                Part::Payload(..) => {}
+            }
+        }
+        // Each payload follows the part that ends with its header.
+        let Some(index) = found.filter(|&index| index > 0) else {
+            return false;
+        };
+        let written = if index == 1 { self.written } else { 0 };
+        let Some(Part::Encoded(len)) = self.parts.get_mut(index - 1) else {
+            return false;
+        };
+        if written + HEADER_LENGTH > *len {
+            return false;
+        }
+        *len -= HEADER_LENGTH;
+        let is_used_up = *len == written;
+        self.encoded.drain(end - HEADER_LENGTH..end);
+        self.parts.remove(index);
+        if is_used_up {
+            self.parts.remove(index - 1);
+            self.encoded_before += written;
+            self.written -= written;
+        }
+        if self.parts.is_empty() {
+            self.clear();
+        }
+        true
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
@@ -93,6 +134,11 @@ impl Outbox {
                 None => {}
             }
         }
+        self.clear();
+    }
+
+    /// Everything is written.
+    fn clear(&mut self) {
         self.encoded.clear();
         self.encoded.shrink_to(USUAL_ENCODED);
         self.encoded_before = 0;
@@ -108,6 +154,8 @@ impl Part {
     }
 }
 
+/// Of a block: length prefix, id, piece, begin.
+const HEADER_LENGTH: usize = 13;
 /// Half a megabyte of blocks; longer writes gain nothing.
 const MAX_SLICES: usize = 64;
 /// For a hundred messages. A connection that is idle holds no more than this.
@@ -170,6 +218,67 @@ mod tests {
         assert_eq!((sent, outbox.is_empty()), (0, false));
         outbox.advance(1, |_| sent += 1);
         assert_eq!((sent, outbox.is_empty()), (1, true));
+    }
+
+    /// Whatever has been written when it is asked for: what comes out is what would have come out
+    /// without the block, or with all of it.
+    #[test]
+    fn a_block_is_taken_back_whole_or_not_at_all() {
+        let pool = BufferPool::new(1 << 20);
+        let fill = |outbox: &mut Outbox, left_out: Option<u32>| {
+            for number in 0..4 {
+                if number % 2 == 0 {
+                    outbox.push(Outgoing::Message(Message::Have(number)));
+                }
+                if Some(number) != left_out {
+                    let mut payload = pool.take(20);
+                    payload.as_mut().fill(number as u8);
+                    outbox.push(Outgoing::Block(block(number, 20), payload));
+                }
+            }
+            outbox.push(Outgoing::Message(Message::Choke));
+        };
+        let drain = |outbox: &mut Outbox, step: usize| {
+            let mut written = Vec::new();
+            while !outbox.is_empty() {
+                written.extend(write(outbox, step));
+            }
+            written
+        };
+        let with_all = {
+            let mut outbox = Outbox::default();
+            fill(&mut outbox, None);
+            drain(&mut outbox, 1000)
+        };
+        for number in 0..4 {
+            let mut without = Outbox::default();
+            fill(&mut without, Some(number));
+            let without = drain(&mut without, 1000);
+            let begin = 33 * number as usize + 9 * (number as usize / 2 + 1);
+            for before in 0..with_all.len() {
+                let mut outbox = Outbox::default();
+                fill(&mut outbox, None);
+                let mut written = Vec::new();
+                while written.len() < before {
+                    written.extend(write(&mut outbox, 1));
+                }
+                let is_taken = outbox.take_back(block(number, 20));
+                assert_eq!(is_taken, before <= begin, "{number} after {before} bytes");
+                assert!(!outbox.take_back(block(number, 20)));
+                written.extend(drain(&mut outbox, 7));
+                assert_eq!(&written, if is_taken { &without } else { &with_all });
+                assert!(outbox.encoded.is_empty());
+            }
+        }
+        assert!(!Outbox::default().take_back(block(0, 20)));
+    }
+
+    fn write(outbox: &mut Outbox, step: usize) -> Vec<u8> {
+        let (slices, used) = outbox.slices();
+        let mut offered = slices[..used].concat_bytes();
+        offered.truncate(step);
+        outbox.advance(offered.len(), |_| {});
+        offered
     }
 
     trait ConcatBytes {

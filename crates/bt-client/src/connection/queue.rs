@@ -4,6 +4,7 @@ use std::{
 };
 
 use bt_swarm::Outgoing;
+use bt_types::Block;
 use tokio::sync::Notify;
 
 use super::outbox::Outbox;
@@ -24,6 +25,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Outbox,
+    /// What the writer is to leave out of what it has taken, if it has not begun it.
+    recalled: Vec<Block>,
     is_closed: bool,
 }
 
@@ -56,7 +59,12 @@ impl Queue {
             "what is exchanged would be written late"
         );
         loop {
-            mem::swap(&mut self.lock().waiting, written);
+            {
+                let mut state = self.lock();
+                mem::swap(&mut state.waiting, written);
+                // They meant what has been written by now.
+                state.recalled.clear();
+            }
             if !written.is_empty() {
                 return;
             }
@@ -64,11 +72,30 @@ impl Queue {
         }
     }
 
+    /// Takes back a block that has not begun to be written; returns whether that is done. If not,
+    /// the writer looks whether it can still do so before it next writes.
+    pub(super) fn take_back(&self, block: Block) -> bool {
+        let mut state = self.lock();
+        let is_done = state.waiting.take_back(block);
+        if !is_done && !state.is_closed {
+            state.recalled.push(block);
+        }
+        is_done
+    }
+
+    /// Leaves out of `written` what has been recalled and is not begun; calls `taken_back` for each.
+    pub(super) fn leave_out(&self, written: &mut Outbox, taken_back: impl FnMut(Block)) {
+        let recalled = mem::take(&mut self.lock().recalled).into_iter();
+        recalled
+            .filter(|&block| written.take_back(block))
+            .for_each(taken_back);
+    }
+
     /// Nobody will take anything any more: what waits and what comes is dropped.
     pub(super) fn close(&self) {
         *self.lock() = State {
-            waiting: Outbox::default(),
             is_closed: true,
+            ..State::default()
         };
     }
 

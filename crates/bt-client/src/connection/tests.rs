@@ -105,6 +105,43 @@ async fn a_block_is_reported_sent_when_the_network_has_it() {
     );
 }
 
+/// The peer takes a hundred bytes: those of the first block, of which nothing can be taken back.
+#[tokio::test]
+async fn a_block_is_taken_back_as_long_as_nothing_of_it_is_written() {
+    let mut fixture = connect(100);
+    let send = |begin| {
+        let payload = fixture.pool.take(BLOCK_LENGTH as usize);
+        let outgoing = Outgoing::Block(block(begin), payload);
+        fixture.connection.send(outgoing).unwrap();
+    };
+    [0, BLOCK_LENGTH].into_iter().for_each(&send);
+    // The writer has taken both, and waits in the middle of the first.
+    tokio::task::yield_now().await;
+    send(2 * BLOCK_LENGTH);
+    assert!(fixture.connection.take_back(block(2 * BLOCK_LENGTH)));
+    assert!(!fixture.connection.take_back(block(BLOCK_LENGTH)));
+    assert!(!fixture.connection.take_back(block(0)));
+    let mut received = vec![0; 13 + BLOCK_LENGTH as usize];
+    net::read_exact(&fixture.peer, &mut received).await.unwrap();
+    let mut reported = Vec::new();
+    while reported.len() < 2 {
+        reported.extend(fixture.next().await);
+    }
+    assert!(
+        matches!(&reported[..], [Incoming::BlockTakenBack(back), Incoming::BlockSent(sent)]
+            if *back == block(BLOCK_LENGTH) && *sent == block(0)),
+        "{reported:?}"
+    );
+    let have = Outgoing::Message(Message::Have(3));
+    fixture.connection.send(have).unwrap();
+    let mut next = [0; 9];
+    net::read_exact(&fixture.peer, &mut next).await.unwrap();
+    assert_eq!(
+        next, *b"\0\0\0\x05\x04\0\0\0\x03",
+        "nothing else has come between"
+    );
+}
+
 #[tokio::test]
 async fn a_block_is_reported_sent_while_the_next_waits() {
     let mut fixture = connect(100 + BLOCK_LENGTH as usize);

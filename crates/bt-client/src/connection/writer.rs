@@ -21,7 +21,7 @@ pub(super) async fn run(
             queue.take(&mut outbox).await;
         }
         let mut sent = Vec::new();
-        let outcome = write(&*stream, &mut outbox, &mut sent).await;
+        let outcome = write(&*stream, &queue, &mut outbox, &mut sent).await;
         let incoming = sent;
         if !incoming.is_empty() && batches.send(Batch { conn, incoming }).await.is_err() {
             return;
@@ -39,21 +39,27 @@ pub(super) async fn run(
 /// whoever asked for a block that is on its way is not to wait for the next.
 async fn write(
     stream: &dyn Stream,
+    queue: &Queue,
     outbox: &mut Outbox,
     sent: &mut Vec<Incoming>,
 ) -> io::Result<()> {
     while !outbox.is_empty() {
-        let written = {
+        let write = poll_fn(|cx| {
+            // Looked at anew at each poll: a peer takes back what it has waited for too long.
+            queue.leave_out(outbox, |block| sent.push(Incoming::BlockTakenBack(block)));
+            if outbox.is_empty() {
+                return Poll::Ready(None);
+            }
             let (slices, used) = outbox.slices();
-            let write = poll_fn(|cx| match stream.poll_write(cx, &slices[..used]) {
+            match stream.poll_write(cx, &slices[..used]) {
                 Poll::Pending if !sent.is_empty() => Poll::Ready(None),
                 written => written.map(Some),
-            });
-            match write.await {
-                Some(written) => written?,
-                None => return Ok(()),
             }
+        });
+        let Some(written) = write.await else {
+            return Ok(());
         };
+        let written = written?;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }

@@ -122,6 +122,9 @@ impl Drive {
                     swarm.handle_unrequested_block(now, conn, block);
                 }
                 Incoming::BlockSent(block) => swarm.handle_block_sent(now, conn, block),
+                Incoming::BlockTakenBack(block) => {
+                    swarm.handle_block_taken_back(now, conn, block);
+                }
                 Incoming::Closed(closed) => return self.handle_closed(now, conn, closed),
             }
         }
@@ -242,6 +245,12 @@ impl Drive {
                 let connection = self.connections.get(&conn);
                 if let Some(Err(closed)) = connection.map(|open| open.send(outgoing)) {
                     self.handle_closed(now, conn, closed);
+                }
+            }
+            Action::TakeBack(conn, block) => {
+                let connection = self.connections.get(&conn);
+                if connection.is_some_and(|open| open.take_back(block)) {
+                    self.parts.swarm.handle_block_taken_back(now, conn, block);
                 }
             }
             Action::Disconnect(conn, _) => {

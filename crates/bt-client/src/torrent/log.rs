@@ -32,10 +32,14 @@ pub(super) fn swarm(event: &Event) {
             piece,
             contributors,
         } => warn!(target: PIECES, %piece, ?contributors, "piece failed its hash"),
+        Event::PieceLost(piece) => warn!(target: PIECES, %piece, "piece is gone from the disk"),
         Event::PeerBanned { peer, reason, .. } => {
             let piece = reason.piece();
             let begin = reason.block().map(|block| block.begin);
             warn!(target: PEERS, %peer, %piece, begin, %reason, "peer banned for bad data");
+        }
+        Event::SuperSeedingEnded => {
+            info!(target: PEERS, "others have every piece: no longer super-seeding");
         }
         Event::Completed => info!(target: PIECES, "complete"),
         // One for each job that was under way; why the torrent ends is told once, by its state.

@@ -43,6 +43,9 @@ pub enum Mode {
     Get,
     /// Serve. Data that is not complete is an error, and nothing is written.
     Seed,
+    /// As [`Seed`](Self::Seed), and show each peer only pieces that no other has, until all are
+    /// among them (BEP 16, super-seeding): for the first seed of a torrent.
+    SuperSeed,
 }
 
 impl AddTorrent {

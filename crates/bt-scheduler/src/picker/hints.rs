@@ -54,6 +54,7 @@ impl Picker {
                 break;
             };
             out.push(self.request(now, at, id, slot, false));
+            self.peers[at].requests.note_favour();
         }
         if !had_live && out.len() > first {
             self.arm(at);

@@ -59,6 +59,7 @@ impl Picker {
         if self.peers[at].is_choking {
             // It has thought better of it.
             self.peers[at].allowed.retain(|&piece| piece != block.piece);
+            self.arm(at); // What else it was asked for of the piece is no favour any more.
         } else {
             self.pause_after_reject(now, at, block.piece);
         }

@@ -78,11 +78,11 @@ impl Picker {
 
     /// There may be something new for the peer, which may have been searched for in vain.
     pub(super) fn resume(&mut self, at: usize) {
-        if self.peers[at].is_choking {
+        let peer = &mut self.peers[at];
+        if peer.is_choking && peer.allowed.is_empty() {
             return; // Its pause ends when it unchokes us.
         }
-        self.peers[at]
-            .pause
+        peer.pause
             .take_if(|pause| matches!(pause, Pause::NothingFree(_)));
         self.set_ready(at);
     }

@@ -6,13 +6,13 @@ use std::{
 };
 
 use bt_types::{ConnId, Direction, Payload, PeerId, PeerSource, Transport};
-use bt_wire::{ExtendedHandshake, Message, Reserved};
+use bt_wire::{Message, Reserved};
 use rand_chacha::rand_core::Rng;
 
 use super::{Swarm, UPKEEP_INTERVAL};
 use crate::{
     Action, DialId, DisconnectReason, Event, ProtocolBreach, bans::is_local, early::EarlyError,
-    peers::Outcome, session::Session, timers::Timer, upload::TOLD_REQQ,
+    peers::Outcome, session::Session, timers::Timer,
 };
 
 /// A connection on which both handshakes have been exchanged.
@@ -90,6 +90,8 @@ impl<P: Payload> Swarm<P> {
             self.timers.set(Timer::Upkeep, now + UPKEEP_INTERVAL);
         }
         self.join_picker(now, conn);
+        self.disguise_from(conn);
+        self.needs_showing = true;
         self.introduce(conn);
         self.introduce_pieces(conn);
         Ok(conn)
@@ -203,35 +205,12 @@ impl<P: Payload> Swarm<P> {
         self.votes.canonical_priority(self.config.listen_port, peer)
     }
 
-    /// Tells a peer what we can do (BEP 10).
-    fn introduce(&mut self, conn: ConnId) {
-        let session = &self.sessions[&conn];
-        if !session.supports_extended {
-            return;
-        }
-        let handshake = ExtendedHandshake {
-            client: Some(self.config.client_name.clone()),
-            port: (self.config.listen_port != 0).then_some(self.config.listen_port),
-            your_ip: Some(session.addr.ip()),
-            reqq: Some(TOLD_REQQ),
-            ..ExtendedHandshake::default()
-        };
-        let mut payload = Vec::new();
-        handshake.encode(&mut payload);
-        self.send(
-            conn,
-            Message::Extended {
-                id: EXTENDED_HANDSHAKE,
-                payload: payload.into(),
-            },
-        );
-    }
-
     /// Tells a peer what we have; BEP 6 wants one of the three, BEP 3 lets us leave out an empty
     /// bitfield.
     fn introduce_pieces(&mut self, conn: ConnId) {
         let supports_fast = self.sessions[&conn].supports_fast;
-        let have = self.torrent.as_ref().map(|torrent| torrent.picker.have());
+        let shown = self.torrent.as_ref().filter(|_| !self.is_disguised());
+        let have = shown.map(|torrent| torrent.picker.have());
         let message = match have {
             Some(have) if have.is_full() && supports_fast => Message::HaveAll,
             Some(have) if have.count_ones() > 0 => Message::Bitfield(have.as_bytes().into()),
@@ -243,7 +222,8 @@ impl<P: Payload> Swarm<P> {
 
     /// What we turn out to have of a torrent whose metadata came late: a bitfield comes too late.
     pub(super) fn send_haves(&mut self, conn: ConnId) {
-        let have = self.torrent.as_ref().map(|torrent| torrent.picker.have());
+        let shown = self.torrent.as_ref().filter(|_| !self.is_disguised());
+        let have = shown.map(|torrent| torrent.picker.have());
         let pieces: Vec<_> = have
             .into_iter()
             .flat_map(bt_types::Bitfield::iter_ones)
@@ -428,7 +408,9 @@ impl<P: Payload> Swarm<P> {
             return;
         };
         self.waiting.remove(conn);
+        self.waiting_choked.remove(&conn);
         self.asking.remove(conn);
+        self.forget_shown(conn);
         self.served_bytes -= session.uploads.memory_bytes();
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.remove_peer(now, conn);
@@ -471,8 +453,6 @@ impl<P: Payload> Swarm<P> {
     }
 }
 
-/// BEP 10: id 0 of message 20 is the handshake.
-pub(super) const EXTENDED_HANDSHAKE: u8 = 0;
 /// Behind one public address there may be a whole house, but hardly a whole swarm.
 const MAX_INBOUND_PER_HOST: usize = 8;
 /// How long at least lies between two rounds of dialling.

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use bt_scheduler::Received;
-use bt_types::{BLOCK_LENGTH, ConnId, Payload, PieceIndex};
+use bt_types::{BLOCK_LENGTH, Block, ConnId, Payload, PieceIndex};
 use bt_wire::{Message, RawBlock};
 
 use super::{Swarm, requests::bytes_on_wire};
 use crate::{
-    Action, DisconnectReason, DiskDone, Event, FailedJob, Outgoing, ProtocolBreach,
+    Action, DiskDone, Event, FailedJob, Outgoing, ProtocolBreach, assembly::Senders,
     suspects::BlockDigest,
 };
 
@@ -174,16 +174,15 @@ impl<P: Payload> Swarm<P> {
         let Some(torrent) = &mut self.torrent else {
             return;
         };
-        torrent.assembly.remove(piece);
+        let senders = torrent.assembly.remove(piece);
         torrent.picker.piece_verified(piece);
         let is_complete = torrent.picker.is_complete();
         self.events.push_back(Event::PieceVerified(piece));
         self.ban_liars(now, piece, block_digests);
         for conn in self.conns() {
-            let torrent = self.torrent.as_ref();
-            // Who has the piece itself learns nothing by our having it.
-            if torrent.is_some_and(|torrent| !torrent.picker.peer_pieces(conn).get(piece)) {
+            if self.is_news(conn, piece, &senders) {
                 self.send(conn, Message::Have(piece.get()));
+                self.allow_fast_of_new_piece(conn, piece);
             }
             self.update_interest(conn);
         }
@@ -192,15 +191,58 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
+    /// Whether a peer is told that we have got `piece`. Who has it itself wants nothing less by our
+    /// having it, too, and half of all `have`s are for such peers; others send them all the same
+    /// (libtorrent by default, and Transmission).
+    ///
+    /// But who has everything decides by what we have: whether we still need help, and whether it
+    /// parts from us in the end. And who gave us a part of the piece may be a seed in disguise,
+    /// which shows us the next piece when it hears of this one (BEP 16).
+    fn is_news(&self, conn: ConnId, piece: PieceIndex, senders: &Senders) -> bool {
+        let (Some(torrent), Some(session)) = (&self.torrent, self.sessions.get(&conn)) else {
+            return false;
+        };
+        let theirs = torrent.picker.peer_pieces(conn);
+        !theirs.get(piece) || theirs.is_full() || senders.peers().contains(&session.addr)
+    }
+
     fn completed(&mut self, now: Instant) {
         self.events.push_back(Event::Completed);
-        let Some(torrent) = &self.torrent else { return };
-        let seeds = self.sessions.keys().copied();
-        let seeds: Vec<_> = seeds
-            .filter(|&conn| torrent.picker.peer_pieces(conn).is_full())
-            .collect();
-        for conn in seeds {
-            self.disconnect(now, conn, DisconnectReason::BothComplete);
+        for conn in self.conns() {
+            self.part_if_both_upload_only(now, conn);
+        }
+        self.tell_upload_only();
+        self.schedule_dialling();
+    }
+
+    /// A piece that was good is no longer on disk, as far as the driver has found out: it is
+    /// fetched again, and peers are told that we do not have it (BEP 54).
+    ///
+    /// Does nothing if the piece is not one that we have.
+    pub fn handle_piece_lost(&mut self, now: Instant, piece: PieceIndex) {
+        self.advance(now);
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
+        let have = torrent.picker.have();
+        if piece.get() >= have.len() || !have.get(piece) {
+            return;
+        }
+        let was_complete = torrent.picker.is_complete();
+        torrent.picker.piece_failed(piece);
+        self.events.push_back(Event::PieceLost(piece));
+        self.tell_dont_have(piece);
+        self.end_disguise();
+        if was_complete {
+            self.tell_upload_only();
+        }
+        for conn in self.conns() {
+            let is_lost = |block: Block| block.piece == piece;
+            let dropped = self.with_uploads(conn, |uploads| uploads.drop_where(is_lost));
+            for block in dropped {
+                self.reject(conn, block.into());
+            }
+            self.update_interest(conn);
         }
         self.schedule_dialling();
     }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use bt_scheduler::OnChoke;
 use bt_types::{Bitfield, ConnId, Payload, PieceIndex};
-use bt_wire::{ExtendedHandshake, Message, RawBlock};
+use bt_wire::{Message, RawBlock};
 
-use super::{Swarm, connections::EXTENDED_HANDSHAKE};
-use crate::{Event, ProtocolBreach};
+use super::Swarm;
+use crate::ProtocolBreach;
 
 impl<P: Payload> Swarm<P> {
     /// Takes a message of any content, except `piece` ([`handle_block`](Self::handle_block)).
@@ -35,30 +35,30 @@ impl<P: Payload> Swarm<P> {
             Message::Have(piece) => self.handle_have(now, conn, piece),
             Message::Bitfield(bytes) => self.handle_bitfield(now, conn, bytes),
             Message::HaveAll => self.handle_have_all(now, conn),
-            // So we think of everybody until told otherwise.
+            // So we think of everybody until told otherwise. After anything else it makes no sense
+            // (BEP 6), and takes nothing back: that is what BEP 54 is for.
             Message::HaveNone => {}
             Message::Request(block) => self.handle_request(now, conn, block),
             Message::Cancel(block) => self.handle_cancel(conn, block),
             Message::Reject(block) => self.handle_reject(now, conn, block),
             Message::Extended { id, payload } => self.handle_extended(now, conn, id, &payload),
-            // Hints: we may follow them, and do not yet. Whether a piece exists is checked all
-            // the same, since a peer that makes one up is broken.
+            // While the torrent is unknown, both pass by: they are no more than hints.
             Message::Suggest(piece) => {
-                self.check_piece(now, conn, "suggest", piece);
+                let piece = self.check_piece(now, conn, "suggest", piece);
+                if let (Some(piece), Some(torrent)) = (piece, &mut self.torrent) {
+                    torrent.picker.peer_suggests(conn, piece);
+                }
             }
             Message::AllowedFast(piece) => {
-                self.check_piece(now, conn, "allowed-fast", piece);
+                let piece = self.check_piece(now, conn, "allowed-fast", piece);
+                if let (Some(piece), Some(torrent)) = (piece, &mut self.torrent) {
+                    torrent.picker.peer_allows(conn, piece);
+                }
             }
             Message::Unknown { .. }
             | Message::HashRequest(_)
             | Message::Hashes(_)
-            | Message::HashReject(_) => {
-                session.offences.unknown_messages += 1;
-                let count = session.offences.unknown_messages;
-                if count > MAX_UNKNOWN_MESSAGES {
-                    self.breach(now, conn, ProtocolBreach::UnknownMessages(count));
-                }
-            }
+            | Message::HashReject(_) => self.count_unknown(now, conn),
             // A `port` tells of a DHT node; there is nobody here to tell.
             Message::KeepAlive | Message::Port(_) => {}
             // A variant of a later version of the codec: to us an unknown message.
@@ -85,6 +85,16 @@ impl<P: Payload> Swarm<P> {
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
+        session.says_interested = is_interested;
+        self.refresh_interest(now, conn);
+    }
+
+    /// Whether a peer wants what we have, by all that it has said.
+    pub(super) fn refresh_interest(&mut self, now: Instant, conn: ConnId) {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
+        let is_interested = session.says_interested && !session.upload_only;
         if session.peer_interested == is_interested {
             return;
         }
@@ -95,6 +105,9 @@ impl<P: Payload> Swarm<P> {
         if seen.is_none_or(|seen| now.duration_since(seen) >= INTEREST_INTERVAL) {
             session.interest_seen_at = Some(now);
             self.needs_rechoke = true;
+            if is_interested {
+                self.newly_interested.push(conn);
+            }
         }
     }
 
@@ -160,52 +173,19 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    fn handle_extended(&mut self, now: Instant, conn: ConnId, id: u8, payload: &[u8]) {
+    pub(super) fn count_unknown(&mut self, now: Instant, conn: ConnId) {
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
-        match id {
-            EXTENDED_HANDSHAKE => {
-                session.offences.extended_handshakes += 1;
-                let count = session.offences.extended_handshakes;
-                if count > MAX_EXTENDED_HANDSHAKES {
-                    return self.breach(now, conn, ProtocolBreach::ExtendedHandshakes(count));
-                }
-                // One that cannot be read says nothing; it is no reason to part (libtorrent).
-                let Ok(handshake) = ExtendedHandshake::decode(payload) else {
-                    return;
-                };
-                if let Some(name) = handshake.client {
-                    session.client_name = Some(name);
-                }
-                if let Some(reqq) = handshake.reqq {
-                    session.reqq = Some(reqq);
-                    if let Some(torrent) = &mut self.torrent {
-                        torrent.picker.set_reqq(conn, reqq);
-                    }
-                }
-                let voter = session.addr.ip();
-                if let Some(port) = handshake.port {
-                    self.learn_listen_port(now, conn, port);
-                }
-                if let Some(ip) = handshake.your_ip {
-                    self.votes.add(voter, ip);
-                    self.events.push_back(Event::ExternalAddress(ip));
-                }
-            }
-            // We have offered no extensions yet, so nothing else can be meant for us.
-            _ => {
-                session.offences.unknown_messages += 1;
-                let count = session.offences.unknown_messages;
-                if count > MAX_UNKNOWN_MESSAGES {
-                    self.breach(now, conn, ProtocolBreach::UnknownMessages(count));
-                }
-            }
+        session.offences.unknown_messages += 1;
+        let count = session.offences.unknown_messages;
+        if count > MAX_UNKNOWN_MESSAGES {
+            self.breach(now, conn, ProtocolBreach::UnknownMessages(count));
         }
     }
 
     /// A piece number that a peer sent; whoever names one that does not exist is dropped.
-    fn check_piece(
+    pub(super) fn check_piece(
         &mut self,
         now: Instant,
         conn: ConnId,
@@ -235,7 +215,5 @@ fn fast_name(message: &Message) -> Option<&'static str> {
 
 /// Unknown messages are ignored, as every extension hopes; a stream of nothing else is an attack.
 const MAX_UNKNOWN_MESSAGES: u32 = 100;
-/// A peer may send another when something changes (BEP 10); reading each costs us more than others.
-const MAX_EXTENDED_HANDSHAKES: u32 = 100;
 /// How often a single peer can make us think of slots out of turn.
 const INTEREST_INTERVAL: Duration = Duration::from_secs(1);

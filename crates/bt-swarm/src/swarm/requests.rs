@@ -6,7 +6,6 @@ use bt_types::{BLOCK_LENGTH, Bitfield, Block, ConnId, Payload, PieceIndex};
 use bt_wire::Message;
 
 use super::Swarm;
-use crate::DisconnectReason;
 
 impl<P: Payload> Swarm<P> {
     /// Payload bytes in memory because of us, and those for which requests reserve memory: as in
@@ -142,6 +141,7 @@ impl<P: Payload> Swarm<P> {
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.set_peer_pieces(conn, pieces);
         }
+        self.needs_showing = true;
         if is_seed {
             self.found_seed(now, conn);
         }
@@ -155,6 +155,10 @@ impl<P: Payload> Swarm<P> {
         };
         let was_interesting = torrent.picker.is_interesting(conn);
         if torrent.picker.peer_has(conn, piece) {
+            self.needs_showing = true;
+            if let Some(session) = self.sessions.get_mut(&conn) {
+                session.servings.forget(piece);
+            }
             let is_interesting = torrent.picker.is_interesting(conn);
             if torrent.picker.peer_pieces(conn).is_full() {
                 self.found_seed(now, conn);
@@ -192,9 +196,7 @@ impl<P: Payload> Swarm<P> {
         if let Some(addr) = session.listen_addr {
             self.peers.set_seed(addr);
         }
-        if self.is_complete() {
-            self.disconnect(now, conn, DisconnectReason::BothComplete);
-        }
+        self.part_if_both_upload_only(now, conn);
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Swarm, requests::bytes_on_wire};
 use crate::{
     Action, DiskJob, ProtocolBreach,
     timers::Timer,
-    upload::{MAX_QUEUED_REQUESTS, Uploads},
+    upload::{Cancelled, MAX_QUEUED_REQUESTS, Uploads},
 };
 
 impl<P: Payload> Swarm<P> {
@@ -31,42 +31,70 @@ impl<P: Payload> Swarm<P> {
             if let Some(traffic) = &mut self.traffic {
                 traffic.add_uploaded(now, block.length);
             }
+            self.count_shown(conn, block);
+            self.count_serving(now, conn, block);
+        }
+    }
+
+    /// What [`Action::TakeBack`] asked for has been done: nothing of the block has left.
+    pub fn handle_block_taken_back(&mut self, now: Instant, conn: ConnId, block: Block) {
+        self.advance(now);
+        if self.with_uploads(conn, |uploads| uploads.taken_back(block)) {
+            self.upload.refund(now, bytes_on_wire(block.length));
+            self.reject(conn, block.into());
+        }
+    }
+
+    /// Whoever takes one piece over and over does it for our harm.
+    fn count_serving(&mut self, now: Instant, conn: ConnId, block: Block) {
+        let (Some(torrent), Some(session)) = (&self.torrent, self.sessions.get_mut(&conn)) else {
+            return;
+        };
+        let piece = block.piece;
+        let sent = session.servings.add(block);
+        let times = sent / u64::from(torrent.layout.piece_length(piece));
+        if times >= MAX_SERVINGS {
+            self.breach(now, conn, ProtocolBreach::SamePiece { piece, times });
         }
     }
 
     pub(super) fn handle_request(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
-        let Some(session) = self.sessions.get_mut(&conn) else {
+        let Some(session) = self.sessions.get(&conn) else {
             return;
         };
-        let block = self.torrent.as_ref().and_then(|torrent| {
-            let block = torrent
-                .layout
-                .check_range(raw.piece, raw.begin, raw.length)
-                .ok()?;
-            // Nobody asks for more than 16 KiB, and everybody drops who does (BEP 3).
-            let is_sane = block.length <= BLOCK_LENGTH;
-            (is_sane && torrent.picker.have().get(block.piece)).then_some(block)
-        });
-        let is_taken = match block {
+        let am_choking = session.am_choking();
+        let Some(block) = self.servable(conn, raw) else {
+            return self.handle_invalid_request(now, conn, raw);
+        };
+        let is_taken = if !am_choking || self.spend_allowed(conn, block) {
             // More than fit are not held against anyone: rtorrent asks for as much as it gets in
             // some seconds, whatever it is told (libtorrent turns them down, too).
-            Some(block) if !session.am_choking() => session.uploads.push(block),
-            Some(_) => {
-                // A request that crossed our choke on the way is nobody's fault.
-                session.offences.choked_requests += 1;
-                if session.offences.choked_requests > MAX_CHOKED_REQUESTS {
-                    return self.handle_invalid_request(now, conn, raw);
-                }
-                false
+            self.with_uploads(conn, |uploads| uploads.push(block))
+        } else if let Some(session) = self.sessions.get_mut(&conn) {
+            // A request that crossed our choke on the way is nobody's fault.
+            session.offences.choked_requests += 1;
+            if session.offences.choked_requests > MAX_CHOKED_REQUESTS {
+                return self.handle_invalid_request(now, conn, raw);
             }
-            None => return self.handle_invalid_request(now, conn, raw),
-        };
-        if is_taken {
-            self.waiting.insert(conn);
+            false
         } else {
+            false
+        };
+        if !is_taken {
             // BEP 6: each request has an answer of its own.
             self.reject(conn, raw);
         }
+    }
+
+    /// What a peer asks for, if we have it and have let it know.
+    fn servable(&self, conn: ConnId, raw: RawBlock) -> Option<Block> {
+        let torrent = self.torrent.as_ref()?;
+        let checked = torrent.layout.check_range(raw.piece, raw.begin, raw.length);
+        let block = checked.ok()?;
+        // Nobody asks for more than 16 KiB, and everybody drops who does (BEP 3).
+        let is_sane = block.length <= BLOCK_LENGTH;
+        let is_had = torrent.picker.have().get(block.piece) && self.shows(conn, block.piece);
+        (is_sane && is_had).then_some(block)
     }
 
     fn handle_invalid_request(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
@@ -87,8 +115,10 @@ impl<P: Payload> Swarm<P> {
         let Ok(block) = torrent.layout.check_range(raw.piece, raw.begin, raw.length) else {
             return;
         };
-        if self.with_uploads(conn, |uploads| uploads.cancel(block)) {
-            self.reject(conn, raw);
+        match self.with_uploads(conn, |uploads| uploads.cancel(block)) {
+            Cancelled::Dropped => self.reject(conn, raw),
+            Cancelled::Recalled => self.actions.push_back(Action::TakeBack(conn, block)),
+            Cancelled::Unknown => {}
         }
     }
 
@@ -100,7 +130,7 @@ impl<P: Payload> Swarm<P> {
         let limit = (self.grant.memory_bytes / 4).max(BLOCK_LENGTH as usize);
         while self.served_bytes < limit {
             let Some(conn) = self.waiting.whose() else {
-                return;
+                return self.read_for_choked(now);
             };
             if !self.upload.admits(now) {
                 return;
@@ -109,12 +139,15 @@ impl<P: Payload> Swarm<P> {
                 self.waiting.remove(conn);
                 continue;
             };
-            let bytes = bytes_on_wire(block.length);
-            self.upload.spend(now, bytes);
-            self.waiting.moved(bytes);
-            self.actions
-                .push_back(Action::Disk(DiskJob::Read { conn, block }));
+            self.read(now, conn, block);
+            self.waiting.moved(bytes_on_wire(block.length));
         }
+    }
+
+    pub(super) fn read(&mut self, now: Instant, conn: ConnId, block: Block) {
+        self.upload.spend(now, bytes_on_wire(block.length));
+        self.actions
+            .push_back(Action::Disk(DiskJob::Read { conn, block }));
     }
 
     /// Changes what is on its way to a peer, and keeps the books.
@@ -130,7 +163,10 @@ impl<P: Payload> Swarm<P> {
         let result = change(&mut session.uploads);
         self.served_bytes += session.uploads.memory_bytes();
         if session.uploads.wants_read() {
-            self.waiting.insert(conn);
+            match session.am_choking() {
+                true => _ = self.waiting_choked.insert(conn),
+                false => self.waiting.insert(conn),
+            }
         } else if !session.supports_fast && session.uploads.take_overflow() {
             // It cannot be told which requests found no room, and would wait for them. A choke takes
             // back whatever is outstanding (BEP 3), so that it asks anew.
@@ -184,6 +220,9 @@ impl<P: Payload> Swarm<P> {
         if let Some(session) = self.sessions.get_mut(&conn) {
             session.unchoked_at = Some(now);
             session.offences.choked_requests = 0;
+            if self.waiting_choked.remove(&conn) {
+                self.waiting.insert(conn);
+            }
             self.send(conn, Message::Unchoke);
         }
     }
@@ -193,8 +232,10 @@ impl<P: Payload> Swarm<P> {
             return;
         };
         session.unchoked_at = None;
-        let dropped = self.with_uploads(conn, Uploads::drop_all);
-        // BEP 6: first the choke, then a reject for each request that it drops.
+        self.waiting.remove(conn);
+        let dropped = self.drop_unless_allowed(conn);
+        // BEP 6: first the choke, then a reject for each request that it drops: all but those for
+        // pieces that it may have although it is choked.
         self.send(conn, Message::Choke);
         for block in dropped {
             self.reject(conn, block.into());
@@ -204,5 +245,8 @@ impl<P: Payload> Swarm<P> {
 
 /// libtorrent's bound: more is not a race, but a broken or hostile client.
 const MAX_INVALID_REQUESTS: u32 = 300;
+/// How often a peer may take a piece without saying that it has it. Some fail their hash, because
+/// others have sent bad blocks of them.
+const MAX_SERVINGS: u64 = 10;
 /// Two full pipelines' worth before we unchoke it again: more do not cross a choke on the way.
 const MAX_CHOKED_REQUESTS: u32 = 2 * MAX_QUEUED_REQUESTS;

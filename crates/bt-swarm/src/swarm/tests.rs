@@ -1,10 +1,13 @@
 //! Whole swarms, joined by wires without length, on virtual time.
 
 mod banning;
+mod extended;
+mod fast;
 mod hostile;
 mod limits;
 mod ranking;
 mod sharing;
+mod super_seeding;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -942,10 +945,12 @@ proptest! {
     fn any_sequence_of_messages_is_survived(
         messages in prop::collection::vec(any_message(), 0..200),
         complete: bool,
+        super_seed: bool,
     ) {
         let info = torrent(64 * 1024, MIB);
         let start = epoch();
-        let config = Config::new(bt_types::PeerId([255; 20]), 6881);
+        let mut config = Config::new(bt_types::PeerId([255; 20]), 6881);
+        config.super_seed = super_seed;
         let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
         let have = if complete { Bitfield::full(16) } else { Bitfield::new(16) };
         swarm.handle_metadata(start, info, have);
@@ -988,7 +993,9 @@ fn any_message() -> impl Strategy<Value = (usize, Result<Message, RawBlock>)> {
         Just(Ok(Message::NotInterested)),
         Just(Ok(Message::HaveAll)),
         Just(Ok(Message::HaveNone)),
-        piece.prop_map(|piece| Ok(Message::Have(piece))),
+        piece.clone().prop_map(|piece| Ok(Message::Have(piece))),
+        piece.clone().prop_map(|piece| Ok(Message::Suggest(piece))),
+        piece.prop_map(|piece| Ok(Message::AllowedFast(piece))),
         any::<[u8; 2]>().prop_map(|bytes| Ok(Message::Bitfield(bytes.into()))),
         raw.clone().prop_map(|raw| Ok(Message::Request(raw))),
         raw.clone().prop_map(|raw| Ok(Message::Cancel(raw))),

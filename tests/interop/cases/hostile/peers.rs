@@ -298,7 +298,7 @@ fn breaches() -> Vec<Harm> {
             message(id::EXTENDED, &[b"\0", long_name.as_bytes()].concat())
         }),
         repeated("extensions that were not offered", {
-            message(id::EXTENDED, b"\x07de")
+            message(id::EXTENDED, b"\x63de")
         }),
         repeated("requests", {
             message(id::REQUEST, &numbers(&[0, 0, BLOCK]))

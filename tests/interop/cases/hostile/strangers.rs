@@ -194,12 +194,7 @@ fn requests() -> Vec<Harm> {
         harm("the same again and again", |door| {
             let mut victim = unchoked(door)?;
             let requests = all_requests();
-            victim.write(&requests[..17 * 8])?;
-            victim.harmed();
-            loop {
-                victim.write(&requests[..17 * 8])?;
-                victim.read_away()?;
-            }
+            repeat(&mut victim, &requests[..17 * 8])
         }),
         harm("and cancels", |door| {
             let mut victim = unchoked(door)?;

@@ -26,7 +26,9 @@ fn who_chokes_us_is_asked_for_what_it_allows_and_nothing_else() {
     for &block in &asked {
         let _ = picker.handle_block(now, conn, block);
     }
-    [3, 7].map(|piece| picker.piece_verified(PieceIndex::new(piece)));
+    for piece in [3, 7] {
+        picker.piece_verified(PieceIndex::new(piece));
+    }
     assert_eq!(pick(&mut picker, now, conn), []);
     assert_eq!(picker.poll_ready(), None);
     picker.check_invariants();

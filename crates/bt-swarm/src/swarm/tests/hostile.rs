@@ -192,6 +192,105 @@ fn storms_of_requests_and_cancels_are_answered_one_by_one() {
     assert_eq!(swarm.stats(epoch()).memory_bytes, 0);
 }
 
+/// A seed that is asked for one block, and only that, does not send it for ever.
+#[test]
+fn who_takes_the_same_piece_again_and_again_is_dropped() {
+    let (mut swarm, conn) = seeding();
+    swarm.handle_message(epoch(), conn, Message::Interested);
+    let (mut sent, mut end) = (0, None);
+    while end.is_none() && sent < 1000 {
+        swarm.handle_message(epoch(), conn, Message::Request(block(5)));
+        for action in drain(&mut swarm) {
+            match action {
+                Action::Disk(DiskJob::Read { conn, block }) => {
+                    let payload = Tag {
+                        length: block.length,
+                        is_good: true,
+                    };
+                    let done = DiskDone::Read {
+                        conn,
+                        block,
+                        payload,
+                    };
+                    swarm.handle_disk(epoch(), done);
+                    drain(&mut swarm);
+                    swarm.handle_block_sent(epoch(), conn, block);
+                    sent += 1;
+                }
+                action => end = end.or(reason(action)),
+            }
+        }
+        end = end.or(drain(&mut swarm).into_iter().find_map(reason));
+    }
+    let expected = "protocol broken: piece 1 taken 10 times over";
+    assert_eq!(end.unwrap().to_string(), expected);
+    assert_eq!(sent, 40, "four blocks a piece, ten times");
+}
+
+/// BEP 6 knows one of the two, once. What has been said of all pieces is not taken back by a word,
+/// and saying it again and again costs nothing.
+#[test]
+fn have_all_then_have_none_then_have_all() {
+    let info = torrent(64 * 1024, MIB);
+    let mut swarm = lone(&info);
+    let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
+    let mut said = 0;
+    for message in [Message::HaveAll, Message::HaveNone]
+        .into_iter()
+        .cycle()
+        .take(100_000)
+    {
+        swarm.handle_message(epoch(), conn, message);
+        said += drain(&mut swarm)
+            .iter()
+            .filter(|action| {
+                matches!(
+                    action,
+                    Action::Send(
+                        _,
+                        Outgoing::Message(Message::Interested | Message::NotInterested)
+                    )
+                )
+            })
+            .count();
+    }
+    assert_eq!(said, 1);
+    let pieces: Vec<_> = swarm.peers(epoch()).map(|peer| peer.pieces).collect();
+    assert_eq!(pieces, [16]);
+}
+
+/// A claim without a block costs a place, and the place is lost when somebody else needs it.
+#[test]
+fn who_claims_everything_and_delivers_nothing_makes_room() {
+    let info = torrent(64 * 1024, MIB);
+    let mut swarm = lone(&info);
+    let one = bt_scheduler::Grant {
+        max_peers: 4,
+        ..bt_scheduler::Grant::default()
+    };
+    swarm.set_grant(epoch(), one);
+    for id in 1..=3 {
+        let conn = swarm.handle_connected(epoch(), incoming(id)).unwrap();
+        swarm.handle_message(epoch(), conn, Message::HaveAll);
+        swarm.handle_message(epoch(), conn, Message::Unchoke);
+    }
+    let mut now = epoch();
+    while let Some(next) = swarm
+        .poll_timeout()
+        .filter(|&next| next <= epoch() + secs(121))
+    {
+        now = next;
+        swarm.handle_timeout(now);
+        drain(&mut swarm);
+        let held = swarm.stats(now).memory_bytes;
+        assert!(held <= 3 * 16 * BLOCK_LENGTH as usize, "{held}");
+    }
+    let now = now.max(epoch() + secs(121));
+    assert!(swarm.handle_connected(now, incoming(9)).is_ok());
+    let reasons: Vec<_> = drain(&mut swarm).into_iter().filter_map(reason).collect();
+    assert_eq!(reasons, [DisconnectReason::Useless]);
+}
+
 #[test]
 fn who_changes_its_mind_all_the_time_makes_us_think_once_a_second() {
     let (mut swarm, conn) = seeding();
