@@ -262,3 +262,47 @@ async fn limits_change_while_it_runs_and_the_lower_counts() {
     seed.set_limits(RateLimits::NONE);
     shown(RateLimits::NONE).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_is_taken_away_lets_a_transfer_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    let info = write_data(&from);
+    let (seeder, leecher) = (session(), session());
+    let next_to_nothing = RateLimits {
+        upload: NonZeroU64::new(1),
+        download: NonZeroU64::new(1),
+    };
+    let add = |session: &Session, root: &Path, mode, peers, limits| {
+        let torrent = AddTorrent {
+            info: Arc::clone(&info),
+            root: root.to_owned(),
+            mode,
+            trackers: vec![],
+            peers,
+            limits,
+        };
+        session.add(torrent).unwrap()
+    };
+    let seed = add(&seeder, &from, Mode::Seed, vec![], RateLimits::NONE);
+    in_time(seed.wait_for(|snapshot| matches!(snapshot.state, State::Seeding))).await;
+    let address = (Ipv4Addr::LOCALHOST, seeder.listen_port()).into();
+    let get = add(&leecher, &to, Mode::Get, vec![address], next_to_nothing);
+
+    let got_some = |snapshot: &Snapshot| snapshot.stats.downloaded > 0;
+    let first = in_time(get.wait_for(got_some)).await;
+    assert_eq!(first.stats.downloaded, 16_384, "the first block is free");
+    seeder.set_limits(next_to_nothing);
+    in_time(seed.wait_for(|snapshot| snapshot.limits == next_to_nothing)).await;
+    get.set_limits(RateLimits::NONE);
+    in_time(get.wait_for(|snapshot| snapshot.limits == RateLimits::NONE)).await;
+    let second = get.snapshot();
+    assert!(
+        second.stats.downloaded <= 2 * 16_384,
+        "the seed still waits"
+    );
+    seeder.set_limits(RateLimits::NONE);
+    let is_over = |snapshot: &Snapshot| matches!(snapshot.state, State::Seeding | State::Failed(_));
+    let last = in_time(get.wait_for(is_over)).await;
+    assert!(matches!(last.state, State::Seeding), "{last:?}");
+}
