@@ -20,9 +20,15 @@ use self::slots::SlotCount;
 /// have everything) they go round. One slot in five, but at least one, is optimistic: every thirty
 /// seconds it goes to whoever has waited longest, so that nobody starves and newcomers can show what
 /// they have to give (BEP 3, "Choking and Optimistic Unchoking"). Between the rounds only free slots
-/// are filled: nobody who has one loses it, except by losing interest. That holds for the number of
-/// slots, too: new ones are filled at once, those that go are taken in the next round, from the
-/// worst.
+/// are filled: nobody who has one loses it, except by losing interest, or by bad [`Conduct`] while
+/// others wait. That holds for the number of slots, too: new ones are filled at once, those that go
+/// are taken in the next round, from the worst.
+///
+/// Who has a slot and asks for nothing *rests*: it keeps the slot for now, and somebody else gets one
+/// more, since the line would be idle otherwise.
+///
+/// Last of all come those who have shown that they give nothing ([`Conduct`]), for optimistic slots
+/// as well: they have what nobody else wants.
 ///
 /// How many slots there are follows the upload rate, up to what the torrent is granted: 4 on lines
 /// of up to 13 Mbit/s, 11 at 100 Mbit/s, 35 at 1 Gbit/s, and more while more of them make the rate
@@ -37,6 +43,8 @@ pub struct Choker {
     /// What the two come to since the last round.
     slots: usize,
     next_round: Option<Instant>,
+    /// When to look for those who rest, if somebody waits.
+    next_review: Option<Instant>,
     /// Who has an optimistic slot, and since when.
     optimistic: Vec<(ConnId, Instant)>,
     /// What is remembered of each candidate; sorted by connection.
@@ -64,12 +72,48 @@ pub struct ChokeCandidate {
     pub conn: ConnId,
     /// It wants something that we have.
     pub is_interested: bool,
+    /// It has asked for something of late.
+    pub is_asking: bool,
+    /// What it does with what it gets, as far as we see it.
+    pub conduct: Conduct,
     /// Payload that it has sent us in all, in bytes.
     pub received: u64,
     /// Payload that we send it, in bytes per second.
     pub upload_rate: u64,
     /// Since when it has a slot; `None` if we choke it.
     pub unchoked_at: Option<Instant>,
+}
+
+/// What a peer does with what it gets: the least is the best.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Conduct {
+    /// Nothing is held against it.
+    #[default]
+    Fair,
+    /// It has taken much more from us than it gave, though we lack something.
+    Taking,
+    /// What nobody but us had was given to it, and has been seen nowhere else since.
+    Hoarding,
+}
+
+impl ChokeCandidate {
+    /// It has a slot, and leaves it unused.
+    fn is_resting(&self) -> bool {
+        self.unchoked_at.is_some() && !self.is_asking
+    }
+}
+
+impl Conduct {
+    /// Judges by the payload that went either way in all, in bytes, whether a peer gives anything
+    /// for what it takes. Only who lacks something can tell.
+    #[must_use]
+    pub fn of_trade(sent: u64, received: u64) -> Self {
+        if sent >= CREDIT && received < sent / FAIR_PART {
+            Self::Taking
+        } else {
+            Self::Fair
+        }
+    }
 }
 
 /// What is to change.
@@ -91,6 +135,7 @@ impl Choker {
             slots: count.get(0).min(max_slots),
             count,
             next_round: None,
+            next_review: None,
             optimistic: Vec::new(),
             records: Vec::new(),
             rng: ChaCha12Rng::from_seed(seed),
@@ -103,10 +148,10 @@ impl Choker {
         self.max_slots = max_slots;
     }
 
-    /// When the slots are divided anew; `None` before the first time.
+    /// When to call [`rechoke`](Self::rechoke) again; `None` before the first time.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.next_round
+        self.next_round.into_iter().chain(self.next_review).min()
     }
 
     /// Decides who has a slot. `candidates` are all connected peers, `upload_rate` is what we send
@@ -131,23 +176,29 @@ impl Choker {
         if is_round || self.count.get(upload_rate).min(self.max_slots) > self.slots {
             self.slots = self.count.get(upload_rate).min(self.max_slots);
         }
-        let mut winners = self.optimistic_winners(now, is_round, candidates);
-        let mut ranked: Vec<_> = candidates
-            .iter()
-            .filter(|peer| peer.is_interested && !winners.contains(&peer.conn))
-            .collect();
+        let optimistic = self.optimistic_winners(now, is_round, candidates);
+        let interested = candidates.iter().filter(|peer| peer.is_interested);
+        let (mut winners, mut ranked): (Vec<&ChokeCandidate>, Vec<_>) =
+            interested.partition(|peer| optimistic.contains(&peer.conn));
         if is_round {
             ranked.sort_by_key(|peer| self.rank(now, peer));
         } else {
-            // Who has a slot keeps it; who has waited longest gets what is free.
-            ranked.sort_by_key(|peer| (peer.unchoked_at.is_none(), self.wait(peer.conn)));
+            // Who has a slot and is worth it keeps it; who has waited longest gets what is free.
+            ranked.sort_by_key(|peer| {
+                let has_none = peer.unchoked_at.is_none();
+                (peer.conduct, has_none, self.wait(peer.conn))
+            });
         }
-        let slots = match is_round {
-            true => self.slots,
-            false => self.slots.max(holders(candidates)),
+        let waiting = ranked.split_off(ranked.len().min(self.slots - winners.len()));
+        winners.extend(ranked);
+        let resting = winners.iter().filter(|peer| peer.is_resting()).count();
+        let more = match is_round {
+            true => resting,
+            false => resting.max(holders(candidates).saturating_sub(winners.len())),
         };
-        let free = slots - winners.len();
-        winners.extend(ranked.iter().take(free).map(|peer| peer.conn));
+        let more = more.min(self.max_slots.saturating_sub(winners.len()));
+        self.next_review = (waiting.len() > more).then_some(now + REVIEW);
+        winners.extend(waiting.into_iter().take(more));
         changes(candidates, &winners)
     }
 
@@ -166,25 +217,27 @@ impl Choker {
         }
         self.optimistic.retain(|&(conn, since)| {
             let is_over = is_round && since + OPTIMISTIC_TERM <= now;
-            !is_over && interested().any(|peer| peer.conn == conn)
+            let mut interested = interested();
+            !is_over
+                && interested.any(|peer| peer.conn == conn && peer.conduct != Conduct::Hoarding)
         });
         if is_round {
             let wanted = (self.slots / 5).max(1);
             self.optimistic.truncate(wanted);
             let mut waiting: Vec<_> = interested()
                 .filter(|peer| peer.unchoked_at.is_none())
-                .map(|peer| (self.wait(peer.conn), peer.conn))
+                .map(|peer| (peer.conduct, self.wait(peer.conn), peer.conn))
                 .collect();
             waiting.sort_unstable();
             let missing = wanted - self.optimistic.len();
             let next = waiting.into_iter().take(missing);
-            self.optimistic.extend(next.map(|(_, conn)| (conn, now)));
+            self.optimistic.extend(next.map(|(_, _, conn)| (conn, now)));
         }
         self.optimistic.iter().map(|&(conn, _)| conn).collect()
     }
 
-    /// Least is best: who gives most; then who has its slot and not yet had its turn; then who
-    /// has waited longest. Whoever has had its turn comes behind all that wait.
+    /// Least is best: who does not only take; then who gives most; then who has its slot and not yet
+    /// had its turn; then who has waited longest. Whoever has had its turn comes behind all that wait.
     fn rank(&self, now: Instant, peer: &ChokeCandidate) -> impl Ord + use<> {
         let held = peer
             .unchoked_at
@@ -195,6 +248,7 @@ impl Choker {
             None => Turn::Waits,
         };
         (
+            peer.conduct,
             Reverse(self.record(peer.conn).map_or(0, |record| record.given)),
             turn,
             self.wait(peer.conn),
@@ -263,8 +317,8 @@ fn holders(candidates: &[ChokeCandidate]) -> usize {
 }
 
 /// The difference between who has a slot and who should.
-fn changes(candidates: &[ChokeCandidate], winners: &[ConnId]) -> Rechoke {
-    let has_won = |peer: &&ChokeCandidate| winners.contains(&peer.conn);
+fn changes(candidates: &[ChokeCandidate], winners: &[&ChokeCandidate]) -> Rechoke {
+    let has_won = |peer: &&ChokeCandidate| winners.iter().any(|winner| winner.conn == peer.conn);
     let (won, lost): (Vec<_>, Vec<&ChokeCandidate>) = candidates.iter().partition(has_won);
     let losing = lost.iter().filter(|peer| peer.unchoked_at.is_some());
     let winning = won.iter().filter(|peer| peer.unchoked_at.is_none());
@@ -278,6 +332,13 @@ fn changes(candidates: &[ChokeCandidate], winners: &[ConnId]) -> Rechoke {
 const ROUND: Duration = Duration::from_secs(10);
 /// BEP 3: three rounds.
 const OPTIMISTIC_TERM: Duration = Duration::from_secs(30);
+/// How soon it is seen that somebody rests.
+const REVIEW: Duration = Duration::from_millis(250);
+/// Bytes that everybody may take before it has to give: enough to have something to give.
+const CREDIT: u64 = 1 << 20;
+/// Who gives less than this part of what it takes gives nothing: a slow line that does its best
+/// against a fast one gives more.
+const FAIR_PART: u64 = 8;
 /// How long a slot is kept when others wait who give no less. Short, as whoever gives nothing on
 /// keeps what we sent it from all others.
 const TURN: Duration = Duration::from_secs(20);

@@ -11,8 +11,8 @@ pub struct PickerConfig {
     /// Requests outstanding with one peer, at most (libtorrent: `max_out_request_queue`).
     pub max_pipeline: u32,
     /// How much a peer is asked for in advance beyond what its latency needs, in time at its rate.
-    /// Shorter leaves links idle that stall for a moment, longer holds memory and makes the end
-    /// of a download wait for slow peers.
+    /// Shorter leaves links idle that stall for a moment, longer holds memory, keeps blocks from
+    /// others who have nothing else to give, and makes the end of a download wait for slow peers.
     pub queue_time: Duration,
     /// A peer that needs less for a whole piece has pieces for itself; slower ones share
     /// (libtorrent: `whole_pieces_threshold`).
@@ -44,7 +44,7 @@ impl Default for PickerConfig {
         Self {
             random_first: 4,
             max_pipeline: 500,
-            queue_time: Duration::from_secs(1),
+            queue_time: Duration::from_millis(400),
             whole_piece_time: Duration::from_secs(20),
             max_askers: 2,
             max_duplicates: 2,

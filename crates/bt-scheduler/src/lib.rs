@@ -58,8 +58,10 @@
 //! # How many requests
 //!
 //! A peer's pipeline starts with 4 requests and grows by one with each block (so it doubles with
-//! each round trip) until its rate grows by less than 5,000 bytes per second in a second. From then
-//! on it holds what the peer sends in its latency and one second more. Never fewer than 2 nor more
+//! each round trip) until its rate grows by less than 5,000 bytes per second in a second; blocks
+//! that were on their way for longer than the latency and 400 ms more make it no longer. Then it
+//! holds what the peer sends in this time. What is queued at one peer cannot be asked of another:
+//! in a swarm where everybody has few pieces that others lack, longer queues leave lines idle. Never fewer than 2 nor more
 //! than 500, and never more than the peer's own `reqq`, which wins over both.
 //!
 //! # Who does not answer
@@ -79,12 +81,21 @@
 //! asked for the same block, up to two such blocks of one peer, and whoever is slower is sent a
 //! cancel.
 //!
+//! # Whom we upload to
+//!
+//! [`Choker`] gives slots by turns of ten seconds to who gave us most in the last rounds, one in five
+//! to whoever has waited longest, and where nobody gives, to all in turn; as many as the measured
+//! upload rate calls for. A slot whose holder asks for nothing is given to another as well. Who gives
+//! nothing is known by what it does ([`Conduct`]), and gets what nobody else wants: who has taken
+//! 1 MiB and given less than an eighth of what it took, and who was given what nobody else has and
+//! did not give it on.
+//!
 //! # The rest
 //!
-//! [`Choker`] decides whom we unchoke, [`dial_priority`] whom to dial first,
-//! [`canonical_priority`] which of two connections that are worth the same to keep, an [`Arbiter`]
-//! divides what torrents have in common and [grants](Grant) each what it may use, a [`RateMeter`]
-//! measures, and a [`TokenBucket`] keeps to a rate.
+//! [`dial_priority`] tells whom to dial first, [`canonical_priority`] which of two connections that
+//! are worth the same to keep, an [`Arbiter`] divides what torrents have in common and
+//! [grants](Grant) each what it may use, a [`RateMeter`] measures, and a [`TokenBucket`] keeps to a
+//! rate.
 //!
 //! # What is deliberately outside
 //!
@@ -116,7 +127,7 @@ mod rate;
 pub use arbiter::{Arbiter, Demand, Need};
 pub use bucket::TokenBucket;
 pub use canonical::canonical_priority;
-pub use choker::{ChokeCandidate, Choker, Rechoke};
+pub use choker::{ChokeCandidate, Choker, Conduct, Rechoke};
 pub use config::PickerConfig;
 pub use dial::{DialCandidate, DialPriority, dial_priority};
 pub use grant::Grant;

@@ -19,7 +19,9 @@ pub(crate) struct Pipeline {
 
 #[derive(Debug)]
 enum Phase {
-    /// Each block that comes makes room for two requests, until they come no faster for it.
+    /// Each block that comes makes room for two requests, until they come no faster for it. None
+    /// that was in the queue for as long as one should be does: what is asked of a slow peer cannot
+    /// be asked of another.
     SlowStart {
         window_start: Instant,
         window_bytes: u64,
@@ -43,7 +45,7 @@ impl Pipeline {
 
     /// The peer begins to serve us (again): what it can do now is found out anew.
     pub(crate) fn restart(&mut self, now: Instant) {
-        self.depth = self.depth.clamp(INITIAL_DEPTH, RESTART_DEPTH);
+        self.depth = INITIAL_DEPTH;
         self.phase = Phase::slow_start(now);
         self.round_trip.least = None;
     }
@@ -70,6 +72,7 @@ impl Pipeline {
             Some(mean) => (mean * 7 + busy) / 8,
             None => busy,
         });
+        let ahead = config.queue_time + self.round_trip.latency();
         let rate = self.rate_bytes_per_sec(now);
         match &mut self.phase {
             Phase::SlowStart {
@@ -77,7 +80,9 @@ impl Pipeline {
                 window_bytes,
                 previous_rate,
             } => {
-                self.depth = self.depth.saturating_add(1).min(config.max_pipeline);
+                if round_trip < ahead && self.depth < config.max_pipeline {
+                    self.depth += 1;
+                }
                 *window_bytes += u64::from(bytes);
                 let elapsed = now.saturating_duration_since(*window_start);
                 // A window must see the answers to what was asked in the one before.
@@ -93,7 +98,6 @@ impl Pipeline {
                 }
             }
             Phase::Steady => {
-                let ahead = config.queue_time + self.round_trip.latency();
                 let bytes_ahead = rate.saturating_mul(ahead.as_millis() as u64) / 1000;
                 let blocks_ahead = bytes_ahead.div_ceil(u64::from(BLOCK_LENGTH));
                 self.depth = blocks_ahead.min(u64::from(config.max_pipeline)) as u32;
@@ -199,8 +203,6 @@ impl RoundTrip {
 const MIN_DEPTH: u32 = 2;
 /// Enough for a first look at a peer; doubles with each round trip.
 const INITIAL_DEPTH: u32 = 4;
-/// What is kept of an earlier depth when a peer unchokes us again.
-const RESTART_DEPTH: u32 = 32;
 /// libtorrent compares the bytes of one second with those of the second before.
 const SLOW_START_WINDOW: Duration = Duration::from_secs(1);
 /// Growth by less, in bytes per second, ends slow start (libtorrent).

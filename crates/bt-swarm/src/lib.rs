@@ -64,9 +64,12 @@
 //!   it has fewer than five; all such peers are served one block at a time, as if they were one more.
 //!   The set is that of the BEP, but of the whole IPv4 address, or of the first 48 bits of an IPv6
 //!   address: neighbours shall have different pieces.
-//! - **Suggestions** (6) are followed where they cost nothing (see [`bt_scheduler`]) and never sent:
-//!   what is cheap to read now the system's cache knows and we do not, and peers that follow the
-//!   hints of many seeds end up with the same pieces, against all that rarest first is good for.
+//! - **Suggestions** (6) are followed where they cost nothing (see [`bt_scheduler`]), and sent only of
+//!   pieces that nobody but us has, to each peer of others: who asks a lone seed cannot know what it
+//!   sends to the rest, and what it sends twice everybody waits for. What is cheap to read from our
+//!   disk is no reason: peers that follow the hints of many seeds end up with the same pieces.
+//! - **Hoarding**: who was given four such pieces that have been seen nowhere else since gets more
+//!   only when nobody else wants something.
 //! - **Cancels**: a block is taken back until its first byte is handed to the network
 //!   ([`Action::TakeBack`]); a choke lets go what has been read.
 //! - **`have`** is not sent to who has the piece, but for seeds, which see by it how far we are, and
@@ -88,6 +91,7 @@ mod event;
 mod peers;
 mod servings;
 mod session;
+mod spread;
 mod stats;
 mod super_seed;
 mod suspects;

@@ -130,6 +130,13 @@ impl Session {
         }
     }
 
+    /// Whether it uses its slot: it waits for something, or did until a moment ago.
+    pub(crate) fn is_asking(&self, now: Instant) -> bool {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < REST;
+        let last = self.uploads.last_progress();
+        !self.uploads.is_idle() || last.max(self.unchoked_at).is_some_and(is_recent)
+    }
+
     pub(crate) fn am_choking(&self) -> bool {
         self.unchoked_at.is_none()
     }
@@ -179,3 +186,5 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(150);
 const PROBATION: Duration = Duration::from_secs(120);
 /// A block takes less at 300 bytes per second.
 const STUCK_LIMIT: Duration = Duration::from_secs(60);
+/// Longer than the way to the far side of the world and back.
+const REST: Duration = Duration::from_millis(500);

@@ -9,6 +9,7 @@ mod messages;
 mod requests;
 mod serving;
 mod sharing;
+mod spreading;
 mod super_seeding;
 
 use std::{
@@ -36,6 +37,7 @@ use crate::{
     dialler::Dialler,
     peers::Peers,
     session::{Session, Traffic},
+    spread::Spread,
     suspects::Suspects,
     throttle::Throttle,
     timers::{Timer, Timers},
@@ -112,6 +114,7 @@ struct Torrent<P> {
     picker: Picker,
     assembly: Assembly<P>,
     suspects: Suspects,
+    spread: Spread,
 }
 
 impl<P: Payload> Swarm<P> {
@@ -187,6 +190,7 @@ impl<P: Payload> Swarm<P> {
             picker,
             assembly: Assembly::new(),
             suspects: Suspects::default(),
+            spread: Spread::default(),
         });
         self.begin_super_seeding();
         for conn in self.conns() {

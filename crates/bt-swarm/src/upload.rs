@@ -183,6 +183,12 @@ impl Uploads {
             .sum()
     }
 
+    /// When something was last on its way, or would have been if the peer had asked; `None` if
+    /// nothing ever was.
+    pub(crate) fn last_progress(&self) -> Option<Instant> {
+        self.last_progress
+    }
+
     /// Whether nothing has been asked that is not answered.
     pub(crate) fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.in_flight.is_empty()

@@ -138,19 +138,91 @@ fn no_slots_no_uploads() {
     assert_eq!(world.unchoked(), []);
 }
 
+#[test]
+fn for_who_rests_somebody_else_gets_a_slot_and_nobody_loses_one() {
+    let mut world = World::new(20, 10);
+    world.rechoke();
+    let first = world.unchoked();
+    assert_eq!(first.len(), 4);
+    for &conn in &first[..2] {
+        world.peers[conn as usize].is_asking = false;
+    }
+    assert_eq!(world.choker.poll_timeout(), Some(world.now + REVIEW));
+    world.now += REVIEW;
+    let changes = world.rechoke();
+    assert_eq!((changes.choke.len(), changes.unchoke.len()), (0, 2));
+    // They ask again: nobody loses the slot that it was given before the next round.
+    for peer in &mut world.peers {
+        peer.is_asking = true;
+    }
+    world.now += REVIEW;
+    assert_eq!(world.rechoke(), Rechoke::default());
+    world.now += ROUND;
+    world.rechoke();
+    assert_eq!(world.unchoked().len(), 4);
+}
+
+#[test]
+fn who_only_takes_comes_last_also_for_the_optimistic_slot() {
+    let mut world = World::new(4, 20);
+    for peer in &mut world.peers[10..] {
+        peer.conduct = Conduct::Taking;
+    }
+    for _ in 0..30 {
+        world.rechoke();
+        assert!(world.unchoked().iter().all(|&conn| conn < 10));
+        world.now += ROUND;
+    }
+    for peer in &mut world.peers[2..10] {
+        peer.is_interested = false;
+    }
+    world.rechoke();
+    assert_eq!(world.unchoked().len(), 4, "what nobody else wants");
+}
+
+#[test]
+fn who_begins_to_hoard_loses_its_slot_to_somebody_who_waits() {
+    let mut world = World::new(4, 5);
+    world.rechoke();
+    let first = world.unchoked();
+    world.peers[first[1] as usize].conduct = Conduct::Hoarding;
+    let changes = world.rechoke();
+    assert_eq!(changes.choke, [ConnId(first[1])]);
+    assert_eq!(changes.unchoke.len(), 1);
+    world.peers[changes.unchoke[0].0 as usize].is_interested = false;
+    let changes = world.rechoke();
+    assert_eq!(changes.unchoke, [ConnId(first[1])], "nobody else wants it");
+}
+
+#[test]
+fn the_trade_with_a_peer_is_judged_when_it_has_had_its_credit() {
+    let judge = Conduct::of_trade;
+    assert_eq!(judge(CREDIT - 1, 0), Conduct::Fair);
+    assert_eq!(judge(CREDIT, 0), Conduct::Taking);
+    assert_eq!(judge(8 * CREDIT, CREDIT), Conduct::Fair);
+    assert_eq!(judge(8 * CREDIT, CREDIT - 1), Conduct::Taking);
+    assert_eq!(judge(0, u64::MAX), Conduct::Fair);
+}
+
 proptest! {
     #[test]
     fn never_more_than_the_slots_nor_fewer_than_possible(
         slots in 0_usize..5,
         seed: [u8; 32],
-        steps in prop::collection::vec((0_u64..15, 0_usize..12, any::<bool>(), 0_u64..3), 1..60),
+        steps in prop::collection::vec(
+            (0_u64..15, 0_usize..12, any::<bool>(), any::<bool>(), 0_u64..3),
+            1..60,
+        ),
     ) {
         let mut world = World::new(slots, 12);
         world.choker = Choker::new(slots, seed);
-        for (secs, peer, is_interested, rate) in steps {
+        for (secs, peer, is_interested, is_hoarding, rate) in steps {
             world.now += Duration::from_secs(secs);
             world.peers[peer].is_interested = is_interested;
             world.gives[peer] = rate;
+            if is_hoarding {
+                world.peers[peer].conduct = Conduct::Hoarding;
+            }
             world.rechoke();
             let interested = world.peers.iter().filter(|peer| peer.is_interested).count();
             prop_assert_eq!(world.unchoked().len(), interested.min(slots));
@@ -192,6 +264,8 @@ impl World {
         self.peers.push(ChokeCandidate {
             conn: ConnId(self.peers.len() as u64),
             is_interested: true,
+            is_asking: true,
+            conduct: Conduct::Fair,
             received: 0,
             upload_rate: 0,
             unchoked_at: None,

@@ -1,12 +1,12 @@
 use super::*;
 
-/// 10 MB/s and 100 ms: the link holds 61 blocks, and a second at this rate is 611 more.
+/// 10 MB/s and 100 ms: the link holds 61 blocks, and 400 ms at this rate are 244 more.
 #[test]
 fn the_depth_follows_rate_and_latency() {
-    check_depth(10_000_000, Duration::from_millis(100), 500..=500);
-    check_depth(1_000_000, Duration::from_millis(100), 60..=75);
-    check_depth(100_000, Duration::from_millis(100), 6..=8);
-    check_depth(100_000, Duration::from_secs(3), 18..=30);
+    check_depth(10_000_000, Duration::from_millis(100), 290..=320);
+    check_depth(1_000_000, Duration::from_millis(100), 29..=36);
+    check_depth(100_000, Duration::from_millis(100), 3..=5);
+    check_depth(100_000, Duration::from_secs(3), 16..=26);
     check_depth(5_000, Duration::from_millis(20), 2..=2);
 }
 
@@ -31,6 +31,20 @@ fn slow_start_doubles_with_each_round_trip_and_ends_when_the_rate_stands() {
         );
     }
     assert!(!pipeline.is_slow_start());
+}
+
+#[test]
+fn a_slow_peer_is_not_asked_for_much_even_in_slow_start() {
+    let start = epoch();
+    let config = PickerConfig::default();
+    let mut pipeline = Pipeline::new(start);
+    for block in 1..=8 {
+        let round_trip = MS * if block <= 4 { 50 * block } else { 450 };
+        let now = start + MS * 50 * block;
+        pipeline.record(now, BLOCK_LENGTH, round_trip, MS * 50, &config);
+    }
+    assert!(pipeline.is_slow_start());
+    assert_eq!(pipeline.depth(250, &config), 8, "450 ms of 50 ms each");
 }
 
 #[test]

@@ -414,6 +414,7 @@ impl<P: Payload> Swarm<P> {
         self.served_bytes -= session.uploads.memory_bytes();
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.remove_peer(now, conn);
+            torrent.spread.forget(conn);
         }
         let outcome = match reason {
             // A liar's own address is forgotten, but this may be one that it only claims to have.

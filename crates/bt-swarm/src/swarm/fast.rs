@@ -28,7 +28,10 @@ impl<P: Payload> Swarm<P> {
         };
         let may_be_told = session.supports_fast && session.am_choking();
         let gives_nothing = self.grant.upload_slots == 0;
-        if self.disguise.is_some()
+        // The line of a seed decides how soon everybody has everything. What newcomers want is
+        // what others have, too, who can give them as much.
+        if torrent.picker.is_complete()
+            || self.disguise.is_some()
             || gives_nothing
             || !may_be_told
             || !session.peer_interested

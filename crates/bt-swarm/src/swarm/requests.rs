@@ -156,6 +156,7 @@ impl<P: Payload> Swarm<P> {
         let was_interesting = torrent.picker.is_interesting(conn);
         if torrent.picker.peer_has(conn, piece) {
             self.needs_showing = true;
+            self.needs_rechoke |= torrent.spread.seen(conn, piece);
             if let Some(session) = self.sessions.get_mut(&conn) {
                 session.servings.forget(piece);
             }

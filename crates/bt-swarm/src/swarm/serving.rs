@@ -32,6 +32,7 @@ impl<P: Payload> Swarm<P> {
                 traffic.add_uploaded(now, block.length);
             }
             self.count_shown(conn, block);
+            self.count_spread(conn, block);
             self.count_serving(now, conn, block);
         }
     }
@@ -80,7 +81,9 @@ impl<P: Payload> Swarm<P> {
         } else {
             false
         };
-        if !is_taken {
+        if is_taken {
+            self.asked_for(conn, block.piece);
+        } else {
             // BEP 6: each request has an answer of its own.
             self.reject(conn, raw);
         }
@@ -196,6 +199,8 @@ impl<P: Payload> Swarm<P> {
                 conn,
                 is_interested: session.peer_interested,
                 unchoked_at: session.unchoked_at,
+                is_asking: session.is_asking(now),
+                conduct: self.conduct(conn, session),
                 received: session.traffic.downloaded,
                 upload_rate: session.traffic.up.bytes_per_sec(now),
             })
@@ -223,6 +228,8 @@ impl<P: Payload> Swarm<P> {
             if self.waiting_choked.remove(&conn) {
                 self.waiting.insert(conn);
             }
+            // First, so that its first requests are for these.
+            self.suggest(conn);
             self.send(conn, Message::Unchoke);
         }
     }
@@ -233,6 +240,9 @@ impl<P: Payload> Swarm<P> {
         };
         session.unchoked_at = None;
         self.waiting.remove(conn);
+        if let Some(torrent) = &mut self.torrent {
+            torrent.spread.choked(conn);
+        }
         let dropped = self.drop_unless_allowed(conn);
         // BEP 6: first the choke, then a reject for each request that it drops: all but those for
         // pieces that it may have although it is choked.

@@ -71,6 +71,33 @@ fn leeches_feed_each_other() {
     );
 }
 
+/// Nobody can see what the others are being sent; each is told of other pieces.
+#[test]
+fn a_lone_seed_tells_each_peer_of_other_pieces() {
+    let info = torrent(64 * 1024, 2 * MIB);
+    let mut seed = with_memory(&info, Bitfield::full(32), 32 << 20);
+    let mut told = Vec::new();
+    for peer in 1..=4 {
+        let conn = seed.handle_connected(epoch(), incoming(peer)).unwrap();
+        seed.handle_message(epoch(), conn, Message::Interested);
+        let sent = drain(&mut seed);
+        let pieces = sent.iter().filter_map(|action| match action {
+            Action::Send(to, Outgoing::Message(Message::Suggest(piece))) if *to == conn => {
+                Some(*piece)
+            }
+            _ => None,
+        });
+        told.extend(pieces);
+        // First, so that its first requests are for these.
+        let last = sent.last();
+        assert!(matches!(
+            last,
+            Some(Action::Send(_, Outgoing::Message(Message::Unchoke)))
+        ));
+    }
+    assert_eq!(told, (0..16).collect::<Vec<_>>());
+}
+
 #[test]
 fn the_same_seed_gives_the_same_run() {
     let run = || {
@@ -467,6 +494,12 @@ fn requests_of_a_choked_peer_are_rejected_those_of_an_unchoked_one_served() {
     let mut actions = drain(&mut swarm);
     swarm.handle_message(now, conn, Message::Request(raw));
     actions.extend(drain(&mut swarm));
+    actions.retain(|action| {
+        !matches!(
+            action,
+            Action::Send(_, Outgoing::Message(Message::Suggest(_)))
+        )
+    });
     assert!(matches!(
         actions[0],
         Action::Send(_, Outgoing::Message(Message::Unchoke))

@@ -1,14 +1,18 @@
 //! The fast extension (BEP 6): what a choked peer may have, answers to all requests, cancels.
 
+use bt_types::PieceIndex;
+
 use super::*;
 
 const PIECES: u32 = 200;
 const PIECE: u32 = 2 * BLOCK_LENGTH;
 
-/// A seed whose only upload slot is taken.
+/// Has so many pieces and lacks one, and its only upload slot is taken.
 fn busy(pieces: u32) -> Swarm<Tag> {
-    let info = torrent(PIECE, u64::from(pieces * PIECE));
-    let mut swarm = with_memory(&info, Bitfield::full(pieces), 32 << 20);
+    let info = torrent(PIECE, u64::from((pieces + 1) * PIECE));
+    let mut have = Bitfield::full(pieces + 1);
+    have.remove(PieceIndex::new(pieces));
+    let mut swarm = with_memory(&info, have, 32 << 20);
     swarm.set_grant(epoch(), slots(1));
     let lucky = swarm.handle_connected(epoch(), incoming(200)).unwrap();
     assert_eq!(say(&mut swarm, lucky, Message::Interested), [0; 0]);
@@ -176,7 +180,7 @@ fn the_choked_are_served_one_block_at_a_time() {
 
 #[test]
 fn nobody_gets_much_of_a_small_torrent_for_nothing() {
-    let mut swarm = busy(19);
+    let mut swarm = busy(18);
     let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
     assert_eq!(say(&mut swarm, conn, Message::Interested), [0; 0]);
 }
@@ -200,9 +204,17 @@ fn a_leech_without_a_slot_gets_what_it_is_allowed() {
     let info = torrent(PIECE, u64::from(PIECES * PIECE));
     let mut net = Net::new();
     let one_slot = |config: &mut Config| config.grant.upload_slots = 1;
-    let seed = net.add_with(&info, Bitfield::full(PIECES), one_slot);
-    // Its disk is slow, so that it wants the slot all the time.
-    let lucky = net.leech(&info);
+    let mut most = Bitfield::full(PIECES);
+    most.remove(PieceIndex::new(PIECES - 1));
+    let seed = net.add_with(&info, most.clone(), one_slot);
+    // What others have, too, may be kept.
+    let other = net.add(&info, most);
+    net.tell(other, &[seed]);
+    net.run();
+    // Its disk is slow, so that it wants the slot all the time, and has no room for more than one
+    // may take who gives nothing.
+    let little_memory = |config: &mut Config| config.grant.memory_bytes = 512 << 10;
+    let lucky = net.add_with(&info, Bitfield::new(PIECES), little_memory);
     net.nodes[lucky].held_disk = Some(Vec::new());
     net.tell(lucky, &[seed]);
     net.run();
