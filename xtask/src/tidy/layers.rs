@@ -194,8 +194,8 @@ mod tests {
 
     #[test]
     fn tests_may_import_what_is_below_and_nothing_else() {
-        assert_eq!(complain("bt-swarm", "bt-hash", false).len(), 1);
-        assert!(complain("bt-swarm", "bt-hash", true).is_empty());
+        assert_eq!(complain("bt-scheduler", "bt-hash", false).len(), 1);
+        assert!(complain("bt-scheduler", "bt-hash", true).is_empty());
         assert_eq!(complain("bt-wire", "bt-scheduler", true).len(), 1);
         assert_eq!(complain("bt-storage", "bt-sim", true).len(), 1);
     }
