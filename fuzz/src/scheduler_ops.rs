@@ -7,7 +7,7 @@ use std::{
 };
 
 use arbitrary::{Arbitrary, Unstructured};
-use bt_scheduler::{ChokeCandidate, Choker, OnChoke, Picker, PickerConfig, Received};
+use bt_scheduler::{ChokeCandidate, Choker, Conduct, OnChoke, Picker, PickerConfig, Received};
 use bt_types::{Bitfield, Block, ConnId, FileExtent, PieceIndex, PieceLayout};
 
 /// A small torrent, which may have padding.
@@ -342,6 +342,12 @@ impl Machine {
             .map(|(index, &conn)| ChokeCandidate {
                 conn,
                 is_interested: interested >> (index % 8) & 1 == 1,
+                is_asking: rates >> ((index + 1) % 8) & 1 == 1,
+                conduct: match (interested ^ rates) >> (index % 8) & 3 {
+                    0 | 1 => Conduct::Fair,
+                    2 => Conduct::Taking,
+                    _ => Conduct::Hoarding,
+                },
                 received: u64::from(rates >> (index % 8) & 1) * 1000,
                 upload_rate: u64::from(rates),
                 unchoked_at: self.unchoked.get(&conn).copied(),
