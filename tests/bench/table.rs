@@ -140,7 +140,11 @@ pub(crate) fn run(table: Table, arguments: &Arguments) -> Outcome<Value> {
                     result["seeder_cpu_secs"] = seeder.into();
                     result
                 }
-                Err(reason) => json!({ "failed": reason.to_string() }),
+                // The rest of it tells of this machine.
+                Err(reason) => {
+                    let reason = reason.to_string();
+                    json!({ "failed": reason.lines().next() })
+                }
             };
             result["client"] = client.name.into();
             result["round"] = round.into();
