@@ -16,10 +16,10 @@ use self::slots::SlotCount;
 /// Decides whom we upload to.
 ///
 /// Every ten seconds the slots go to those that sent us most in the last rounds, of which each counts
-/// half of the one after; where nobody sends (always, once we
-/// have everything) they go round. One slot in five, but at least one, is optimistic: every thirty
-/// seconds it goes to whoever has waited longest, so that nobody starves and newcomers can show what
-/// they have to give (BEP 3, "Choking and Optimistic Unchoking"). Between the rounds only free slots
+/// half of the one after; where nobody sends (always, once we have everything) they go round. One
+/// slot in five, but at least one, is optimistic: every thirty seconds it goes to whoever has waited
+/// longest, so that nobody starves and newcomers can show what they have to give (BEP 3, "Choking and
+/// Optimistic Unchoking"). Between the rounds only free slots
 /// are filled: nobody who has one loses it, except by losing interest, or by bad [`Conduct`] while
 /// others wait. That holds for the number of slots, too: new ones are filled at once, those that go
 /// are taken in the next round, from the worst.
@@ -308,7 +308,7 @@ enum Turn {
     Had,
 }
 
-/// How many have a slot and use it.
+/// How many have a slot and want it.
 fn holders(candidates: &[ChokeCandidate]) -> usize {
     let holders = candidates
         .iter()

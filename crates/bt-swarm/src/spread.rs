@@ -21,6 +21,9 @@ pub(crate) struct Spread {
     peers: BTreeMap<ConnId, Peer>,
     /// Where the search for the next one begins.
     cursor: u32,
+    /// How many were looked at in vain since anything last became free: when it is all of them, a
+    /// search would only cost time, and there is one for each block that is sent.
+    in_vain: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +77,11 @@ impl Spread {
         let peer = self.peers.entry(conn).or_default();
         peer.ahead = peer.ahead.saturating_sub(1);
         peer.kept += 1;
-        peer.kept == MAX_KEPT
+        let begins_to_hoard = peer.kept == MAX_KEPT;
+        if begins_to_hoard {
+            self.in_vain = 0;
+        }
+        begins_to_hoard
     }
 
     /// `conn` has `piece`. Returns whether somebody has ceased to hoard.
@@ -102,6 +109,7 @@ impl Spread {
     pub(crate) fn choked(&mut self, conn: ConnId) {
         self.entries
             .retain(|_, entry| entry.owner != conn || entry.is_whole);
+        self.in_vain = 0;
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.ahead = 0;
         }
@@ -109,6 +117,7 @@ impl Spread {
 
     /// `conn` is gone, and so is what it had.
     pub(crate) fn forget(&mut self, conn: ConnId) {
+        self.in_vain = 0;
         if self.peers.remove(&conn).is_some() {
             self.entries.retain(|_, entry| entry.owner != conn);
         }
@@ -136,16 +145,18 @@ impl Spread {
         availability: impl Fn(PieceIndex) -> Option<usize>,
     ) -> Option<PieceIndex> {
         let ahead = self.peers.get(&conn).map_or(0, |peer| peer.ahead);
-        if ahead >= MAX_AHEAD {
+        if ahead >= MAX_AHEAD || self.in_vain >= piece_count {
             return None;
         }
         for _ in 0..MAX_STEPS.min(piece_count) {
             let piece = PieceIndex::new(self.cursor % piece_count);
             self.cursor = (self.cursor + 1) % piece_count;
             if availability(piece).is_some_and(|others| self.is_lost(piece, others)) {
+                self.in_vain = 0;
                 self.give(conn, piece);
                 return Some(piece);
             }
+            self.in_vain += 1;
         }
         None
     }
@@ -220,6 +231,25 @@ mod tests {
         assert_eq!(spread.next(A, 10, availability), Some(PieceIndex::new(7)));
         assert_eq!(spread.next(A, 10, availability), None);
         assert_eq!(spread.next(A, 0, availability), None);
+    }
+
+    #[test]
+    fn a_search_in_vain_is_not_repeated_until_something_is_free() {
+        let mut spread = Spread::default();
+        let looks = std::cell::Cell::new(0);
+        let search = |spread: &mut Spread, others| {
+            looks.set(0);
+            let found = spread.next(A, 100, |_| {
+                looks.set(looks.get() + 1);
+                Some(others)
+            });
+            (found.is_some(), looks.get())
+        };
+        assert_eq!(search(&mut spread, 1), (false, 64));
+        assert_eq!(search(&mut spread, 1), (false, 64));
+        assert_eq!(search(&mut spread, 1), (false, 0));
+        spread.forget(B);
+        assert_eq!(search(&mut spread, 0), (true, 1));
     }
 
     #[test]
