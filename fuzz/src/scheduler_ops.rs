@@ -7,7 +7,9 @@ use std::{
 };
 
 use arbitrary::{Arbitrary, Unstructured};
-use bt_scheduler::{ChokeCandidate, Choker, Conduct, OnChoke, Picker, PickerConfig, Received};
+use bt_scheduler::{
+    ChokeCandidate, Choker, Conduct, Evidence, OnChoke, Picker, PickerConfig, Received,
+};
 use bt_types::{Bitfield, Block, ConnId, FileExtent, PieceIndex, PieceLayout};
 
 /// A small torrent, which may have padding.
@@ -131,8 +133,8 @@ impl Machine {
         let have = set(&layout, torrent.have);
         let (config, seed) = (PickerConfig::default(), [torrent.seed; 32]);
         Some(Self {
+            choker: Choker::new(usize::from(torrent.seed % 5), config.evaluator, seed),
             picker: Picker::new(Arc::clone(&layout), have, config, seed),
-            choker: Choker::new(usize::from(torrent.seed % 5), seed),
             layout,
             now: crate::epoch(),
             next_conn: 0,
@@ -150,6 +152,9 @@ impl Machine {
                 self.next_conn += 1;
                 self.picker.add_peer(now, conn, u32::from(reqq));
                 self.picker.set_peer_pieces(conn, set(&self.layout, pieces));
+                // As somebody who is here: what is remembered may be of any kind.
+                let known = self.picker.evidence(now, self.conn(reqq as u8));
+                self.picker.remember(now, conn, &known);
                 self.asked.insert(conn, Vec::new());
             }
             Op::Join { .. } => {}
@@ -241,8 +246,11 @@ impl Machine {
                 } else {
                     self.picker.piece_failed(piece);
                 }
+                // Somebody had part in it.
+                self.picker.judge_part(now, self.conn(index), is_good);
             }
             Op::Verify(piece) => {
+                self.picker.clear_part(now, self.conn(piece));
                 let piece = self.piece(piece);
                 self.picker.piece_verified(piece);
                 assert!(self.picker.have().get(piece));
@@ -349,7 +357,10 @@ impl Machine {
                     _ => Conduct::Hoarding,
                 },
                 received: u64::from(rates >> (index % 8) & 1) * 1000,
-                upload_rate: u64::from(rates),
+                evidence: Evidence {
+                    upload_rate: u64::from(rates),
+                    ..self.picker.evidence(self.now, conn)
+                },
                 unchoked_at: self.unchoked.get(&conn).copied(),
             })
             .collect();

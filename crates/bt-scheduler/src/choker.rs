@@ -12,11 +12,12 @@ use rand_chacha::{
 };
 
 use self::slots::SlotCount;
+use crate::{Evaluator, Evidence};
 
 /// Decides whom we upload to.
 ///
-/// Every ten seconds the slots go to those that sent us most in the last rounds, of which each counts
-/// half of the one after; where nobody sends (always, once we have everything) they go round. One
+/// Every ten seconds the slots go to those that gave us most in the last rounds, of which each counts
+/// half of the one after, as an [`Evaluator`] values it: what came and was right. Where nobody sends (always, once we have everything) they go round. One
 /// slot in five, but at least one, is optimistic: every thirty seconds it goes to whoever has waited
 /// longest, so that nobody starves and newcomers can show what they have to give (BEP 3, "Choking and
 /// Optimistic Unchoking"). Between the rounds only free slots
@@ -38,6 +39,7 @@ use self::slots::SlotCount;
 /// peer comes or goes, or the time of [`poll_timeout`](Self::poll_timeout) has come.
 #[derive(Debug)]
 pub struct Choker {
+    evaluator: Evaluator,
     max_slots: usize,
     count: SlotCount,
     /// What the two come to since the last round.
@@ -78,8 +80,8 @@ pub struct ChokeCandidate {
     pub conduct: Conduct,
     /// Payload that it has sent us in all, in bytes.
     pub received: u64,
-    /// Payload that we send it, in bytes per second.
-    pub upload_rate: u64,
+    /// What is known of it, by what it did of late.
+    pub evidence: Evidence,
     /// Since when it has a slot; `None` if we choke it.
     pub unchoked_at: Option<Instant>,
 }
@@ -128,9 +130,10 @@ pub struct Rechoke {
 impl Choker {
     /// At most `max_slots` peers are unchoked at a time; `seed` decides between equals.
     #[must_use]
-    pub fn new(max_slots: usize, seed: [u8; 32]) -> Self {
+    pub fn new(max_slots: usize, evaluator: Evaluator, seed: [u8; 32]) -> Self {
         let count = SlotCount::new();
         Self {
+            evaluator,
             max_slots,
             slots: count.get(0).min(max_slots),
             count,
@@ -249,12 +252,22 @@ impl Choker {
         };
         (
             peer.conduct,
-            Reverse(self.record(peer.conn).map_or(0, |record| record.given)),
+            Reverse(self.given(peer)),
             turn,
             self.wait(peer.conn),
-            Reverse(peer.upload_rate),
+            Reverse(self.evaluator.evaluate(&peer.evidence).worth()),
             peer.conn,
         )
+    }
+
+    /// What it gave us in the last rounds that was of use, in bytes per second.
+    fn given(&self, peer: &ChokeCandidate) -> u64 {
+        let given = self.record(peer.conn).map_or(0, |record| record.given);
+        let evidence = Evidence {
+            download_rate: Some(given / ROUND.as_secs()),
+            ..peer.evidence
+        };
+        self.evaluator.evaluate(&evidence).goodput()
     }
 
     /// Least for who has waited longest.

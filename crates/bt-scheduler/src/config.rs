@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::Evaluator;
+
 /// How a [`Picker`](crate::Picker) behaves; the defaults are those that users get.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -37,6 +39,8 @@ pub struct PickerConfig {
     pub take_over_after: Duration,
     /// An overdue request is forgotten altogether when it is this old, and its memory freed.
     pub late_lifetime: Duration,
+    /// How peers are judged: how much is asked of each, and whose requests are given to others.
+    pub evaluator: Evaluator,
 }
 
 impl Default for PickerConfig {
@@ -54,6 +58,7 @@ impl Default for PickerConfig {
             max_timeout: Duration::from_secs(60),
             take_over_after: Duration::from_secs(10),
             late_lifetime: Duration::from_secs(120),
+            evaluator: Evaluator::default(),
         }
     }
 }

@@ -2,13 +2,15 @@ use std::{cmp::Reverse, time::Instant};
 
 use bt_types::PeerSource;
 
+use crate::Evaluation;
+
 /// What is known of an address that might be dialled.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DialCandidate {
     /// How we came to know it.
     pub source: PeerSource,
-    /// Attempts in a row that came to nothing.
-    pub failures: u32,
+    /// What is to be expected of the peer, by what is remembered of it.
+    pub evaluation: Evaluation,
     /// When it was last tried, if ever.
     pub last_attempt: Option<Instant>,
     /// It has probably everything.
@@ -22,7 +24,7 @@ pub struct DialCandidate {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct DialPriority {
     is_named_by_user: bool,
-    failures: Reverse<u32>,
+    worth: u64,
     /// `None`, never, is the least and so comes first.
     last_attempt: Reverse<Option<Instant>>,
     is_seed_hint: bool,
@@ -33,16 +35,17 @@ pub struct DialPriority {
 /// How urgently `candidate` should be dialled: a greater result goes first, and equal ones are for
 /// the caller to draw.
 ///
-/// What the user named comes first; then who failed least often, then who was not tried for the
-/// longest time (libtorrent's order), so that a long list is gone through before anyone is tried
-/// again; then seeds, as they have whatever we lack; then the more trustworthy source; then the
-/// pair that both ends would rather keep (BEP 40). Who has everything itself should leave seeds out
-/// altogether.
+/// What the user named comes first; then who is [worth](Evaluation::worth) most: who was good when
+/// we last had it, strangers, and the less the more often dials came to nothing. Then who was not
+/// tried for the longest time (libtorrent's order), so that a long list is gone through before
+/// anyone is tried again; then seeds, as they have whatever we lack; then the more trustworthy
+/// source; then the pair that both ends would rather keep (BEP 40). Who has everything itself should
+/// leave seeds out altogether.
 #[must_use]
 pub fn dial_priority(candidate: &DialCandidate) -> DialPriority {
     DialPriority {
         is_named_by_user: candidate.source == PeerSource::User,
-        failures: Reverse(candidate.failures),
+        worth: candidate.evaluation.worth(),
         last_attempt: Reverse(candidate.last_attempt),
         is_seed_hint: candidate.is_seed_hint,
         source: Reverse(candidate.source),
@@ -55,6 +58,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::{Evaluator, Evidence};
 
     #[test]
     fn the_order_of_dialling() {
@@ -68,8 +72,19 @@ mod tests {
             is_seed_hint: true,
             ..candidate(PeerSource::Pex)
         };
-        let failing = |failures| DialCandidate {
-            failures,
+        let failing = |failures| {
+            let mut evidence = Evidence::default();
+            (0..failures).for_each(|_| evidence.connections.add_bad());
+            DialCandidate {
+                evaluation: Evaluator::default().evaluate(&evidence),
+                ..tracker
+            }
+        };
+        let known = |download_rate| DialCandidate {
+            evaluation: Evaluator::default().evaluate(&Evidence {
+                download_rate: Some(download_rate),
+                ..Evidence::default()
+            }),
             ..tracker
         };
         let kept = DialCandidate {
@@ -78,6 +93,7 @@ mod tests {
         };
         let best_first = [
             candidate(PeerSource::User),
+            known(1_000_000),
             seed,
             kept,
             tracker,
@@ -87,6 +103,7 @@ mod tests {
             tried(2),
             failing(1),
             failing(2),
+            known(1000),
         ];
         assert!(best_first.is_sorted_by(|a, b| dial_priority(a) > dial_priority(b)));
     }
@@ -94,7 +111,7 @@ mod tests {
     fn candidate(source: PeerSource) -> DialCandidate {
         DialCandidate {
             source,
-            failures: 0,
+            evaluation: Evaluator::default().evaluate(&Evidence::default()),
             last_attempt: None,
             is_seed_hint: false,
             canonical_priority: 0,

@@ -98,7 +98,13 @@ pub(crate) enum Overdue {
 }
 
 impl Peer {
-    pub(crate) fn new(now: Instant, conn: ConnId, reqq: u32, pieces: Bitfield) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        conn: ConnId,
+        reqq: u32,
+        pieces: Bitfield,
+        config: &PickerConfig,
+    ) -> Self {
         Self {
             conn,
             pieces,
@@ -108,7 +114,7 @@ impl Peer {
             reqq,
             current: None,
             requests: Requests::default(),
-            pipeline: Pipeline::new(now),
+            pipeline: Pipeline::new(now, config),
             last_block: now,
             snubs: 0,
             rejects: 0,

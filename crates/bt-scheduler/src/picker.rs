@@ -16,7 +16,7 @@ use bt_types::{Bitfield, Block, ConnId, ConnIndex, PieceIndex, PieceLayout};
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 
 use crate::{
-    PickerConfig,
+    Evidence, PickerConfig,
     availability::{Availability, Stage, count_common},
     partial::Partials,
     peer::{Peer, Requests},
@@ -190,8 +190,42 @@ impl Picker {
                 self.peers.len() < MAX_PEERS,
                 "more peers than can be counted"
             );
-            self.peers.insert(at, Peer::new(now, conn, reqq, pieces));
+            let peer = Peer::new(now, conn, reqq, pieces, &self.config);
+            self.peers.insert(at, peer);
         }
+    }
+
+    /// The peer is known from an earlier connection: how reliable it was then counts for as long
+    /// as nothing newer does.
+    pub fn remember(&mut self, now: Instant, conn: ConnId, known: &Evidence) {
+        if let Some(at) = self.find(conn) {
+            self.peers[at].pipeline.remember(now, known, &self.config);
+        }
+    }
+
+    /// A piece that the peer had part in has passed its hash, or not.
+    pub fn judge_part(&mut self, now: Instant, conn: ConnId, is_good: bool) {
+        if let Some(at) = self.find(conn) {
+            self.peers[at].pipeline.judged(now, is_good, &self.config);
+        }
+    }
+
+    /// What the peer sent of a piece that failed has turned out to be right: takes back one
+    /// [`judge_part`](Self::judge_part) against it.
+    pub fn clear_part(&mut self, now: Instant, conn: ConnId) {
+        if let Some(at) = self.find(conn) {
+            self.peers[at].pipeline.cleared(now, &self.config);
+        }
+    }
+
+    /// What is known of the peer as a source, by what it did of late; a stranger for a connection
+    /// that is not known.
+    #[must_use]
+    pub fn evidence(&self, now: Instant, conn: ConnId) -> Evidence {
+        let at = self.find(conn);
+        at.map_or_else(Evidence::default, |at| {
+            self.peers[at].pipeline.evidence(now)
+        })
     }
 
     /// The peer has said how many requests it lets us have outstanding (BEP 10, `reqq`).

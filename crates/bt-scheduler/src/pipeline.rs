@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bt_types::BLOCK_LENGTH;
 
-use crate::{PickerConfig, RateMeter};
+use crate::{Evaluation, Evidence, PickerConfig, RateMeter, Tally};
 
 /// What is measured of one peer's answers, and what follows for asking it.
 #[derive(Debug)]
@@ -13,8 +13,14 @@ pub(crate) struct Pipeline {
     depth: u32,
     phase: Phase,
     round_trip: RoundTrip,
-    /// Smoothed; see [`block_time`](Self::block_time).
+    /// Smoothed; see [`Evidence::block_time`].
     block_time: Option<Duration>,
+    /// Requests while the peer does not choke us.
+    answers: Tally,
+    /// Pieces that it had part in.
+    pieces: Tally,
+    /// By what was known at the last answer, or when one was last missed.
+    evaluation: Evaluation,
 }
 
 #[derive(Debug)]
@@ -33,13 +39,16 @@ enum Phase {
 }
 
 impl Pipeline {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant, config: &PickerConfig) -> Self {
         Self {
             rate: RateMeter::new(now),
             depth: INITIAL_DEPTH,
             phase: Phase::slow_start(now),
             round_trip: RoundTrip::default(),
             block_time: None,
+            answers: Tally::default(),
+            pieces: Tally::default(),
+            evaluation: config.evaluator.evaluate(&Evidence::default()),
         }
     }
 
@@ -72,8 +81,9 @@ impl Pipeline {
             Some(mean) => (mean * 7 + busy) / 8,
             None => busy,
         });
-        let ahead = config.queue_time + self.round_trip.latency();
-        let rate = self.rate_bytes_per_sec(now);
+        self.answers.add_good();
+        self.evaluate(now, config);
+        let ahead = config.queue_time + self.evaluation.latency();
         match &mut self.phase {
             Phase::SlowStart {
                 window_start,
@@ -86,7 +96,7 @@ impl Pipeline {
                 *window_bytes += u64::from(bytes);
                 let elapsed = now.saturating_duration_since(*window_start);
                 // A window must see the answers to what was asked in the one before.
-                if elapsed >= SLOW_START_WINDOW.max(self.round_trip.latency()) {
+                if elapsed >= SLOW_START_WINDOW.max(self.evaluation.latency()) {
                     let elapsed_ms = elapsed.as_millis().max(1) as u64;
                     let window_rate = *window_bytes * 1000 / elapsed_ms;
                     if window_rate < *previous_rate + SLOW_START_GROWTH {
@@ -98,7 +108,7 @@ impl Pipeline {
                 }
             }
             Phase::Steady => {
-                let bytes_ahead = rate.saturating_mul(ahead.as_millis() as u64) / 1000;
+                let bytes_ahead = self.evaluation.bytes_ahead(config.queue_time);
                 let blocks_ahead = bytes_ahead.div_ceil(u64::from(BLOCK_LENGTH));
                 self.depth = blocks_ahead.min(u64::from(config.max_pipeline)) as u32;
             }
@@ -125,10 +135,53 @@ impl Pipeline {
         self.rate.bytes_per_sec(now)
     }
 
-    /// How long this peer takes for a block while it has something to send; `None` if it never
-    /// sent one. Not the inverse of the rate, which also falls when we ask for little.
-    pub(crate) fn block_time(&self) -> Option<Duration> {
-        self.block_time
+    /// What is known of the peer, by what it does of late.
+    pub(crate) fn evidence(&self, now: Instant) -> Evidence {
+        Evidence {
+            download_rate: self.block_time.map(|_| self.rate_bytes_per_sec(now)),
+            block_time: self.block_time,
+            latency: self.round_trip.latency(),
+            answers: self.answers,
+            pieces: self.pieces,
+            ..Evidence::default()
+        }
+    }
+
+    /// What is to be expected of the peer.
+    pub(crate) fn evaluation(&self) -> &Evaluation {
+        &self.evaluation
+    }
+
+    /// The peer is known from before: how reliable it was counts.
+    pub(crate) fn remember(&mut self, now: Instant, known: &Evidence, config: &PickerConfig) {
+        (self.answers, self.pieces) = (known.answers, known.pieces);
+        self.evaluate(now, config);
+    }
+
+    /// The peer was asked for a block, and did not send it, though it could have.
+    pub(crate) fn missed(&mut self, now: Instant, config: &PickerConfig) {
+        self.answers.add_bad();
+        self.evaluate(now, config);
+    }
+
+    /// A piece that the peer had part in has passed its hash, or not.
+    pub(crate) fn judged(&mut self, now: Instant, is_good: bool, config: &PickerConfig) {
+        match is_good {
+            true if self.pieces.is_clean() => return, // It could not be any better.
+            true => self.pieces.add_good(),
+            false => self.pieces.add_bad(),
+        }
+        self.evaluate(now, config);
+    }
+
+    /// What the peer sent of a piece that failed turned out to be right.
+    pub(crate) fn cleared(&mut self, now: Instant, config: &PickerConfig) {
+        self.pieces.take_back_bad();
+        self.evaluate(now, config);
+    }
+
+    fn evaluate(&mut self, now: Instant, config: &PickerConfig) {
+        self.evaluation = config.evaluator.evaluate(&self.evidence(now));
     }
 
     pub(crate) fn is_slow_start(&self) -> bool {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bt_scheduler::Grant;
+use bt_scheduler::{Evaluator, Grant};
 use bt_types::PeerId;
 
 /// What a [`Swarm`](crate::Swarm) is told once.
@@ -24,6 +24,9 @@ pub struct Config {
     /// everything, too (BEP 16): fewer uploads of ours until there is a second copy. For the first
     /// seed of a torrent; slower where there are others, or peers do not find each other.
     pub super_seed: bool,
+    /// How peers are judged: whom to dial, from whom to part, whom to unchoke, how much to ask of
+    /// each, and whose requests to give to others.
+    pub evaluator: Evaluator,
 }
 
 impl Config {
@@ -39,6 +42,7 @@ impl Config {
             redial_delay: REDIAL_DELAY,
             max_known_peers: MAX_KNOWN_PEERS,
             super_seed: false,
+            evaluator: Evaluator::default(),
         }
     }
 }

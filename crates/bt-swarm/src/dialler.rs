@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_scheduler::DialCandidate;
+use bt_scheduler::{DialCandidate, Evaluator};
 use bt_types::{Encryption, Transport};
 
 use crate::{Dial, DialId, peers::Peers};
@@ -17,6 +17,7 @@ pub(crate) struct Dialler {
     in_flight: BTreeMap<DialId, InFlight>,
     next_id: u64,
     timeout: Duration,
+    evaluator: Evaluator,
 }
 
 #[derive(Debug)]
@@ -34,11 +35,12 @@ pub(crate) struct Round {
 }
 
 impl Dialler {
-    pub(crate) fn new(timeout: Duration) -> Self {
+    pub(crate) fn new(timeout: Duration, evaluator: Evaluator) -> Self {
         Self {
             in_flight: BTreeMap::new(),
             next_id: 0,
             timeout,
+            evaluator,
         }
     }
 
@@ -66,7 +68,7 @@ impl Dialler {
             .map(|(addr, peer)| {
                 let candidate = DialCandidate {
                     source: peer.source,
-                    failures: peer.failures,
+                    evaluation: self.evaluator.evaluate(&peer.evidence),
                     last_attempt: (peer.failures > 0).then_some(peer.next_dial),
                     is_seed_hint: peer.is_seed,
                     canonical_priority: rank(addr),

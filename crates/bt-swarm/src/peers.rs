@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bt_scheduler::Evidence;
 use bt_types::PeerSource;
 
 use crate::BanList;
@@ -35,6 +36,8 @@ pub(crate) struct Known {
     pub(crate) source: PeerSource,
     /// Dials and connections in a row that came to nothing.
     pub(crate) failures: u32,
+    /// What is remembered of it.
+    pub(crate) evidence: Evidence,
     /// Not before then.
     pub(crate) next_dial: Instant,
     /// It has every piece: of no use once we have, too.
@@ -98,6 +101,7 @@ impl Peers {
         let peer = Known {
             source,
             failures: 0,
+            evidence: Evidence::default(),
             next_dial: now,
             is_seed: false,
             state: State::Idle,
@@ -177,6 +181,23 @@ impl Peers {
         self.retry_later(now, addr, jitter, |failures| failures.saturating_add(1))
     }
 
+    /// What is known of the peer from earlier connections; a stranger if nothing is.
+    pub(crate) fn evidence(&self, addr: SocketAddr) -> Evidence {
+        let known = self.known.get(&addr);
+        known.map_or_else(Evidence::default, |peer| peer.evidence)
+    }
+
+    /// Remembers what a connection has shown of the peer, all but how connections to it go.
+    pub(crate) fn remember(&mut self, addr: SocketAddr, shown: Evidence) {
+        if let Some(peer) = self.known.get_mut(&addr) {
+            let connections = peer.evidence.connections;
+            peer.evidence = Evidence {
+                connections,
+                ..shown
+            };
+        }
+    }
+
     pub(crate) fn disconnected(
         &mut self,
         now: Instant,
@@ -203,6 +224,10 @@ impl Peers {
         };
         peer.state = State::Idle;
         peer.failures = count(peer.failures);
+        match peer.failures {
+            0 => peer.evidence.connections.add_good(),
+            _ => peer.evidence.connections.add_bad(),
+        }
         let doublings = peer.failures.min(MAX_DOUBLINGS);
         let delay = (self.redial_delay * 2_u32.pow(doublings)).min(MAX_REDIAL_DELAY);
         peer.next_dial = now + delay.mul_f64(1.0 + jitter * REDIAL_JITTER);

@@ -73,6 +73,8 @@ pub(crate) struct Offences {
 pub(crate) struct Traffic {
     pub(crate) downloaded: u64,
     pub(crate) uploaded: u64,
+    /// Of `uploaded`, what went while there was something that we lacked.
+    pub(crate) lent: u64,
     pub(crate) down: RateMeter,
     pub(crate) up: RateMeter,
 }
@@ -82,6 +84,7 @@ impl Traffic {
         Self {
             downloaded: 0,
             uploaded: 0,
+            lent: 0,
             down: RateMeter::new(now),
             up: RateMeter::new(now),
         }
@@ -145,10 +148,16 @@ impl Session {
         self.traffic.downloaded + self.traffic.uploaded > 0
     }
 
-    /// Whether its place is better given to another: it has been there for long, and not a byte
-    /// of payload has gone either way.
-    pub(crate) fn is_useless(&self, now: Instant) -> bool {
-        !self.has_traded() && now.duration_since(self.connected_at) >= PROBATION
+    /// Whether it has been there for long enough to show what it is worth.
+    pub(crate) fn is_proven(&self, now: Instant) -> bool {
+        now.duration_since(self.connected_at) >= PROBATION
+    }
+
+    /// How fast payload came and went since it connected, in bytes per second.
+    pub(crate) fn mean_rates(&self, now: Instant) -> (u64, u64) {
+        let age_ms = now.duration_since(self.connected_at).as_millis().max(1000);
+        let mean = |bytes: u64| (u128::from(bytes) * 1000 / age_ms) as u64;
+        (mean(self.traffic.downloaded), mean(self.traffic.uploaded))
     }
 
     /// Whether it does not take what we send.
@@ -182,7 +191,7 @@ const LONG_CONNECTION: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(100);
 /// A peer that keeps to BEP 3's two minutes, and half a minute for the network.
 const SILENCE_LIMIT: Duration = Duration::from_secs(150);
-/// Twelve rounds of choking: whoever still has nothing for us, nor wants anything, is company.
+/// Twelve rounds of choking: whoever has anything for us, or wants anything, has shown it by then.
 const PROBATION: Duration = Duration::from_secs(120);
 /// A block takes less at 300 bytes per second.
 const STUCK_LIMIT: Duration = Duration::from_secs(60);

@@ -42,6 +42,15 @@ pub(crate) struct Exhibit {
     pub(crate) from: SocketAddr,
 }
 
+/// What became of a case.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Verdict {
+    /// The blocks that were not what they should have been.
+    pub(crate) wrong: Vec<Exhibit>,
+    /// Who was under suspicion, and sent none of these.
+    pub(crate) cleared: Vec<SocketAddr>,
+}
+
 impl Suspects {
     /// `piece` has failed with these blocks. Returns which of them their senders had sent before,
     /// but with other bytes: whichever of the two was right, the other was not.
@@ -73,27 +82,33 @@ impl Suspects {
         contradictions
     }
 
-    /// `piece` has passed, and these are its blocks: closes its case, and returns the blocks that
-    /// were wrong.
+    /// `piece` has passed, and these are its blocks: closes its case.
     pub(crate) fn piece_passed(
         &mut self,
         now: Instant,
         piece: PieceIndex,
         right: &[(u32, BlockDigest)],
-    ) -> Vec<Exhibit> {
+    ) -> Verdict {
         self.forget_old(now);
         let right: BTreeMap<_, _> = right.iter().copied().collect();
-        let exhibits = self.close(piece).into_iter();
-        let wrong = exhibits.filter(|((begin, _), digest)| {
+        let exhibits = self.close(piece);
+        let all: BTreeSet<_> = exhibits.keys().map(|&(_, from)| from).collect();
+        let wrong = exhibits.into_iter().filter(|((begin, _), digest)| {
             let right = right.get(begin);
             right.is_some_and(|right| right != digest)
         });
-        let wrong = wrong.map(|((begin, from), digest)| Exhibit {
-            begin,
-            digest,
-            from,
-        });
-        wrong.collect()
+        let wrong: Vec<_> = wrong
+            .map(|((begin, from), digest)| Exhibit {
+                begin,
+                digest,
+                from,
+            })
+            .collect();
+        let guilty: BTreeSet<_> = wrong.iter().map(|exhibit| exhibit.from).collect();
+        Verdict {
+            cleared: all.difference(&guilty).copied().collect(),
+            wrong,
+        }
     }
 
     /// Whether [`piece_passed`](Self::piece_passed) could tell anything of `piece`.
@@ -165,13 +180,14 @@ mod tests {
         ];
         assert_eq!(suspects.piece_failed(epoch(), PIECE, failed), []);
         assert!(suspects.has_case(PIECE) && suspects.peers().contains(&peer(1)));
-        let guilty = suspects.piece_passed(epoch(), PIECE, &right(4));
-        assert_eq!(guilty, [failed[1], failed[3]]);
+        let verdict = suspects.piece_passed(epoch(), PIECE, &right(4));
+        assert_eq!(verdict.wrong, [failed[1], failed[3]]);
+        assert_eq!(verdict.cleared, [peer(1), peer(3)]);
         assert!(
             !suspects.has_case(PIECE) && suspects.peers().is_empty(),
             "cleared"
         );
-        assert_eq!(suspects.piece_passed(epoch(), PIECE, &right(4)), [], "once");
+        assert_eq!(guilty(&mut suspects, epoch(), 4), [], "once");
         suspects.check_invariants();
     }
 
@@ -187,8 +203,10 @@ mod tests {
         for failed in tries {
             assert_eq!(suspects.piece_failed(epoch(), PIECE, failed), []);
         }
-        let guilty = suspects.piece_passed(epoch(), PIECE, &right(2));
-        assert_eq!(guilty, [tries[0][0], tries[2][1], tries[1][1]]);
+        assert_eq!(
+            guilty(&mut suspects, epoch(), 2),
+            [tries[0][0], tries[2][1], tries[1][1]]
+        );
     }
 
     #[test]
@@ -212,10 +230,9 @@ mod tests {
     fn what_is_not_known_convicts_nobody() {
         let mut suspects = Suspects::default();
         suspects.piece_failed(epoch(), PIECE, [exhibit(0, 5, 1), exhibit(1, 5, 2)]);
-        assert_eq!(suspects.piece_passed(epoch(), PIECE, &[]), []);
+        assert_eq!(guilty(&mut suspects, epoch(), 0), []);
         suspects.piece_failed(epoch(), PIECE, [exhibit(0, 5, 1), exhibit(1, 5, 2)]);
-        let guilty = suspects.piece_passed(epoch(), PIECE, &right(1));
-        assert_eq!(guilty, [exhibit(0, 5, 1)]);
+        assert_eq!(guilty(&mut suspects, epoch(), 1), [exhibit(0, 5, 1)]);
     }
 
     #[test]
@@ -223,7 +240,7 @@ mod tests {
         let mut suspects = Suspects::default();
         suspects.piece_failed(epoch(), PIECE, [exhibit(0, 5, 1)]);
         let later = epoch() + LIFETIME + Duration::from_secs(1);
-        assert_eq!(suspects.piece_passed(later, PIECE, &right(1)), []);
+        assert_eq!(guilty(&mut suspects, later, 1), []);
         suspects.check_invariants();
     }
 
@@ -251,6 +268,11 @@ mod tests {
             digest: [content; 20],
             from: peer(from),
         }
+    }
+
+    /// The wrong blocks of the piece, when so many of its right ones are known.
+    fn guilty(suspects: &mut Suspects, now: Instant, blocks: u32) -> Vec<Exhibit> {
+        suspects.piece_passed(now, PIECE, &right(blocks)).wrong
     }
 
     fn right(blocks: u32) -> Vec<(u32, BlockDigest)> {

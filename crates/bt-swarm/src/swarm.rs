@@ -3,6 +3,7 @@
 mod banning;
 mod connections;
 mod disk;
+mod evaluating;
 mod extended;
 mod fast;
 mod messages;
@@ -130,11 +131,15 @@ impl<P: Payload> Swarm<P> {
             now: None,
             is_stopped: false,
             peers: Peers::new(config.max_known_peers, config.redial_delay),
-            dialler: Dialler::new(config.dial_timeout),
+            dialler: Dialler::new(config.dial_timeout, config.evaluator),
             votes: AddressVotes::default(),
             sessions: ConnMap::new(),
             next_conn: 0,
-            choker: Choker::new(sharing::upload_slots(&config.grant), draw_seed(&mut rng)),
+            choker: Choker::new(
+                sharing::upload_slots(&config.grant),
+                config.evaluator,
+                draw_seed(&mut rng),
+            ),
             timers: Timers::default(),
             torrent: None,
             disguise: None,
@@ -183,7 +188,9 @@ impl<P: Payload> Swarm<P> {
             self.peers.set_private();
         }
         let seed = draw_seed(&mut self.rng);
-        let picker = Picker::new(Arc::clone(&layout), have, PickerConfig::default(), seed);
+        let mut picker = PickerConfig::default();
+        picker.evaluator = self.config.evaluator;
+        let picker = Picker::new(Arc::clone(&layout), have, picker, seed);
         self.torrent = Some(Torrent {
             layout,
             info,

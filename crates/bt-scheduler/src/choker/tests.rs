@@ -120,7 +120,7 @@ fn the_number_of_slots_follows_the_upload_rate() {
     let mut world = World::new(50, 200);
     for (mbit, slots) in [(0, 4), (10, 4), (100, 11), (1000, 35), (1, 4)] {
         // Many rounds apart, each time with a new choker: no try is under way.
-        world.choker = Choker::new(50, [7; 32]);
+        world.choker = Choker::new(50, Evaluator::default(), [7; 32]);
         world.upload_rate = mbit * 125_000;
         world.now += ROUND;
         world.rechoke();
@@ -215,7 +215,7 @@ proptest! {
         ),
     ) {
         let mut world = World::new(slots, 12);
-        world.choker = Choker::new(slots, seed);
+        world.choker = Choker::new(slots, Evaluator::default(), seed);
         for (secs, peer, is_interested, is_hoarding, rate) in steps {
             world.now += Duration::from_secs(secs);
             world.peers[peer].is_interested = is_interested;
@@ -250,7 +250,7 @@ impl World {
     fn new(slots: usize, peers: usize) -> Self {
         let mut world = Self {
             now: Instant::now(),
-            choker: Choker::new(slots, [7; 32]),
+            choker: Choker::new(slots, Evaluator::default(), [7; 32]),
             peers: Vec::new(),
             gives: Vec::new(),
             upload_rate: 0,
@@ -267,7 +267,7 @@ impl World {
             is_asking: true,
             conduct: Conduct::Fair,
             received: 0,
-            upload_rate: 0,
+            evidence: Evidence::default(),
             unchoked_at: None,
         });
     }

@@ -411,14 +411,10 @@ impl Picker {
     /// sent one.
     fn expected_of_next(&self, at: usize) -> Option<Duration> {
         let peer = &self.peers[at];
-        let block_time = peer.pipeline.block_time()?;
+        let evaluation = peer.pipeline.evaluation();
         let queued = peer.requests.outstanding() as u32 + 1;
-        Some(
-            peer.pipeline
-                .round_trip()
-                .latency()
-                .max(block_time * queued),
-        )
+        let block_time = evaluation.block_time()?;
+        Some(evaluation.latency().max(block_time * queued))
     }
 }
 
@@ -433,7 +429,7 @@ fn expected(peer: &Peer, now: Instant, index: usize) -> Duration {
     // Who has been silent for a while will rather be silent for as long again.
     let silence = now.saturating_duration_since(oldest.max(peer.last_block));
     let ahead = index as u32 + 1;
-    match peer.pipeline.block_time() {
+    match peer.pipeline.evaluation().block_time() {
         Some(block_time) => silence.max(block_time * ahead),
         None => silence.max(UNKNOWN_BLOCK_TIME) * ahead,
     }

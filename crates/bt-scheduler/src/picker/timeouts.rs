@@ -165,7 +165,10 @@ impl Picker {
         while let Some(overdue) = self.peers[at].overdue(now, &self.config) {
             released = true;
             match overdue {
-                Overdue::Oldest => self.release(at, 0),
+                Overdue::Oldest => {
+                    self.peers[at].pipeline.missed(now, &self.config);
+                    self.release(at, 0);
+                }
                 Overdue::All if self.peers[at].owes_only_favours() => {
                     self.peers[at].allowed.clear();
                     self.release_where(at, |_, _| true);
@@ -173,6 +176,7 @@ impl Picker {
                 Overdue::All => {
                     let peer = &mut self.peers[at];
                     peer.snubs = peer.snubs.saturating_add(1);
+                    peer.pipeline.missed(now, &self.config);
                     peer.pipeline.collapse();
                     self.set_current(at, None);
                     self.unreserve(at, |_, _| true);

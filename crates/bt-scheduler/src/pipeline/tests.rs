@@ -14,7 +14,7 @@ fn the_depth_follows_rate_and_latency() {
 fn slow_start_doubles_with_each_round_trip_and_ends_when_the_rate_stands() {
     let start = epoch();
     let config = PickerConfig::default();
-    let mut pipeline = Pipeline::new(start);
+    let mut pipeline = Pipeline::new(start, &PickerConfig::default());
     let depth = pipeline.depth(250, &config);
     for _ in 0..depth {
         pipeline.record(start + MS * 50, BLOCK_LENGTH, MS * 50, MS, &config);
@@ -37,7 +37,7 @@ fn slow_start_doubles_with_each_round_trip_and_ends_when_the_rate_stands() {
 fn a_slow_peer_is_not_asked_for_much_even_in_slow_start() {
     let start = epoch();
     let config = PickerConfig::default();
-    let mut pipeline = Pipeline::new(start);
+    let mut pipeline = Pipeline::new(start, &PickerConfig::default());
     for block in 1..=8 {
         let round_trip = MS * if block <= 4 { 50 * block } else { 450 };
         let now = start + MS * 50 * block;
@@ -50,7 +50,7 @@ fn a_slow_peer_is_not_asked_for_much_even_in_slow_start() {
 #[test]
 fn the_peer_s_own_bound_wins() {
     let config = PickerConfig::default();
-    let mut pipeline = Pipeline::new(epoch());
+    let mut pipeline = Pipeline::new(epoch(), &PickerConfig::default());
     assert_eq!(pipeline.depth(0, &config), 1);
     assert_eq!(pipeline.depth(1, &config), 1);
     assert_eq!(pipeline.depth(3, &config), 3);
@@ -86,7 +86,7 @@ fn the_time_out_adapts_between_its_bounds() {
 
 #[test]
 fn our_own_queue_is_not_taken_for_latency() {
-    let mut pipeline = Pipeline::new(epoch());
+    let mut pipeline = Pipeline::new(epoch(), &PickerConfig::default());
     for sample in [100, 900, 1100, 1100] {
         pipeline.round_trip.record(MS * sample);
     }
@@ -101,7 +101,7 @@ fn our_own_queue_is_not_taken_for_latency() {
 fn check_depth(rate: u64, latency: Duration, expected: std::ops::RangeInclusive<usize>) {
     let start = epoch();
     let config = PickerConfig::default();
-    let mut pipeline = Pipeline::new(start);
+    let mut pipeline = Pipeline::new(start, &PickerConfig::default());
     let block_time = Duration::from_micros(u64::from(BLOCK_LENGTH) * 1_000_000 / rate);
     let (mut now, mut free_at) = (start, start);
     let mut queue = std::collections::VecDeque::new();

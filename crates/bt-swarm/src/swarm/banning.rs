@@ -35,6 +35,10 @@ impl<P: Payload> Swarm<P> {
         self.wasted += u64::from(torrent.layout.data_length_of(piece));
         let mut contributors = senders.peers().to_vec();
         contributors.sort_unstable();
+        self.judge_parts(now, &contributors, false);
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
         self.events.push_back(Event::PieceFailed {
             piece,
             contributors: contributors.clone(),
@@ -65,8 +69,9 @@ impl<P: Payload> Swarm<P> {
     ) {
         let torrent = self.torrent.as_mut();
         if let Some(torrent) = torrent.filter(|torrent| torrent.suspects.has_case(piece)) {
-            let wrong = torrent.suspects.piece_passed(now, piece, right);
-            self.ban_senders(now, piece, &wrong, BanReason::WrongBlock);
+            let verdict = torrent.suspects.piece_passed(now, piece, right);
+            self.clear_parts(now, &verdict.cleared);
+            self.ban_senders(now, piece, &verdict.wrong, BanReason::WrongBlock);
         }
     }
 
@@ -114,12 +119,14 @@ impl<P: Payload> Swarm<P> {
         let Some(torrent) = &mut self.torrent else {
             return;
         };
+        let evaluator = self.config.evaluator;
         let suspects = torrent.suspects.peers();
         let length = u64::from(torrent.layout.piece_length(piece));
         let able = self.sessions.iter().filter(|(_, peer)| !peer.peer_choking);
         let mut candidates: Vec<_> = able
             .map(|(&conn, session)| {
-                let rate = session.traffic.down.bytes_per_sec(now).max(1);
+                let known = torrent.picker.evidence(now, conn);
+                let rate = evaluator.evaluate(&known).goodput().max(1);
                 let pieces = 1 + torrent.picker.reserved_pieces(conn) as u64;
                 let seconds = length * pieces / rate;
                 let is_suspect = suspects.contains(&session.addr);

@@ -176,27 +176,14 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    /// Parts from somebody who is of no use, if there is somebody to take the place.
+    /// Parts from somebody who is of little use, if there is somebody to take the place.
     fn make_room(&mut self, now: Instant) -> bool {
         let is_complete = self.is_complete();
-        let is_wanted = self.peers.idle().any(|(_, peer)| {
+        let due = self.peers.idle().filter(|(_, peer)| {
             peer.failures == 0 && peer.next_dial <= now && !(is_complete && peer.is_seed)
         });
-        is_wanted && self.part_from_useless(now, |_| true)
-    }
-
-    /// Those of no use are worth the same, so that the pair goes that both sides would rather give
-    /// up (BEP 40); as long as our own address is not known, who has been of no use for longest.
-    fn part_from_useless(&mut self, now: Instant, may_go: impl Fn(&Session) -> bool) -> bool {
-        let useless = self.sessions.iter().filter(|&(&conn, session)| {
-            session.is_useless(now) && may_go(session) && !self.is_held_back(conn)
-        });
-        let last = useless.min_by_key(|(_, session)| (self.rank_of(session), session.connected_at));
-        let last = last.map(|(&conn, _)| conn);
-        if let Some(conn) = last {
-            self.disconnect(now, conn, DisconnectReason::Useless);
-        }
-        last.is_some()
+        let best = due.map(|(addr, _)| self.worth_of_address(addr)).max();
+        best.is_some_and(|best| self.part_from_worst(now, best, |_| true))
     }
 
     /// What the connection is worth if all else is equal (BEP 40).
@@ -236,9 +223,17 @@ impl<P: Payload> Swarm<P> {
     pub(super) fn join_picker(&mut self, now: Instant, conn: ConnId) {
         if let Some(torrent) = &mut self.torrent {
             let said = self.sessions.get(&conn).and_then(|session| session.reqq);
+            let listens = self
+                .sessions
+                .get(&conn)
+                .and_then(|session| session.listen_addr);
             torrent
                 .picker
                 .add_peer(now, conn, said.unwrap_or(DEFAULT_REQQ));
+            if let Some(addr) = listens {
+                let known = self.peers.evidence(addr);
+                torrent.picker.remember(now, conn, &known);
+            }
         }
     }
 
@@ -367,7 +362,8 @@ impl<P: Payload> Swarm<P> {
         let has_share = inbound.count() < share;
         let has_room = has_share && self.sessions.len() < self.grant.max_peers;
         let may_go = |session: &Session| has_share || session.direction == Direction::Inbound;
-        if has_room || self.part_from_useless(now, may_go) {
+        let waiting = self.worth_of_address(connection.peer);
+        if has_room || self.part_from_worst(now, waiting, may_go) {
             Ok(())
         } else {
             self.turned_away_at = Some(now);
@@ -407,6 +403,7 @@ impl<P: Payload> Swarm<P> {
         let Some(session) = self.sessions.remove(&conn) else {
             return;
         };
+        let shown = self.parting_evidence(now, conn, &session);
         self.waiting.remove(conn);
         self.waiting_choked.remove(&conn);
         self.asking.remove(conn);
@@ -436,6 +433,7 @@ impl<P: Payload> Swarm<P> {
                 .any(|other| other.listen_addr == Some(addr));
             if !is_held {
                 let jitter = self.jitter();
+                self.peers.remember(addr, shown);
                 self.peers.disconnected(now, addr, outcome, jitter);
             }
         }

@@ -178,6 +178,7 @@ impl<P: Payload> Swarm<P> {
         torrent.picker.piece_verified(piece);
         let is_complete = torrent.picker.is_complete();
         self.events.push_back(Event::PieceVerified(piece));
+        self.judge_parts(now, senders.peers(), true);
         self.ban_liars(now, piece, block_digests);
         for conn in self.conns() {
             if self.is_news(conn, piece, &senders) {

@@ -21,12 +21,16 @@ impl<P: Payload> Swarm<P> {
             return;
         };
         let rate = session.traffic.up.bytes_per_sec(now);
+        let is_complete = self.is_complete();
         let sent = self.with_uploads(conn, |uploads| uploads.sent(now, block, rate));
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
         if sent {
             session.traffic.add_uploaded(now, block.length);
+            if !is_complete {
+                session.traffic.lent += u64::from(block.length);
+            }
             session.last_sent = now;
             if let Some(traffic) = &mut self.traffic {
                 traffic.add_uploaded(now, block.length);
@@ -195,14 +199,17 @@ impl<P: Payload> Swarm<P> {
         let candidates: Vec<_> = self
             .sessions
             .iter()
-            .map(|(&conn, session)| ChokeCandidate {
-                conn,
-                is_interested: session.peer_interested,
-                unchoked_at: session.unchoked_at,
-                is_asking: session.is_asking(now),
-                conduct: self.conduct(conn, session),
-                received: session.traffic.downloaded,
-                upload_rate: session.traffic.up.bytes_per_sec(now),
+            .map(|(&conn, session)| {
+                let evidence = self.evidence_of_late(now, conn, session);
+                ChokeCandidate {
+                    conn,
+                    is_interested: session.peer_interested,
+                    unchoked_at: session.unchoked_at,
+                    is_asking: session.is_asking(now),
+                    conduct: self.conduct(conn, &evidence),
+                    received: session.traffic.downloaded,
+                    evidence,
+                }
             })
             .collect();
         let rate = self

@@ -75,7 +75,7 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    /// Changes what this torrent may use. Of connections too many, those go that carry least,
+    /// Changes what this torrent may use. Of connections too many, those go that are worth least,
     /// and among these those that both sides would rather give up (BEP 40).
     pub fn set_grant(&mut self, now: Instant, grant: Grant) {
         self.advance(now);
@@ -149,10 +149,10 @@ impl<P: Payload> Swarm<P> {
             .sessions
             .iter()
             .map(|(&conn, session)| {
-                let traffic = &session.traffic;
-                let rate = traffic.down.bytes_per_sec(now) + traffic.up.bytes_per_sec(now);
-                let total = traffic.downloaded + traffic.uploaded;
-                ((rate, total), self.rank_of(session), conn)
+                let of_late = self.evidence_of_late(now, conn, session);
+                let of_late = self.config.evaluator.evaluate(&of_late).worth();
+                let on_the_whole = self.worth(now, conn, session);
+                ((of_late, on_the_whole), self.rank_of(session), conn)
             })
             .collect();
         by_worth.sort_unstable();

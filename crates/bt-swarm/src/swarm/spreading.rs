@@ -1,11 +1,10 @@
 //! Pieces that only we have: each peer is told of others, and what becomes of them is watched.
 
-use bt_scheduler::Conduct;
+use bt_scheduler::{Conduct, Evidence};
 use bt_types::{Block, ConnId, Payload, PieceIndex};
 use bt_wire::Message;
 
 use super::Swarm;
-use crate::session::Session;
 
 impl<P: Payload> Swarm<P> {
     /// Tells a peer what to ask for of the pieces that nobody else has.
@@ -45,13 +44,11 @@ impl<P: Payload> Swarm<P> {
     }
 
     /// What a peer does with what we give it.
-    pub(super) fn conduct(&self, conn: ConnId, session: &Session) -> Conduct {
-        match &self.torrent {
-            Some(torrent) if torrent.spread.is_hoarding(conn) => Conduct::Hoarding,
-            Some(torrent) if !torrent.picker.is_complete() => {
-                Conduct::of_trade(session.traffic.uploaded, session.traffic.downloaded)
-            }
-            _ => Conduct::Fair,
+    pub(super) fn conduct(&self, conn: ConnId, evidence: &Evidence) -> Conduct {
+        let torrent = self.torrent.as_ref();
+        match torrent.is_some_and(|torrent| torrent.spread.is_hoarding(conn)) {
+            true => Conduct::Hoarding,
+            false => Conduct::of_trade(evidence.taken, evidence.given),
         }
     }
 }
