@@ -344,13 +344,8 @@ fn who_breaks_the_protocol_is_dropped_with_the_reason() {
             swarm.handle_message(now, conn, message);
             swarm.check_invariants();
         }
-        let reasons: Vec<_> = drain(&mut swarm)
-            .into_iter()
-            .filter_map(|action| match action {
-                Action::Disconnect(_, reason) => Some(reason.to_string()),
-                _ => None,
-            })
-            .collect();
+        let reasons = drain(&mut swarm).into_iter().filter_map(reason);
+        let reasons: Vec<_> = reasons.map(|reason| reason.to_string()).collect();
         assert_eq!(reasons, [format!("protocol broken: {expected}")]);
     };
     let raw = |piece| RawBlock {
@@ -504,21 +499,10 @@ fn requests_of_a_choked_peer_are_rejected_those_of_an_unchoked_one_served() {
         actions[0],
         Action::Send(_, Outgoing::Message(Message::Unchoke))
     ));
-    let Action::Disk(crate::DiskJob::Read { block, .. }) = actions[1] else {
+    let Action::Disk(DiskJob::Read { block, .. }) = actions[1] else {
         panic!()
     };
-    let payload = Tag {
-        length: block.length,
-        is_good: true,
-    };
-    swarm.handle_disk(
-        now,
-        DiskDone::Read {
-            conn,
-            block,
-            payload,
-        },
-    );
+    read(&mut swarm, now, conn, block);
     assert!(
         matches!(drain(&mut swarm)[..], [Action::Send(_, Outgoing::Block(sent, _))] if sent == block)
     );
@@ -556,17 +540,8 @@ fn requests_that_find_no_room_are_answered_and_held_against_nobody() {
             }
             for action in actions {
                 match action {
-                    Action::Disk(crate::DiskJob::Read { conn, block }) => {
-                        let payload = Tag {
-                            length: block.length,
-                            is_good: true,
-                        };
-                        let done = DiskDone::Read {
-                            conn,
-                            block,
-                            payload,
-                        };
-                        swarm.handle_disk(now, done);
+                    Action::Disk(DiskJob::Read { conn, block }) => {
+                        read(&mut swarm, now, conn, block);
                     }
                     Action::Send(_, Outgoing::Block(block, _)) => {
                         sent += 1;
@@ -638,19 +613,8 @@ fn peers_that_do_not_read_take_a_quarter_of_the_memory_and_are_dropped() {
         swarm.handle_timeout(now);
         for action in drain(&mut swarm) {
             match action {
-                Action::Disk(crate::DiskJob::Read { conn, block }) => {
-                    let payload = Tag {
-                        length: block.length,
-                        is_good: true,
-                    };
-                    swarm.handle_disk(
-                        now,
-                        DiskDone::Read {
-                            conn,
-                            block,
-                            payload,
-                        },
-                    );
+                Action::Disk(DiskJob::Read { conn, block }) => {
+                    read(&mut swarm, now, conn, block);
                 }
                 Action::Disconnect(_, reason) => {
                     dropped += 1;
@@ -695,7 +659,7 @@ fn silent_peers_do_not_keep_the_memory_from_a_good_one() {
                     };
                     swarm.handle_block(now, good, raw, tag);
                 }
-                Action::Disk(crate::DiskJob::Verify { piece, .. }) => {
+                Action::Disk(DiskJob::Verify { piece, .. }) => {
                     let block_digests = Vec::new();
                     swarm.handle_disk(
                         now,
@@ -1103,6 +1067,67 @@ fn peer(id: u8) -> SocketAddr {
 
 fn drain(swarm: &mut Swarm<Tag>) -> Vec<Action<Tag>> {
     std::iter::from_fn(|| swarm.poll_action()).collect()
+}
+
+/// What becomes of requests.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Answers {
+    blocks: Vec<RawBlock>,
+    rejects: Vec<RawBlock>,
+    end: Option<DisconnectReason>,
+}
+
+/// Reads what is asked of the disk, and hands over what is sent, until nothing happens any more.
+fn serve(swarm: &mut Swarm<Tag>) -> Answers {
+    let mut answers = Answers::default();
+    while let Some(action) = swarm.poll_action() {
+        match action {
+            Action::Disk(DiskJob::Read { conn, block }) => read(swarm, epoch(), conn, block),
+            Action::Send(conn, Outgoing::Block(block, _)) => {
+                swarm.handle_block_sent(epoch(), conn, block);
+                answers.blocks.push(block.into());
+            }
+            Action::Send(_, Outgoing::Message(Message::Reject(raw))) => answers.rejects.push(raw),
+            Action::Disconnect(_, reason) => answers.end = Some(reason),
+            _ => {}
+        }
+    }
+    answers
+}
+
+/// The disk has done a read.
+fn read(swarm: &mut Swarm<Tag>, now: Instant, conn: ConnId, block: bt_types::Block) {
+    let payload = Tag {
+        length: block.length,
+        is_good: true,
+    };
+    let done = DiskDone::Read {
+        conn,
+        block,
+        payload,
+    };
+    swarm.handle_disk(now, done);
+}
+
+fn is_request(action: &Action<Tag>) -> bool {
+    matches!(
+        action,
+        Action::Send(_, Outgoing::Message(Message::Request(_)))
+    )
+}
+
+fn is_reject(action: &Action<Tag>) -> bool {
+    matches!(
+        action,
+        Action::Send(_, Outgoing::Message(Message::Reject(_)))
+    )
+}
+
+fn reason(action: Action<Tag>) -> Option<DisconnectReason> {
+    match action {
+        Action::Disconnect(_, reason) => Some(reason),
+        _ => None,
+    }
 }
 
 fn connected_to(net: &Net, node: usize, other: usize) -> bool {

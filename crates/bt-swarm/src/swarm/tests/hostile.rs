@@ -136,19 +136,15 @@ fn what_is_forgiven_is_forgiven_only_so_often() {
 #[test]
 fn requests_in_floods_though_choked_end_the_connection() {
     let (mut swarm, conn) = seeding();
-    let (mut rejects, mut end) = (0, None);
     for n in 0..10_000 {
         swarm.handle_message(epoch(), conn, Message::Request(block(n % 64)));
-        for action in drain(&mut swarm) {
-            rejects += u32::from(is_reject(&action));
-            end = end.or(reason(action));
-        }
     }
+    let answers = serve(&mut swarm);
     assert_eq!(
-        end.unwrap().to_string(),
+        answers.end.unwrap().to_string(),
         "protocol broken: 301 invalid requests"
     );
-    assert_eq!(rejects, 2 * 2000 + 300);
+    assert_eq!(answers.rejects.len(), 2 * 2000 + 300);
 }
 
 /// BEP 6: each request has one answer, here a reject; and what a peer makes the disk read stays
@@ -175,18 +171,7 @@ fn storms_of_requests_and_cancels_are_answered_one_by_one() {
     // As much as for anybody who has not taken anything yet.
     assert_eq!((rejects, reads.len()), (5_000, 3));
     for block in reads {
-        let payload = Tag {
-            length: block.length,
-            is_good: true,
-        };
-        swarm.handle_disk(
-            epoch(),
-            DiskDone::Read {
-                conn,
-                block,
-                payload,
-            },
-        );
+        read(&mut swarm, epoch(), conn, block);
     }
     assert!(drain(&mut swarm).is_empty(), "nobody wants them any more");
     assert_eq!(swarm.stats(epoch()).memory_bytes, 0);
@@ -200,27 +185,9 @@ fn who_takes_the_same_piece_again_and_again_is_dropped() {
     let (mut sent, mut end) = (0, None);
     while end.is_none() && sent < 1000 {
         swarm.handle_message(epoch(), conn, Message::Request(block(5)));
-        for action in drain(&mut swarm) {
-            match action {
-                Action::Disk(DiskJob::Read { conn, block }) => {
-                    let payload = Tag {
-                        length: block.length,
-                        is_good: true,
-                    };
-                    let done = DiskDone::Read {
-                        conn,
-                        block,
-                        payload,
-                    };
-                    swarm.handle_disk(epoch(), done);
-                    drain(&mut swarm);
-                    swarm.handle_block_sent(epoch(), conn, block);
-                    sent += 1;
-                }
-                action => end = end.or(reason(action)),
-            }
-        }
-        end = end.or(drain(&mut swarm).into_iter().find_map(reason));
+        let answers = serve(&mut swarm);
+        sent += answers.blocks.len();
+        end = answers.end;
     }
     let expected = "protocol broken: piece 1 taken 10 times over";
     assert_eq!(end.unwrap().to_string(), expected);
@@ -388,19 +355,5 @@ fn block(number: u32) -> RawBlock {
         piece: number / 4,
         begin: number % 4 * BLOCK_LENGTH,
         length: BLOCK_LENGTH,
-    }
-}
-
-fn is_reject(action: &Action<Tag>) -> bool {
-    matches!(
-        action,
-        Action::Send(_, Outgoing::Message(Message::Reject(_)))
-    )
-}
-
-fn reason(action: Action<Tag>) -> Option<DisconnectReason> {
-    match action {
-        Action::Disconnect(_, reason) => Some(reason),
-        _ => None,
     }
 }
