@@ -353,31 +353,37 @@ fn who_breaks_the_protocol_is_dropped_with_the_reason() {
         begin: 0,
         length: 16_384,
     };
-    check(true, vec![Message::Have(16)], "have about piece 16 of 16");
-    check(
-        true,
-        vec![Message::Suggest(99)],
-        "suggest about piece 99 of 16",
-    );
+    for piece in [16, 99, u32::MAX] {
+        let named = [
+            (Message::Have(piece), "have"),
+            (Message::Suggest(piece), "suggest"),
+            (Message::AllowedFast(piece), "allowed-fast"),
+        ];
+        for (message, name) in named {
+            let expected = format!("{name} about a piece that does not exist: piece {piece} of 16");
+            check(true, vec![message], &expected);
+        }
+    }
     check(
         true,
         vec![Message::Bitfield([0; 3].into())],
         "bitfield of 3 bytes, 2 expected for 16 pieces",
     );
-    check(
-        false,
-        vec![Message::HaveAll],
-        "have-all without the fast extension",
-    );
-    check(
-        false,
-        vec![Message::Reject(raw(0))],
-        "reject without the fast extension",
-    );
+    let fast = [
+        (Message::HaveAll, "have-all"),
+        (Message::HaveNone, "have-none"),
+        (Message::Reject(raw(0)), "reject"),
+        (Message::Suggest(0), "suggest"),
+        (Message::AllowedFast(0), "allowed-fast"),
+    ];
+    for (message, name) in fast {
+        let expected = format!("{name} without the fast extension");
+        check(false, vec![message], &expected);
+    }
     check(
         true,
         vec![Message::Request(raw(1)); 301],
-        "301 invalid requests",
+        "301 requests for what it cannot have",
     );
     check(
         true,
@@ -445,8 +451,7 @@ fn a_few_unknown_messages_and_odd_requests_are_forgiven() {
 fn what_was_said_before_the_metadata_counts_after_it() {
     let info = torrent(64 * 1024, MIB);
     let now = epoch();
-    let config = Config::new(bt_types::PeerId([255; 20]), 6881);
-    let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
+    let mut swarm = without_metadata(&info);
     let conn = swarm.handle_connected(now, incoming(1)).unwrap();
     swarm.handle_message(now, conn, Message::HaveNone);
     swarm.handle_message(now, conn, Message::Have(3));
@@ -470,8 +475,7 @@ fn what_was_said_before_the_metadata_counts_after_it() {
 fn requests_of_a_choked_peer_are_rejected_those_of_an_unchoked_one_served() {
     let info = torrent(64 * 1024, MIB);
     let now = epoch();
-    let config = Config::new(bt_types::PeerId([255; 20]), 6881);
-    let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
+    let mut swarm = without_metadata(&info);
     swarm.handle_metadata(now, Arc::clone(&info), Bitfield::full(16));
     let conn = swarm.handle_connected(now, incoming(1)).unwrap();
     let raw = RawBlock {
@@ -1008,9 +1012,14 @@ fn any_message() -> impl Strategy<Value = (usize, Result<Message, RawBlock>)> {
     (0_usize..3, message)
 }
 
-fn lone(info: &Arc<Info>) -> Swarm<Tag> {
+/// As before a magnet link's metadata has come.
+fn without_metadata(info: &Arc<Info>) -> Swarm<Tag> {
     let config = Config::new(bt_types::PeerId([255; 20]), 6881);
-    let mut swarm = Swarm::new(info.ids(), config, [0; 32]);
+    Swarm::new(info.ids(), config, [0; 32])
+}
+
+fn lone(info: &Arc<Info>) -> Swarm<Tag> {
+    let mut swarm = without_metadata(info);
     let have = Bitfield::new(info.layout().piece_count());
     swarm.handle_metadata(epoch(), Arc::clone(info), have);
     swarm

@@ -126,7 +126,7 @@ fn what_a_peer_takes_back_is_not_asked_of_it() {
     let end = drain(&mut swarm).into_iter().find_map(reason).unwrap();
     assert_eq!(
         end.to_string(),
-        "protocol broken: lt_donthave about piece 16 of 16"
+        "protocol broken: lt_donthave about a piece that does not exist: piece 16 of 16"
     );
 }
 

@@ -286,9 +286,8 @@ fn a_cancel_is_honoured_until_the_block_is_on_the_wire() {
     }
 }
 
-/// A suggestion is a hint, and only about pieces that there are.
 #[test]
-fn a_suggested_piece_is_asked_for_first_and_must_exist() {
+fn a_suggested_piece_is_asked_for_first() {
     let info = torrent(PIECE, u64::from(PIECES * PIECE));
     let mut swarm = lone(&info);
     let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
@@ -302,10 +301,4 @@ fn a_suggested_piece_is_asked_for_first_and_must_exist() {
             _ => None,
         });
     assert_eq!(first, Some(block(77, 0)));
-    for message in [Message::Suggest(PIECES), Message::AllowedFast(PIECES)] {
-        let mut swarm = lone(&info);
-        let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
-        swarm.handle_message(epoch(), conn, message);
-        assert_eq!(swarm.stats(epoch()).peers_connected, 0);
-    }
 }

@@ -2,6 +2,7 @@
 //! is shown by the hostile cases of `tests/interop`.
 
 use super::*;
+use crate::ProtocolBreach;
 
 /// At whatever stage a peer falls silent.
 #[test]
@@ -100,7 +101,7 @@ fn what_is_forgiven_is_forgiven_only_so_often() {
     check(
         Ok(Message::Request(asked(BLOCK_LENGTH))),
         300,
-        "301 invalid requests",
+        "301 requests for what it cannot have",
     );
     let unrequested = "501 blocks that were not requested";
     check(Err(asked(BLOCK_LENGTH)), 500, unrequested);
@@ -132,6 +133,121 @@ fn what_is_forgiven_is_forgiven_only_so_often() {
     );
 }
 
+/// Ranges that no piece has, more than a block, nothing at all: each is answered (BEP 6) or passed
+/// over, whoever asks, but nothing is read; and this is not for ever.
+#[test]
+fn who_asks_for_what_cannot_be_had_is_refused_and_then_dropped() {
+    const PIECE: u32 = 64 * 1024;
+    const LAST: u32 = PIECE - 100;
+    let info = torrent(PIECE, MIB - 100);
+    let seed = || with_memory(&info, Bitfield::full(16), 32 << 20);
+    let check = |piece, begin, length| {
+        let raw = RawBlock {
+            piece,
+            begin,
+            length,
+        };
+        for (is_fast, mut swarm) in [
+            (true, seed()),
+            (false, seed()),
+            (true, without_metadata(&info)),
+        ] {
+            let mut peer = incoming(1);
+            if !is_fast {
+                peer.reserved = Reserved::NONE;
+            }
+            let conn = swarm.handle_connected(epoch(), peer).unwrap();
+            swarm.handle_message(epoch(), conn, Message::Interested);
+            drain(&mut swarm); // and so it is unchoked
+            for _ in 0..300 {
+                swarm.handle_message(epoch(), conn, Message::Request(raw));
+            }
+            let rejects = vec![raw; if is_fast { 300 } else { 0 }];
+            let expected = Answers {
+                rejects,
+                ..Answers::default()
+            };
+            assert!(serve(&mut swarm) == expected, "{raw:?}");
+            swarm.handle_message(epoch(), conn, Message::Request(raw));
+            let expected = DisconnectReason::Protocol(ProtocolBreach::InvalidRequests(301));
+            assert_eq!(serve(&mut swarm).end, Some(expected), "{raw:?}");
+            swarm.check_invariants();
+        }
+    };
+    for piece in [16, 99, u32::MAX] {
+        check(piece, 0, BLOCK_LENGTH);
+    }
+    // Behind the end of a piece, over it, and round all numbers.
+    check(0, PIECE, BLOCK_LENGTH);
+    check(0, u32::MAX, BLOCK_LENGTH);
+    check(0, PIECE - BLOCK_LENGTH + 1, BLOCK_LENGTH);
+    check(15, LAST, 1);
+    check(15, PIECE - BLOCK_LENGTH, BLOCK_LENGTH);
+    check(0, 1, u32::MAX);
+    check(0, u32::MAX, 1);
+    check(u32::MAX, u32::MAX, u32::MAX);
+    // Too long.
+    for length in [BLOCK_LENGTH + 1, 2 * BLOCK_LENGTH, PIECE, 1 << 31, u32::MAX] {
+        check(0, 0, length);
+    }
+    // Empty.
+    for (piece, begin) in [(0, 0), (0, PIECE), (15, LAST), (16, 0), (0, u32::MAX)] {
+        check(piece, begin, 0);
+    }
+}
+
+/// As long as it is less than that.
+#[test]
+fn who_has_asked_for_what_cannot_be_had_is_served_all_the_same() {
+    let (mut swarm, conn) = seeding();
+    swarm.handle_message(epoch(), conn, Message::Interested);
+    drain(&mut swarm); // and so it is unchoked
+    let odd = RawBlock {
+        length: u32::MAX,
+        ..block(0)
+    };
+    (0..300).for_each(|_| swarm.handle_message(epoch(), conn, Message::Request(odd)));
+    swarm.handle_message(epoch(), conn, Message::Request(block(0)));
+    let answers = serve(&mut swarm);
+    assert_eq!((answers.blocks, answers.end), (vec![block(0)], None));
+}
+
+/// What cannot be judged before the metadata is known is judged then. Suggestions and permissions
+/// pass by: they are not remembered.
+#[test]
+fn the_metadata_shows_what_was_wrong_before_it() {
+    let info = torrent(64 * 1024, 10 * 64 * 1024);
+    let check = |said: &[Message], expected: Option<&str>| {
+        let mut swarm = without_metadata(&info);
+        let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
+        drain(&mut swarm);
+        for message in said {
+            swarm.handle_message(epoch(), conn, message.clone());
+        }
+        assert!(drain(&mut swarm).is_empty(), "{expected:?}");
+        assert_eq!(swarm.stats(epoch()).memory_bytes, 0, "{expected:?}");
+        swarm.handle_metadata(epoch(), Arc::clone(&info), Bitfield::new(10));
+        let end = drain(&mut swarm).into_iter().find_map(reason);
+        let expected = expected.map(|expected| format!("protocol broken: {expected}"));
+        assert_eq!(end.map(|end| end.to_string()), expected);
+    };
+    let bitfield = |bytes: &[u8]| Message::Bitfield(bytes.into());
+    check(
+        &[Message::Have(9), Message::Have(10)],
+        Some("have about a piece that does not exist: piece 10 of 10"),
+    );
+    check(
+        &[bitfield(&[0xff, 0xe0])],
+        Some("bitfield sets bits beyond the last of 10 pieces"),
+    );
+    check(
+        &[bitfield(&[0xff, 0xc0]), bitfield(&[0xff; 3])],
+        Some("bitfield of 3 bytes, 2 expected for 10 pieces"),
+    );
+    check(&vec![Message::Suggest(u32::MAX); 10_000], None);
+    check(&vec![Message::AllowedFast(u32::MAX); 10_000], None);
+}
+
 /// Two pipelines' worth may have crossed our choke; then it counts as an attack.
 #[test]
 fn requests_in_floods_though_choked_end_the_connection() {
@@ -142,7 +258,7 @@ fn requests_in_floods_though_choked_end_the_connection() {
     let answers = serve(&mut swarm);
     assert_eq!(
         answers.end.unwrap().to_string(),
-        "protocol broken: 301 invalid requests"
+        "protocol broken: 301 requests for what it cannot have"
     );
     assert_eq!(answers.rejects.len(), 2 * 2000 + 300);
 }
