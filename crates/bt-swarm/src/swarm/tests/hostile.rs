@@ -73,28 +73,24 @@ fn what_is_forgiven_is_forgiven_only_so_often() {
     };
     let check = |said: Result<Message, RawBlock>, times: u32, expected: &str| {
         let info = torrent(64 * 1024, MIB);
-        let mut swarm = lone(&info);
-        let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
-        let say = |swarm: &mut Swarm<Tag>| match said.clone() {
-            Ok(message) => swarm.handle_message(epoch(), conn, message),
-            Err(raw) => {
-                let tag = Tag {
-                    length: raw.length,
-                    is_good: true,
-                };
-                swarm.handle_block(epoch(), conn, raw, tag);
-            }
-        };
-        (0..times).for_each(|_| say(&mut swarm));
-        assert_eq!(
-            drain(&mut swarm).into_iter().find_map(reason),
-            None,
-            "{expected}"
-        );
-        say(&mut swarm);
-        let reason = drain(&mut swarm).into_iter().find_map(reason);
-        let reason = reason.expect("dropped at last").to_string();
-        assert_eq!(reason, format!("protocol broken: {expected}"));
+        for mut swarm in [lone(&info), without_metadata(&info)] {
+            let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
+            let say = |swarm: &mut Swarm<Tag>| match said.clone() {
+                Ok(message) => swarm.handle_message(epoch(), conn, message),
+                Err(raw) => {
+                    let tag = Tag {
+                        length: raw.length,
+                        is_good: true,
+                    };
+                    swarm.handle_block(epoch(), conn, raw, tag);
+                }
+            };
+            (0..times).for_each(|_| say(&mut swarm));
+            assert_eq!(serve(&mut swarm).end, None, "{expected}");
+            say(&mut swarm);
+            let end = serve(&mut swarm).end.expect("dropped at last");
+            assert_eq!(end.to_string(), format!("protocol broken: {expected}"));
+        }
     };
     check(Ok(hello), 100, "101 extended handshakes");
     check(Ok(offered), 100, "101 unknown messages");
