@@ -254,7 +254,7 @@ impl Stranger {
                 }
                 Ok(other) => panic!("{other:?}"),
                 Err(error) => {
-                    let reason = Closed::from(error).into_reason();
+                    let reason = Closed::from(error).reason();
                     self.swarm.handle_disconnected(self.now, self.conn, reason);
                     bytes.len()
                 }
