@@ -88,15 +88,21 @@ fn who_has_five_pieces_needs_no_help() {
 #[test]
 fn what_is_allowed_to_the_choked_is_not_for_ever() {
     let (mut swarm, conn, allowed) = slotless();
-    let mut answers = Answers::default();
-    for n in 0..1000 {
+    let (mut blocks, mut rejects, mut end) = (0, 0, None);
+    for n in 0..5000 {
         let raw = block(allowed[n % 5], n as u32 / 5 % 2);
         swarm.handle_message(epoch(), conn, Message::Request(raw));
-        let more = serve(&mut swarm);
-        answers.blocks.extend(more.blocks);
-        answers.rejects.extend(more.rejects);
+        let answers = serve(&mut swarm);
+        blocks += answers.blocks.len();
+        rejects += answers.rejects.len();
+        end = end.or(answers.end);
     }
-    assert_eq!((answers.blocks.len(), answers.rejects.len()), (20, 980));
+    assert_eq!((blocks, rejects), (20, 2 * 2000 + 300));
+    let reason = end.unwrap().to_string();
+    assert_eq!(
+        reason,
+        "protocol broken: 301 requests for what it cannot have"
+    );
     // Storms of requests and cancels use it up as well.
     let (mut swarm, conn, allowed) = slotless();
     let mut reads = 0;

@@ -354,16 +354,19 @@ fn who_claims_everything_and_delivers_nothing_makes_room() {
         swarm.handle_message(epoch(), conn, Message::Unchoke);
     }
     let mut now = epoch();
+    let mut asked = [0; 2]; // in either minute
     while let Some(next) = swarm
         .poll_timeout()
         .filter(|&next| next <= epoch() + secs(121))
     {
         now = next;
         swarm.handle_timeout(now);
-        drain(&mut swarm);
+        let requests = drain(&mut swarm).into_iter().filter(is_request);
+        asked[usize::from(now > epoch() + secs(60))] += requests.count();
         let held = swarm.stats(now).memory_bytes;
         assert!(held <= 3 * 16 * BLOCK_LENGTH as usize, "{held}");
     }
+    assert!(asked[1] < asked[0], "{asked:?}");
     let now = now.max(epoch() + secs(121));
     assert!(swarm.handle_connected(now, incoming(9)).is_ok());
     let reasons: Vec<_> = drain(&mut swarm).into_iter().filter_map(reason).collect();
