@@ -32,6 +32,7 @@ const STRANGER: &str = "198.51.100.7:50000";
 /// Would clear the screen, ring, and begin a line of its own.
 const NAME: &[u8; 20] = b"\x1b[2J\x07\r\nall is well\x9b\x7f";
 const PIECES: u32 = 16;
+const CANNOT_HAVE: &str = "protocol broken: 301 requests for what it cannot have";
 
 /// What a stranger does, and why it is dropped for that.
 type Abuse = (fn(&mut Stranger), &'static str);
@@ -39,12 +40,12 @@ type Abuse = (fn(&mut Stranger), &'static str);
 #[rustfmt::skip]
 const ABUSES: &[Abuse] = &[
     // Requests: while choked, out of range, too long, empty, of the same block for ever.
-    (|it| it.says(5_000, request(0, 0, BLOCK_LENGTH)), "protocol broken: 301 requests for what it cannot have"),
-    (|it| it.says(301, request(PIECES, 0, BLOCK_LENGTH)), "protocol broken: 301 requests for what it cannot have"),
-    (|it| it.says(301, request(0, u32::MAX, BLOCK_LENGTH)), "protocol broken: 301 requests for what it cannot have"),
-    (|it| it.says(301, request(0, 0, u32::MAX)), "protocol broken: 301 requests for what it cannot have"),
-    (|it| it.says(301, request(0, 0, 0)), "protocol broken: 301 requests for what it cannot have"),
-    (|it| { it.is_unchoked(); it.says(40, request(3, 0, BLOCK_LENGTH)) }, "protocol broken: piece 3 taken 10 times over"),
+    (|it| it.says(5_000, request(0, 0, BLOCK_LENGTH)), CANNOT_HAVE),
+    (|it| it.says(301, request(PIECES, 0, BLOCK_LENGTH)), CANNOT_HAVE),
+    (|it| it.says(301, request(0, u32::MAX, BLOCK_LENGTH)), CANNOT_HAVE),
+    (|it| it.says(301, request(0, 0, u32::MAX)), CANNOT_HAVE),
+    (|it| it.says(301, request(0, 0, 0)), CANNOT_HAVE),
+    (|it| { it.gets_a_slot(); it.says(40, request(3, 0, BLOCK_LENGTH)) }, "protocol broken: piece 3 taken 10 times over"),
     // Pieces that are not there.
     (|it| it.says(1, Message::Have(PIECES)), "protocol broken: have about a piece that does not exist: piece 16 of 16"),
     (|it| it.says(1, Message::Suggest(PIECES)), "protocol broken: suggest about a piece that does not exist: piece 16 of 16"),
@@ -52,9 +53,9 @@ const ABUSES: &[Abuse] = &[
     // Bitfields: too short, too long, and one with spare bits after a good one.
     (|it| it.says(1, Message::Bitfield([0xff].into())), "protocol broken: bitfield of 1 bytes, 2 expected for 16 pieces"),
     (|it| it.says(1, Message::Bitfield([0xff; 3].into())), "malformed message: bitfield message of 4 bytes, at most 3 allowed"),
-    (|it| { it.is_of(10); it.says_both(1, bitfield(0xff, 0xc0), bitfield(0xff, 0xe0)) }, "protocol broken: bitfield sets bits beyond the last of 10 pieces"),
+    (|it| { it.comes_to(10); it.says_both(1, bitfield(0xff, 0xc0), bitfield(0xff, 0xe0)) }, "protocol broken: bitfield sets bits beyond the last of 10 pieces"),
     // Messages that were not agreed on, unknown, too often, or none at all.
-    (|it| { it.is_plain(); it.says(1, Message::HaveAll) }, "protocol broken: have-all without the fast extension"),
+    (|it| { it.comes_plain(); it.says(1, Message::HaveAll) }, "protocol broken: have-all without the fast extension"),
     (|it| (0..101).for_each(|_| it.sends(b"\0\0\0\x02\x63!")), "protocol broken: 101 unknown messages"),
     (|it| it.says(101, ExtendedHandshake::default().to_message()), "protocol broken: 101 extended handshakes"),
     (|it| (0..501).for_each(|_| it.sends(&encode_piece_header(RawBlock { piece: 0, begin: 0, length: 0 }))), "protocol broken: 501 blocks that were not requested"),
@@ -62,16 +63,16 @@ const ABUSES: &[Abuse] = &[
     (|it| it.sends(b"\0\0\0\x02\x01\x1b"), "malformed message: unchoke message of 2 bytes, 1 expected"),
     // Silence, and promises.
     (|it| it.waits(150), "silent for too long"),
-    (|it| { it.is_unchoked(); it.is_deaf = true; it.says(1, request(0, 0, BLOCK_LENGTH)); it.waits(80) }, "does not read what we send"),
-    (|it| { it.says_both(1, Message::HaveAll, Message::Unchoke); it.waits(121); it.is_in_the_way() }, "no payload either way for long, and others wait"),
+    (|it| { it.gets_a_slot(); it.is_deaf = true; it.says(1, request(0, 0, BLOCK_LENGTH)); it.waits(80) }, "does not read what we send"),
+    (|it| { it.says_both(1, Message::HaveAll, Message::Unchoke); it.waits(121); it.others_wait() }, "no payload either way for long, and others wait"),
 ];
 
 /// What is borne, and costs no line of the log however often it is done.
 #[rustfmt::skip]
 const BORNE: &[fn(&mut Stranger)] = &[
-    |it| { it.is_unchoked(); it.says_both(1_000, request(0, 0, BLOCK_LENGTH), cancel(0)) },
+    |it| { it.gets_a_slot(); it.says_both(1_000, request(0, 0, BLOCK_LENGTH), cancel(0)) },
     |it| it.says(1_000, cancel(PIECES)),
-    |it| { it.is_unchoked(); it.says(300, request(PIECES, 0, BLOCK_LENGTH)) },
+    |it| { it.gets_a_slot(); it.says(300, request(PIECES, 0, BLOCK_LENGTH)) },
     |it| { it.says(1, Message::Have(3)); it.says(1_000, bitfield(0x80, 1)) },
     |it| it.says_both(1_000, Message::HaveAll, Message::HaveNone),
     |it| { it.says_both(1_000, Message::HaveAll, Message::AllowedFast(PIECES - 1)); it.waits(140) },
@@ -95,6 +96,22 @@ fn whoever_is_dropped_is_told_in_one_line_with_the_reason() {
         let is_harmless = |line: &String| !line.contains(char::is_control);
         assert!(lines.iter().all(is_harmless), "{lines:?}");
     }
+}
+
+/// With the piece, and that it is not talked to again.
+#[test]
+fn whoever_lies_is_told_as_dropped_and_as_banned() {
+    let lines = log(|| Stranger::meet(Stranger::lies));
+    let reason = "reason=alone sent piece 15, which failed its hash";
+    let expected = [
+        format!("peer connected peer={STRANGER} "),
+        format!("piece failed its hash piece=15 contributors=[{STRANGER}]"),
+        format!("peer banned for bad data peer={STRANGER} piece=15 {reason}"),
+        format!("peer dropped peer={STRANGER} {reason} conn="),
+    ];
+    let is_expected = |(line, expected): (&String, &String)| line.starts_with(expected);
+    assert!(lines.iter().zip(&expected).all(is_expected), "{lines:?}");
+    assert_eq!(lines.len(), expected.len());
 }
 
 #[test]
@@ -153,6 +170,8 @@ struct Stranger {
     pool: BufferPool,
     decoder: Decoder,
     conn: ConnId,
+    /// What it has been asked for.
+    asked: Vec<RawBlock>,
     /// Takes nothing of what it is sent.
     is_deaf: bool,
 }
@@ -200,28 +219,40 @@ impl Stranger {
             swarm,
             pool: BufferPool::new(0),
             decoder: Decoder::new(limits),
+            asked: Vec::new(),
             is_deaf: false,
         }
     }
 
-    /// It has come to a torrent of so many pieces.
-    fn is_of(&mut self, pieces: u32) {
+    /// To a torrent of so many pieces.
+    fn comes_to(&mut self, pieces: u32) {
         *self = Self::connect(pieces, Reserved::NONE.with_fast());
     }
 
-    /// It knows no extension.
-    fn is_plain(&mut self) {
+    /// With no extension.
+    fn comes_plain(&mut self) {
         *self = Self::connect(PIECES, Reserved::NONE);
     }
 
-    fn is_unchoked(&mut self) {
+    /// Which is free.
+    fn gets_a_slot(&mut self) {
         self.says(1, Message::Interested);
     }
 
-    /// Somebody else waits for its place.
-    fn is_in_the_way(&mut self) {
+    /// There is one place, and somebody else to take it.
+    fn others_wait(&mut self) {
         let other = [([203, 0, 113, 1], 6881).into()];
         self.swarm.add_peers(self.now, PeerSource::Tracker, other);
+        self.act();
+    }
+
+    /// Answers what it is asked, with blocks of a piece that fails its hash.
+    fn lies(&mut self) {
+        self.says_both(1, Message::HaveAll, Message::Unchoke);
+        for block in std::mem::take(&mut self.asked) {
+            let payload = self.pool.take(block.length as usize);
+            self.swarm.handle_block(self.now, self.conn, block, payload);
+        }
         self.act();
     }
 
@@ -286,6 +317,17 @@ impl Stranger {
                         payload,
                     };
                     self.swarm.handle_disk(self.now, done);
+                }
+                Action::Disk(DiskJob::Verify { piece, .. }) => {
+                    let block_digests = Vec::new();
+                    let done = DiskDone::Corrupt {
+                        piece,
+                        block_digests,
+                    };
+                    self.swarm.handle_disk(self.now, done);
+                }
+                Action::Send(_, Outgoing::Message(Message::Request(block))) => {
+                    self.asked.push(block);
                 }
                 Action::Send(conn, Outgoing::Block(block, _)) if !self.is_deaf => {
                     self.swarm.handle_block_sent(self.now, conn, block);
