@@ -59,6 +59,7 @@ const ABUSES: &[Abuse] = &[
     (|it| (0..101).for_each(|_| it.sends(b"\0\0\0\x02\x63!")), "protocol broken: 101 unknown messages"),
     (|it| it.says(101, ExtendedHandshake::default().to_message()), "protocol broken: 101 extended handshakes"),
     (|it| (0..501).for_each(|_| it.sends(&encode_piece_header(RawBlock { piece: 0, begin: 0, length: 0 }))), "protocol broken: 501 blocks that were not requested"),
+    (|it| it.sends(b"\xff\xff\xff\xff"), "malformed message: a message of 4294967295 bytes, at most 1048578 allowed"),
     (|it| it.sends(b"\xff\xff\xff\xff\x05"), "malformed message: bitfield message of 4294967295 bytes, at most 3 allowed"),
     (|it| it.sends(b"\0\0\0\x02\x01\x1b"), "malformed message: unchoke message of 2 bytes, 1 expected"),
     // Silence, and promises.
