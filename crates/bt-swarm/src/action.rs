@@ -182,7 +182,7 @@ pub enum DisconnectReason {
 #[non_exhaustive]
 pub enum ProtocolBreach {
     /// It spoke of a piece that the torrent does not have.
-    #[error("{message} about {error}")]
+    #[error("{message} about a piece that does not exist: {error}")]
     NoSuchPiece {
         /// The message's name.
         message: &'static str,
@@ -195,8 +195,9 @@ pub enum ProtocolBreach {
     /// It used a message of an extension that was not agreed on.
     #[error("{0} without the fast extension")]
     FastNotAgreed(&'static str),
-    /// It asked for too much that it cannot have.
-    #[error("{0} invalid requests")]
+    /// It asked too often for what it cannot have: what is not there, more than a block, what we
+    /// have not got; or, again and again, while we choke it.
+    #[error("{0} requests for what it cannot have")]
     InvalidRequests(u32),
     /// It sent too many blocks that nobody asked for.
     #[error("{0} blocks that were not requested")]

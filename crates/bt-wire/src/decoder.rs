@@ -128,7 +128,7 @@ pub enum DecodeError {
     /// A message is longer than the [`Limits`] allow.
     #[error("{message} message of {length} bytes, at most {maximum} allowed")]
     TooLong {
-        /// The message's name in its BEP; "any" if the id has not arrived.
+        /// The message's name in its BEP; "a" if its id has not arrived.
         message: &'static str,
         /// The length prefix.
         length: u32,
@@ -293,7 +293,7 @@ impl Limits {
             .fold(0, u32::max);
         if length > maximum {
             return Err(DecodeError::TooLong {
-                message: "any",
+                message: "a",
                 length,
                 maximum,
             });

@@ -69,10 +69,10 @@ pub(crate) enum Closed {
 
 impl Closed {
     /// What the peer is to blame for, if it is.
-    pub(crate) fn into_reason(self) -> Option<DisconnectReason> {
+    pub(crate) fn reason(&self) -> Option<DisconnectReason> {
         match self {
             Self::ByPeer | Self::Failed(_) => None,
-            Self::Protocol(error) => Some(DisconnectReason::Malformed(error)),
+            Self::Protocol(error) => Some(DisconnectReason::Malformed(*error)),
             Self::TooSlow => Some(DisconnectReason::NotReading),
         }
     }

@@ -279,7 +279,7 @@ async fn a_broken_protocol_ends_the_connection() {
     let Some(Incoming::Closed(closed)) = batch.into_iter().next() else {
         unreachable!("it matched")
     };
-    let reason = closed.into_reason();
+    let reason = closed.reason();
     assert!(
         matches!(reason, Some(DisconnectReason::Malformed(_))),
         "{reason:?}"

@@ -342,9 +342,12 @@ impl Drive {
     }
 
     fn handle_closed(&mut self, now: Instant, conn: ConnId, closed: Closed) {
-        debug!(%conn, reason = %closed, "connection over");
         self.connections.remove(&conn);
-        let reason = closed.into_reason();
+        let reason = closed.reason();
+        if reason.is_none() {
+            // What the peer is to blame for is told by the swarm.
+            debug!(%conn, reason = %closed, "connection over");
+        }
         self.parts.swarm.handle_disconnected(now, conn, reason);
     }
 

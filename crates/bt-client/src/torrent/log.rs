@@ -96,3 +96,6 @@ fn printable(text: &str) -> impl fmt::Display + '_ {
 const PEERS: &str = "bt_client::peers";
 const PIECES: &str = "bt_client::pieces";
 const TRACKERS: &str = "bt_client::trackers";
+
+#[cfg(test)]
+mod tests;

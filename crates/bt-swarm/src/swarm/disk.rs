@@ -17,7 +17,7 @@ impl<P: Payload> Swarm<P> {
     pub fn handle_block(&mut self, now: Instant, conn: ConnId, raw: RawBlock, payload: P) {
         self.advance(now);
         let Some(torrent) = &mut self.torrent else {
-            return;
+            return self.handle_unrequested_block(now, conn, raw);
         };
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
@@ -95,7 +95,7 @@ impl<P: Payload> Swarm<P> {
     /// BitComet's way to reject a request: a block without bytes.
     fn handle_empty_block(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
         let Some(torrent) = &mut self.torrent else {
-            return;
+            return self.unrequested(now, conn, raw);
         };
         let piece = torrent.layout.piece_index(raw.piece).ok();
         let block = piece.and_then(|piece| torrent.layout.block(piece, raw.begin / BLOCK_LENGTH));

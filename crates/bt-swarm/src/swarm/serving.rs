@@ -64,31 +64,33 @@ impl<P: Payload> Swarm<P> {
     }
 
     pub(super) fn handle_request(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
-        let Some(session) = self.sessions.get(&conn) else {
-            return;
-        };
-        let am_choking = session.am_choking();
         let Some(block) = self.servable(conn, raw) else {
             return self.handle_invalid_request(now, conn, raw);
         };
-        let is_taken = if !am_choking || self.spend_allowed(conn, block) {
-            // More than fit are not held against anyone: rtorrent asks for as much as it gets in
-            // some seconds, whatever it is told (libtorrent turns them down, too).
-            self.with_uploads(conn, |uploads| uploads.push(block))
-        } else if let Some(session) = self.sessions.get_mut(&conn) {
-            // A request that crossed our choke on the way is nobody's fault.
-            session.offences.choked_requests += 1;
-            if session.offences.choked_requests > MAX_CHOKED_REQUESTS {
-                return self.handle_invalid_request(now, conn, raw);
-            }
-            false
-        } else {
-            false
+        let Some(session) = self.sessions.get(&conn) else {
+            return;
         };
-        if is_taken {
+        if session.am_choking() && !self.spend_allowed(conn, block) {
+            return self.handle_choked_request(now, conn, raw);
+        }
+        // More than fit are not held against anyone: rtorrent asks for as much as it gets in some
+        // seconds, whatever it is told (libtorrent turns them down, too).
+        if self.with_uploads(conn, |uploads| uploads.push(block)) {
             self.asked_for(conn, block.piece);
         } else {
-            // BEP 6: each request has an answer of its own.
+            self.reject(conn, raw);
+        }
+    }
+
+    /// A request that crossed our choke on the way is nobody's fault; a flood of them is.
+    fn handle_choked_request(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
+        let Some(session) = self.sessions.get_mut(&conn) else {
+            return;
+        };
+        session.offences.choked_requests += 1;
+        if session.offences.choked_requests > MAX_CHOKED_REQUESTS {
+            self.handle_invalid_request(now, conn, raw);
+        } else {
             self.reject(conn, raw);
         }
     }

@@ -344,13 +344,8 @@ fn who_breaks_the_protocol_is_dropped_with_the_reason() {
             swarm.handle_message(now, conn, message);
             swarm.check_invariants();
         }
-        let reasons: Vec<_> = drain(&mut swarm)
-            .into_iter()
-            .filter_map(|action| match action {
-                Action::Disconnect(_, reason) => Some(reason.to_string()),
-                _ => None,
-            })
-            .collect();
+        let reasons = drain(&mut swarm).into_iter().filter_map(reason);
+        let reasons: Vec<_> = reasons.map(|reason| reason.to_string()).collect();
         assert_eq!(reasons, [format!("protocol broken: {expected}")]);
     };
     let raw = |piece| RawBlock {
@@ -358,31 +353,37 @@ fn who_breaks_the_protocol_is_dropped_with_the_reason() {
         begin: 0,
         length: 16_384,
     };
-    check(true, vec![Message::Have(16)], "have about piece 16 of 16");
-    check(
-        true,
-        vec![Message::Suggest(99)],
-        "suggest about piece 99 of 16",
-    );
+    for piece in [16, 99, u32::MAX] {
+        let named = [
+            (Message::Have(piece), "have"),
+            (Message::Suggest(piece), "suggest"),
+            (Message::AllowedFast(piece), "allowed-fast"),
+        ];
+        for (message, name) in named {
+            let expected = format!("{name} about a piece that does not exist: piece {piece} of 16");
+            check(true, vec![message], &expected);
+        }
+    }
     check(
         true,
         vec![Message::Bitfield([0; 3].into())],
         "bitfield of 3 bytes, 2 expected for 16 pieces",
     );
-    check(
-        false,
-        vec![Message::HaveAll],
-        "have-all without the fast extension",
-    );
-    check(
-        false,
-        vec![Message::Reject(raw(0))],
-        "reject without the fast extension",
-    );
+    let fast = [
+        (Message::HaveAll, "have-all"),
+        (Message::HaveNone, "have-none"),
+        (Message::Reject(raw(0)), "reject"),
+        (Message::Suggest(0), "suggest"),
+        (Message::AllowedFast(0), "allowed-fast"),
+    ];
+    for (message, name) in fast {
+        let expected = format!("{name} without the fast extension");
+        check(false, vec![message], &expected);
+    }
     check(
         true,
         vec![Message::Request(raw(1)); 301],
-        "301 invalid requests",
+        "301 requests for what it cannot have",
     );
     check(
         true,
@@ -450,8 +451,7 @@ fn a_few_unknown_messages_and_odd_requests_are_forgiven() {
 fn what_was_said_before_the_metadata_counts_after_it() {
     let info = torrent(64 * 1024, MIB);
     let now = epoch();
-    let config = Config::new(bt_types::PeerId([255; 20]), 6881);
-    let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
+    let mut swarm = without_metadata(&info);
     let conn = swarm.handle_connected(now, incoming(1)).unwrap();
     swarm.handle_message(now, conn, Message::HaveNone);
     swarm.handle_message(now, conn, Message::Have(3));
@@ -475,8 +475,7 @@ fn what_was_said_before_the_metadata_counts_after_it() {
 fn requests_of_a_choked_peer_are_rejected_those_of_an_unchoked_one_served() {
     let info = torrent(64 * 1024, MIB);
     let now = epoch();
-    let config = Config::new(bt_types::PeerId([255; 20]), 6881);
-    let mut swarm: Swarm<Tag> = Swarm::new(info.ids(), config, [0; 32]);
+    let mut swarm = without_metadata(&info);
     swarm.handle_metadata(now, Arc::clone(&info), Bitfield::full(16));
     let conn = swarm.handle_connected(now, incoming(1)).unwrap();
     let raw = RawBlock {
@@ -504,21 +503,10 @@ fn requests_of_a_choked_peer_are_rejected_those_of_an_unchoked_one_served() {
         actions[0],
         Action::Send(_, Outgoing::Message(Message::Unchoke))
     ));
-    let Action::Disk(crate::DiskJob::Read { block, .. }) = actions[1] else {
+    let Action::Disk(DiskJob::Read { block, .. }) = actions[1] else {
         panic!()
     };
-    let payload = Tag {
-        length: block.length,
-        is_good: true,
-    };
-    swarm.handle_disk(
-        now,
-        DiskDone::Read {
-            conn,
-            block,
-            payload,
-        },
-    );
+    read(&mut swarm, now, conn, block);
     assert!(
         matches!(drain(&mut swarm)[..], [Action::Send(_, Outgoing::Block(sent, _))] if sent == block)
     );
@@ -556,17 +544,8 @@ fn requests_that_find_no_room_are_answered_and_held_against_nobody() {
             }
             for action in actions {
                 match action {
-                    Action::Disk(crate::DiskJob::Read { conn, block }) => {
-                        let payload = Tag {
-                            length: block.length,
-                            is_good: true,
-                        };
-                        let done = DiskDone::Read {
-                            conn,
-                            block,
-                            payload,
-                        };
-                        swarm.handle_disk(now, done);
+                    Action::Disk(DiskJob::Read { conn, block }) => {
+                        read(&mut swarm, now, conn, block);
                     }
                     Action::Send(_, Outgoing::Block(block, _)) => {
                         sent += 1;
@@ -638,19 +617,8 @@ fn peers_that_do_not_read_take_a_quarter_of_the_memory_and_are_dropped() {
         swarm.handle_timeout(now);
         for action in drain(&mut swarm) {
             match action {
-                Action::Disk(crate::DiskJob::Read { conn, block }) => {
-                    let payload = Tag {
-                        length: block.length,
-                        is_good: true,
-                    };
-                    swarm.handle_disk(
-                        now,
-                        DiskDone::Read {
-                            conn,
-                            block,
-                            payload,
-                        },
-                    );
+                Action::Disk(DiskJob::Read { conn, block }) => {
+                    read(&mut swarm, now, conn, block);
                 }
                 Action::Disconnect(_, reason) => {
                     dropped += 1;
@@ -695,7 +663,7 @@ fn silent_peers_do_not_keep_the_memory_from_a_good_one() {
                     };
                     swarm.handle_block(now, good, raw, tag);
                 }
-                Action::Disk(crate::DiskJob::Verify { piece, .. }) => {
+                Action::Disk(DiskJob::Verify { piece, .. }) => {
                     let block_digests = Vec::new();
                     swarm.handle_disk(
                         now,
@@ -1044,9 +1012,14 @@ fn any_message() -> impl Strategy<Value = (usize, Result<Message, RawBlock>)> {
     (0_usize..3, message)
 }
 
-fn lone(info: &Arc<Info>) -> Swarm<Tag> {
+/// As before a magnet link's metadata has come.
+fn without_metadata(info: &Arc<Info>) -> Swarm<Tag> {
     let config = Config::new(bt_types::PeerId([255; 20]), 6881);
-    let mut swarm = Swarm::new(info.ids(), config, [0; 32]);
+    Swarm::new(info.ids(), config, [0; 32])
+}
+
+fn lone(info: &Arc<Info>) -> Swarm<Tag> {
+    let mut swarm = without_metadata(info);
     let have = Bitfield::new(info.layout().piece_count());
     swarm.handle_metadata(epoch(), Arc::clone(info), have);
     swarm
@@ -1103,6 +1076,67 @@ fn peer(id: u8) -> SocketAddr {
 
 fn drain(swarm: &mut Swarm<Tag>) -> Vec<Action<Tag>> {
     std::iter::from_fn(|| swarm.poll_action()).collect()
+}
+
+/// What becomes of requests.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Answers {
+    blocks: Vec<RawBlock>,
+    rejects: Vec<RawBlock>,
+    end: Option<DisconnectReason>,
+}
+
+/// Reads what is asked of the disk, and hands over what is sent, until nothing happens any more.
+fn serve(swarm: &mut Swarm<Tag>) -> Answers {
+    let mut answers = Answers::default();
+    while let Some(action) = swarm.poll_action() {
+        match action {
+            Action::Disk(DiskJob::Read { conn, block }) => read(swarm, epoch(), conn, block),
+            Action::Send(conn, Outgoing::Block(block, _)) => {
+                swarm.handle_block_sent(epoch(), conn, block);
+                answers.blocks.push(block.into());
+            }
+            Action::Send(_, Outgoing::Message(Message::Reject(raw))) => answers.rejects.push(raw),
+            Action::Disconnect(_, reason) => answers.end = Some(reason),
+            _ => {}
+        }
+    }
+    answers
+}
+
+/// The disk has done a read.
+fn read(swarm: &mut Swarm<Tag>, now: Instant, conn: ConnId, block: bt_types::Block) {
+    let payload = Tag {
+        length: block.length,
+        is_good: true,
+    };
+    let done = DiskDone::Read {
+        conn,
+        block,
+        payload,
+    };
+    swarm.handle_disk(now, done);
+}
+
+fn is_request(action: &Action<Tag>) -> bool {
+    matches!(
+        action,
+        Action::Send(_, Outgoing::Message(Message::Request(_)))
+    )
+}
+
+fn is_reject(action: &Action<Tag>) -> bool {
+    matches!(
+        action,
+        Action::Send(_, Outgoing::Message(Message::Reject(_)))
+    )
+}
+
+fn reason(action: Action<Tag>) -> Option<DisconnectReason> {
+    match action {
+        Action::Disconnect(_, reason) => Some(reason),
+        _ => None,
+    }
 }
 
 fn connected_to(net: &Net, node: usize, other: usize) -> bool {

@@ -141,7 +141,7 @@ fn wrong_lengths_are_named() {
         ),
         (
             "ffffffff",
-            "any message of 4294967295 bytes, at most 1048578 allowed",
+            "a message of 4294967295 bytes, at most 1048578 allowed",
         ),
         (
             "0000003216",

@@ -2,6 +2,7 @@
 //! is shown by the hostile cases of `tests/interop`.
 
 use super::*;
+use crate::ProtocolBreach;
 
 /// At whatever stage a peer falls silent.
 #[test]
@@ -72,35 +73,31 @@ fn what_is_forgiven_is_forgiven_only_so_often() {
     };
     let check = |said: Result<Message, RawBlock>, times: u32, expected: &str| {
         let info = torrent(64 * 1024, MIB);
-        let mut swarm = lone(&info);
-        let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
-        let say = |swarm: &mut Swarm<Tag>| match said.clone() {
-            Ok(message) => swarm.handle_message(epoch(), conn, message),
-            Err(raw) => {
-                let tag = Tag {
-                    length: raw.length,
-                    is_good: true,
-                };
-                swarm.handle_block(epoch(), conn, raw, tag);
-            }
-        };
-        (0..times).for_each(|_| say(&mut swarm));
-        assert_eq!(
-            drain(&mut swarm).into_iter().find_map(reason),
-            None,
-            "{expected}"
-        );
-        say(&mut swarm);
-        let reason = drain(&mut swarm).into_iter().find_map(reason);
-        let reason = reason.expect("dropped at last").to_string();
-        assert_eq!(reason, format!("protocol broken: {expected}"));
+        for mut swarm in [lone(&info), without_metadata(&info)] {
+            let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
+            let say = |swarm: &mut Swarm<Tag>| match said.clone() {
+                Ok(message) => swarm.handle_message(epoch(), conn, message),
+                Err(raw) => {
+                    let tag = Tag {
+                        length: raw.length,
+                        is_good: true,
+                    };
+                    swarm.handle_block(epoch(), conn, raw, tag);
+                }
+            };
+            (0..times).for_each(|_| say(&mut swarm));
+            assert_eq!(serve(&mut swarm).end, None, "{expected}");
+            say(&mut swarm);
+            let end = serve(&mut swarm).end.expect("dropped at last");
+            assert_eq!(end.to_string(), format!("protocol broken: {expected}"));
+        }
     };
     check(Ok(hello), 100, "101 extended handshakes");
     check(Ok(offered), 100, "101 unknown messages");
     check(
         Ok(Message::Request(asked(BLOCK_LENGTH))),
         300,
-        "301 invalid requests",
+        "301 requests for what it cannot have",
     );
     let unrequested = "501 blocks that were not requested";
     check(Err(asked(BLOCK_LENGTH)), 500, unrequested);
@@ -132,23 +129,134 @@ fn what_is_forgiven_is_forgiven_only_so_often() {
     );
 }
 
+/// Ranges that no piece has, more than a block, nothing at all: each is answered (BEP 6) or passed
+/// over, whoever asks, but nothing is read; and this is not for ever.
+#[test]
+fn who_asks_for_what_cannot_be_had_is_refused_and_then_dropped() {
+    const PIECE: u32 = 64 * 1024;
+    const LAST: u32 = PIECE - 100;
+    let info = torrent(PIECE, MIB - 100);
+    let seed = || with_memory(&info, Bitfield::full(16), 32 << 20);
+    let check = |piece, begin, length| {
+        let raw = RawBlock {
+            piece,
+            begin,
+            length,
+        };
+        for (is_fast, mut swarm) in [
+            (true, seed()),
+            (false, seed()),
+            (true, without_metadata(&info)),
+        ] {
+            let mut peer = incoming(1);
+            if !is_fast {
+                peer.reserved = Reserved::NONE;
+            }
+            let conn = swarm.handle_connected(epoch(), peer).unwrap();
+            swarm.handle_message(epoch(), conn, Message::Interested);
+            drain(&mut swarm); // and so it is unchoked
+            for _ in 0..300 {
+                swarm.handle_message(epoch(), conn, Message::Request(raw));
+            }
+            let rejects = vec![raw; if is_fast { 300 } else { 0 }];
+            let expected = Answers {
+                rejects,
+                ..Answers::default()
+            };
+            assert!(serve(&mut swarm) == expected, "{raw:?}");
+            swarm.handle_message(epoch(), conn, Message::Request(raw));
+            let expected = DisconnectReason::Protocol(ProtocolBreach::InvalidRequests(301));
+            assert_eq!(serve(&mut swarm).end, Some(expected), "{raw:?}");
+            swarm.check_invariants();
+        }
+    };
+    for piece in [16, 99, u32::MAX] {
+        check(piece, 0, BLOCK_LENGTH);
+    }
+    // Behind the end of a piece, over it, and round all numbers.
+    check(0, PIECE, BLOCK_LENGTH);
+    check(0, u32::MAX, BLOCK_LENGTH);
+    check(0, PIECE - BLOCK_LENGTH + 1, BLOCK_LENGTH);
+    check(15, LAST, 1);
+    check(15, PIECE - BLOCK_LENGTH, BLOCK_LENGTH);
+    check(0, 1, u32::MAX);
+    check(0, u32::MAX, 1);
+    check(u32::MAX, u32::MAX, u32::MAX);
+    // Too long.
+    for length in [BLOCK_LENGTH + 1, 2 * BLOCK_LENGTH, PIECE, 1 << 31, u32::MAX] {
+        check(0, 0, length);
+    }
+    // Empty.
+    for (piece, begin) in [(0, 0), (0, PIECE), (15, LAST), (16, 0), (0, u32::MAX)] {
+        check(piece, begin, 0);
+    }
+}
+
+/// As long as it is less than that.
+#[test]
+fn who_has_asked_for_what_cannot_be_had_is_served_all_the_same() {
+    let (mut swarm, conn) = seeding();
+    swarm.handle_message(epoch(), conn, Message::Interested);
+    drain(&mut swarm); // and so it is unchoked
+    let odd = RawBlock {
+        length: u32::MAX,
+        ..block(0)
+    };
+    (0..300).for_each(|_| swarm.handle_message(epoch(), conn, Message::Request(odd)));
+    swarm.handle_message(epoch(), conn, Message::Request(block(0)));
+    let answers = serve(&mut swarm);
+    assert_eq!((answers.blocks, answers.end), (vec![block(0)], None));
+}
+
+/// What cannot be judged before the metadata is known is judged then. Suggestions and permissions
+/// pass by: they are not remembered.
+#[test]
+fn the_metadata_shows_what_was_wrong_before_it() {
+    let info = torrent(64 * 1024, 10 * 64 * 1024);
+    let check = |said: &[Message], expected: Option<&str>| {
+        let mut swarm = without_metadata(&info);
+        let conn = swarm.handle_connected(epoch(), incoming(1)).unwrap();
+        drain(&mut swarm);
+        for message in said {
+            swarm.handle_message(epoch(), conn, message.clone());
+        }
+        assert!(drain(&mut swarm).is_empty(), "{expected:?}");
+        assert_eq!(swarm.stats(epoch()).memory_bytes, 0, "{expected:?}");
+        swarm.handle_metadata(epoch(), Arc::clone(&info), Bitfield::new(10));
+        let end = drain(&mut swarm).into_iter().find_map(reason);
+        let expected = expected.map(|expected| format!("protocol broken: {expected}"));
+        assert_eq!(end.map(|end| end.to_string()), expected);
+    };
+    let bitfield = |bytes: &[u8]| Message::Bitfield(bytes.into());
+    check(
+        &[Message::Have(9), Message::Have(10)],
+        Some("have about a piece that does not exist: piece 10 of 10"),
+    );
+    check(
+        &[bitfield(&[0xff, 0xe0])],
+        Some("bitfield sets bits beyond the last of 10 pieces"),
+    );
+    check(
+        &[bitfield(&[0xff, 0xc0]), bitfield(&[0xff; 3])],
+        Some("bitfield of 3 bytes, 2 expected for 10 pieces"),
+    );
+    check(&vec![Message::Suggest(u32::MAX); 10_000], None);
+    check(&vec![Message::AllowedFast(u32::MAX); 10_000], None);
+}
+
 /// Two pipelines' worth may have crossed our choke; then it counts as an attack.
 #[test]
 fn requests_in_floods_though_choked_end_the_connection() {
     let (mut swarm, conn) = seeding();
-    let (mut rejects, mut end) = (0, None);
     for n in 0..10_000 {
         swarm.handle_message(epoch(), conn, Message::Request(block(n % 64)));
-        for action in drain(&mut swarm) {
-            rejects += u32::from(is_reject(&action));
-            end = end.or(reason(action));
-        }
     }
+    let answers = serve(&mut swarm);
     assert_eq!(
-        end.unwrap().to_string(),
-        "protocol broken: 301 invalid requests"
+        answers.end.unwrap().to_string(),
+        "protocol broken: 301 requests for what it cannot have"
     );
-    assert_eq!(rejects, 2 * 2000 + 300);
+    assert_eq!(answers.rejects.len(), 2 * 2000 + 300);
 }
 
 /// BEP 6: each request has one answer, here a reject; and what a peer makes the disk read stays
@@ -175,18 +283,7 @@ fn storms_of_requests_and_cancels_are_answered_one_by_one() {
     // As much as for anybody who has not taken anything yet.
     assert_eq!((rejects, reads.len()), (5_000, 3));
     for block in reads {
-        let payload = Tag {
-            length: block.length,
-            is_good: true,
-        };
-        swarm.handle_disk(
-            epoch(),
-            DiskDone::Read {
-                conn,
-                block,
-                payload,
-            },
-        );
+        read(&mut swarm, epoch(), conn, block);
     }
     assert!(drain(&mut swarm).is_empty(), "nobody wants them any more");
     assert_eq!(swarm.stats(epoch()).memory_bytes, 0);
@@ -200,27 +297,9 @@ fn who_takes_the_same_piece_again_and_again_is_dropped() {
     let (mut sent, mut end) = (0, None);
     while end.is_none() && sent < 1000 {
         swarm.handle_message(epoch(), conn, Message::Request(block(5)));
-        for action in drain(&mut swarm) {
-            match action {
-                Action::Disk(DiskJob::Read { conn, block }) => {
-                    let payload = Tag {
-                        length: block.length,
-                        is_good: true,
-                    };
-                    let done = DiskDone::Read {
-                        conn,
-                        block,
-                        payload,
-                    };
-                    swarm.handle_disk(epoch(), done);
-                    drain(&mut swarm);
-                    swarm.handle_block_sent(epoch(), conn, block);
-                    sent += 1;
-                }
-                action => end = end.or(reason(action)),
-            }
-        }
-        end = end.or(drain(&mut swarm).into_iter().find_map(reason));
+        let answers = serve(&mut swarm);
+        sent += answers.blocks.len();
+        end = answers.end;
     }
     let expected = "protocol broken: piece 1 taken 10 times over";
     assert_eq!(end.unwrap().to_string(), expected);
@@ -275,16 +354,19 @@ fn who_claims_everything_and_delivers_nothing_makes_room() {
         swarm.handle_message(epoch(), conn, Message::Unchoke);
     }
     let mut now = epoch();
+    let mut asked = [0; 2]; // in either minute
     while let Some(next) = swarm
         .poll_timeout()
         .filter(|&next| next <= epoch() + secs(121))
     {
         now = next;
         swarm.handle_timeout(now);
-        drain(&mut swarm);
+        let requests = drain(&mut swarm).into_iter().filter(is_request);
+        asked[usize::from(now > epoch() + secs(60))] += requests.count();
         let held = swarm.stats(now).memory_bytes;
         assert!(held <= 3 * 16 * BLOCK_LENGTH as usize, "{held}");
     }
+    assert!(asked[1] < asked[0], "{asked:?}");
     let now = now.max(epoch() + secs(121));
     assert!(swarm.handle_connected(now, incoming(9)).is_ok());
     let reasons: Vec<_> = drain(&mut swarm).into_iter().filter_map(reason).collect();
@@ -388,19 +470,5 @@ fn block(number: u32) -> RawBlock {
         piece: number / 4,
         begin: number % 4 * BLOCK_LENGTH,
         length: BLOCK_LENGTH,
-    }
-}
-
-fn is_reject(action: &Action<Tag>) -> bool {
-    matches!(
-        action,
-        Action::Send(_, Outgoing::Message(Message::Reject(_)))
-    )
-}
-
-fn reason(action: Action<Tag>) -> Option<DisconnectReason> {
-    match action {
-        Action::Disconnect(_, reason) => Some(reason),
-        _ => None,
     }
 }
