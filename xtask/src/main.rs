@@ -18,6 +18,7 @@ mod cmd;
 mod deps;
 mod fuzz;
 mod install;
+mod origin;
 mod picture;
 mod publish;
 mod readme;

@@ -1,12 +1,6 @@
-use std::{
-    fs,
-    path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fs, path::PathBuf};
 
-use serde_json::json;
-
-use crate::{Result, bench, check, cmd::Cmd, fuzz, publish, run, steps::Steps, workspace};
+use crate::{Result, bench, check, fuzz, origin::Origin, publish, run, steps::Steps, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct FullArgs {
@@ -29,6 +23,7 @@ pub(crate) fn short() -> Result {
 
 /// What must be green before an issue is called resolved. Results are kept as JSON.
 pub(crate) fn long(args: &FullArgs) -> Result {
+    let origin = Origin::now()?;
     let mut steps = Steps::default();
     check::add_to(&mut steps);
     publish::add_to(&mut steps);
@@ -39,16 +34,9 @@ pub(crate) fn long(args: &FullArgs) -> Result {
             run::sim(&words.map(str::to_owned).collect::<Vec<_>>())
         });
     }
-    let report = json!({
-        "commit": Cmd::new("git").args(&["rev-parse", "HEAD"]).read()?.trim(),
-        "changed_files": Cmd::new("git").args(&["status", "--porcelain"]).read()?.lines().count(),
-        "rustc": Cmd::new("rustc").args(&["--version"]).read()?.trim(),
-        "system": Cmd::new("uname").args(&["-srm"]).read()?.trim(),
-        "cores": std::thread::available_parallelism()?,
-        "unix_time": unix_time(),
-        "fuzz_secs": args.fuzz_secs,
-        "steps": steps.to_json(),
-    });
+    let mut report = serde_json::to_value(origin)?;
+    report["fuzz_secs"] = args.fuzz_secs.into();
+    report["steps"] = steps.to_json();
     let out = workspace::root().join(&args.out);
     fs::write(&out, format!("{report:#}\n"))?;
     println!("results: {}", out.display());
@@ -85,12 +73,3 @@ const SIMULATIONS: &[&str] = &[
     "sim slow-disk --check",
     "sim thousands --check",
 ];
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "results carry the time at which they were made"
-)]
-fn unix_time() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
-}
