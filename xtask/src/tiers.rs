@@ -1,6 +1,14 @@
 use std::{fs, path::PathBuf};
 
-use crate::{Result, bench, check, fuzz, origin::Origin, publish, run, steps::Steps, workspace};
+use crate::{
+    Result,
+    bench::{self, simulations},
+    check, fuzz,
+    origin::Origin,
+    publish, run,
+    steps::Steps,
+    workspace,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct FullArgs {
@@ -10,6 +18,9 @@ pub(crate) struct FullArgs {
     /// Where the results go
     #[arg(long, value_name = "FILE", default_value = "target/full.json")]
     out: PathBuf,
+    /// Where the figures of the simulations go, which are in a README
+    #[arg(long, value_name = "FILE", default_value = simulations::RESULTS)]
+    simulations: PathBuf,
 }
 
 /// What must be green before anything lands: under half an hour on two cores.
@@ -28,12 +39,9 @@ pub(crate) fn long(args: &FullArgs) -> Result {
     check::add_to(&mut steps);
     publish::add_to(&mut steps);
     proofs(&mut steps, args.fuzz_secs, &["--long"]);
-    for name in SIMULATIONS {
-        steps.run(name, || {
-            let words = name.split_whitespace().skip(1);
-            run::sim(&words.map(str::to_owned).collect::<Vec<_>>())
-        });
-    }
+    steps.run("simulations", || {
+        simulations::run_full(args.simulations.clone())
+    });
     let mut report = serde_json::to_value(origin)?;
     report["fuzz_secs"] = args.fuzz_secs.into();
     report["steps"] = steps.to_json();
@@ -58,18 +66,3 @@ fn proofs(steps: &mut Steps, fuzz_secs: u32, interop: &[&str]) {
     });
     steps.run("tests", run::test);
 }
-
-/// What must hold of swarms, in the sizes for which it is stated.
-const SIMULATIONS: &[&str] = &[
-    "sim homogeneous --check",
-    "sim homogeneous --peers 1000 --check",
-    "sim classes --check",
-    "sim flash-crowd --check",
-    "sim leeches --check",
-    "sim leeches-leave --check",
-    "sim liars --check",
-    "sim churn --check",
-    "sim partition --check",
-    "sim slow-disk --check",
-    "sim thousands --check",
-];
