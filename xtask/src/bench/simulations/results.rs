@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Result, origin::Origin};
+use crate::{Result, origin::Origin, workspace};
 
 /// A file of results, all of one commit.
 #[derive(Debug, Deserialize, Serialize)]
@@ -92,6 +92,19 @@ pub(crate) struct Cost {
 }
 
 impl Results {
+    /// # Errors
+    /// If there are none: whoever asks for them cannot do without.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let short = workspace::short(path);
+        if !path.exists() {
+            let makes = "`cargo xtask bench simulations` makes it";
+            return Err(format!("{short} does not exist; {makes}").into());
+        }
+        let text = fs::read(path).map_err(|error| format!("{short}: {error}"))?;
+        let results = serde_json::from_slice(&text);
+        Ok(results.map_err(|error| format!("{short}: {error}"))?)
+    }
+
     /// With sorted keys and one line for each value, so that a newer file differs where it should.
     pub(crate) fn write(&self, path: &Path) -> Result {
         if let Some(folder) = path.parent() {
@@ -225,5 +238,15 @@ mod tests {
         assert_eq!(value["runs"][0].get("share_ratios"), None);
         let read: Results = serde_json::from_value(value.clone()).unwrap();
         assert_eq!(serde_json::to_value(read).unwrap(), value);
+    }
+
+    #[test]
+    fn without_results_it_is_said_who_makes_them() {
+        let path = workspace::root().join("docs/bench/no-such-file.json");
+        let error = Results::read(&path).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "docs/bench/no-such-file.json does not exist; `cargo xtask bench simulations` makes it"
+        );
     }
 }
