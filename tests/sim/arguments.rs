@@ -128,13 +128,14 @@ Options:
   --pieces N          how many pieces the torrent has (default 1000)
   --piece-length LEN  how long each is, such as 256K
   --svg FILE          draw completed peers over time, and how lines are used
-  --json FILE         write the figures for machines
+  --json FILE         write the figures for machines, and what the run took
   --check             fail if something does not hold that must
   -h, --help          show this
 
 The last line on stdout is `bound_ratio: N.NN`: the last completion by the
 fluid lower bound max(F/u_seed, F/d_min, N*F/(u_seed + sum of u_i)). What the
-run took of this machine goes to stderr.
+run took of this machine goes to stderr and into FILE, so that stdout is the
+same for the same seed.
 ";
 /// As many hosts as fit into an address of the world.
 const MAX_PEERS: u64 = (1 << 24) - 2;

@@ -3,6 +3,7 @@
 use std::{fs, time::Duration};
 
 use bt_tests::Verdict;
+use serde_json::{Value, json};
 
 pub(crate) struct Cost {
     /// Of the one thread that there is.
@@ -40,6 +41,14 @@ impl Cost {
             "took {:.1} s of one core and {memory} MiB: {happenings} events of {each:.2} µs",
             cpu.as_secs_f64()
         )
+    }
+
+    /// For machines; `null` is what this system does not say.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "cpu_secs": self.cpu.map(|cpu| cpu.as_secs_f64()),
+            "peak_memory_bytes": self.memory_bytes,
+        })
     }
 
     /// Whether it was little enough for ten thousand peers.

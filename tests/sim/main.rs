@@ -6,7 +6,7 @@ mod cost;
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use arguments::{Arguments, Wanted};
-use bt_tests::Run;
+use bt_tests::{Run, Verdict};
 use cost::Cost;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "that is its job")]
@@ -27,16 +27,16 @@ fn main() -> ExitCode {
     // Beside the figures, not among them: these are the same whoever computes them.
     let cost = Cost::so_far();
     eprintln!("{}", cost.describe(run.happenings));
-    for (path, text) in files(&arguments, &run) {
-        if let Err(error) = fs::write(&path, text) {
-            eprintln!("sim: {} cannot be written: {error}", path.display());
-            return ExitCode::FAILURE;
-        }
-    }
     let mut verdicts = run.verdicts();
     if run.scenario.name == "thousands" {
         verdicts.push(cost.verdict());
         eprintln!("{}", cost.verdict());
+    }
+    for (path, text) in files(&arguments, &run, &verdicts, &cost) {
+        if let Err(error) = fs::write(&path, text) {
+            eprintln!("sim: {} cannot be written: {error}", path.display());
+            return ExitCode::FAILURE;
+        }
     }
     let is_missed = verdicts.iter().any(|verdict| !verdict.holds);
     if arguments.is_check && is_missed {
@@ -45,9 +45,18 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn files(arguments: &Arguments, run: &Run) -> Vec<(PathBuf, String)> {
+fn files(
+    arguments: &Arguments,
+    run: &Run,
+    verdicts: &[Verdict],
+    cost: &Cost,
+) -> Vec<(PathBuf, String)> {
     let svg = arguments.svg.clone().map(|path| (path, run.to_svg()));
-    let json = arguments.json.clone();
-    let json = json.map(|path| (path, format!("{:#}\n", run.to_json())));
+    let json = arguments.json.clone().map(|path| {
+        let mut figures = run.to_json();
+        figures["verdicts"] = verdicts.iter().map(Verdict::to_json).collect();
+        figures["cost"] = cost.to_json();
+        (path, format!("{figures:#}\n"))
+    });
     svg.into_iter().chain(json).collect()
 }

@@ -95,6 +95,19 @@ impl Report {
         sorted(self.leechers().filter_map(|node| node.completion_time))
     }
 
+    /// By when so many in a hundred of those who got there were complete.
+    #[must_use]
+    pub fn completed_by(&self, percent: usize) -> Option<Duration> {
+        part_of(&self.completion_times(), percent)
+    }
+
+    /// Of a hundred bytes received, how many were of no use.
+    #[must_use]
+    pub fn wasted_percent(&self) -> f64 {
+        let (down, wasted) = (self.sum(|s| s.downloaded), self.sum(|s| s.wasted));
+        wasted as f64 * 100.0 / down.max(1) as f64
+    }
+
     /// The kinds of nodes, by name.
     #[must_use]
     pub fn groups(&self) -> Vec<Group> {
@@ -187,7 +200,7 @@ impl fmt::Display for Report {
             )?;
         }
         let (down, wasted) = (self.sum(|s| s.downloaded), self.sum(|s| s.wasted));
-        let percent = wasted as f64 * 100.0 / down.max(1) as f64;
+        let percent = self.wasted_percent();
         writeln!(
             f,
             "downloaded: {down} bytes, wasted {wasted} ({percent:.2} %)"

@@ -4,6 +4,7 @@ use crate::{Result, cmd::Cmd};
 
 pub(crate) mod peers;
 pub(crate) mod results;
+pub(crate) mod simulations;
 pub(crate) mod table;
 
 #[derive(clap::Args)]
@@ -19,6 +20,8 @@ pub(crate) struct Args {
 enum Other {
     /// What `bt` costs beside other clients, in tables (needs root and those clients)
     Peers(peers::Args),
+    /// What must hold of swarms, in every scenario of the simulator, and what was found
+    Simulations(simulations::Args),
 }
 
 #[derive(clap::Args)]
@@ -39,6 +42,7 @@ struct Criterion {
 pub(crate) fn run(args: &Args) -> Result {
     match &args.other {
         Some(Other::Peers(args)) => peers::run(args),
+        Some(Other::Simulations(args)) => simulations::run(args),
         None => criterion(&args.criterion),
     }
 }

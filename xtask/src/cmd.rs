@@ -2,7 +2,7 @@ use std::{
     env,
     ffi::OsString,
     fmt,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use crate::{Result, workspace};
@@ -44,16 +44,22 @@ impl Cmd {
     /// # Errors
     /// If it cannot be started or does not end well; the error repeats the line.
     pub(crate) fn run(&self) -> Result {
-        println!("$ {self}");
-        let status = self
-            .command()
-            .status()
-            .map_err(|error| format!("cannot run `{self}`: {error}"))?;
+        let status = self.status()?;
         if status.success() {
             Ok(())
         } else {
             Err(format!("`{self}` failed ({status})").into())
         }
+    }
+
+    /// Prints the line, runs it with our output and gives how it ended.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub(crate) fn status(&self) -> Result<ExitStatus> {
+        println!("$ {self}");
+        let status = self.command().status();
+        Ok(status.map_err(|error| format!("cannot run `{self}`: {error}"))?)
     }
 
     /// Runs it silently and gives what it wrote to stdout.

@@ -18,6 +18,7 @@ mod cmd;
 mod deps;
 mod fuzz;
 mod install;
+mod origin;
 mod picture;
 mod publish;
 mod readme;
@@ -47,10 +48,11 @@ enum Command {
     Replay,
     /// Fuzz one target, or all, with nightly and cargo-fuzz
     Fuzz(fuzz::Args),
-    /// Criterion benches of one crate, or of all; `peers`: beside other clients
+    /// Criterion benches of one crate, or of all; `peers`: beside other clients; `simulations`:
+    /// what must hold of swarms
     Bench(bench::Args),
-    /// Write each crate's README.md from the front page of its docs, and the figures in the
-    /// workspace's from docs/bench
+    /// Write each crate's README.md from the front page of its docs, and the figures in those of
+    /// the workspace and of bt-scheduler from docs/bench
     Readme {
         /// Only say which ones differ, and fail if any does
         #[arg(long)]
@@ -65,7 +67,7 @@ enum Command {
     /// Many swarms on virtual time (tests/sim); `sim --help` lists the scenarios
     #[command(disable_help_flag = true)]
     Sim {
-        /// Passed on: SCENARIO --peers N --seed S --check --svg FILE
+        /// Passed on: SCENARIO --peers N --seed S --check --svg FILE --json FILE
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -79,7 +81,7 @@ enum Command {
     PublishRehearsal(publish::Args),
     /// The short tier: what .ci/run runs, with the time of each step
     Ci,
-    /// The long tier: the short one, longer fuzzing, the whole interop matrix
+    /// The long tier: the short one, longer fuzzing, the whole interop matrix, `bench simulations`
     Full(tiers::FullArgs),
     /// Install what this machine lacks for `ci`; apt packages only as root
     InstallTools,

@@ -1,5 +1,5 @@
-//! Each crate's README is the front page of its docs, and the figures in the workspace's are those of
-//! committed results, so that none can lie about the other.
+//! Each crate's README is the front page of its docs, and figures in READMEs are those of committed
+//! results, so that none can lie about the other.
 
 use std::fs;
 
@@ -12,6 +12,7 @@ use crate::{Result, workspace};
 mod figures;
 mod links;
 mod markdown;
+mod simulations;
 
 /// Writes all that differ.
 pub(crate) fn write() -> Result {
@@ -56,7 +57,8 @@ pub(crate) fn check() -> Result {
 
 fn is_current(package: &Package) -> Result<bool> {
     let found = fs::read_to_string(workspace::dir(package).join("README.md"));
-    Ok(found.is_ok_and(|found| render(package).is_ok_and(|wanted| wanted == found)))
+    let wanted = render(package)?;
+    Ok(found.is_ok_and(|found| found == wanted))
 }
 
 fn render(package: &Package) -> Result<String> {
@@ -70,9 +72,13 @@ fn render(package: &Package) -> Result<String> {
     let rust_version = rust_version.map_or("stable".to_owned(), |version| {
         format!("{}.{}", version.major, version.minor)
     });
+    let mut body = markdown::from_rustdoc(&docs);
+    if package.name == simulations::OWNER {
+        body.push_str(&simulations::section()?);
+    }
     Ok(assemble(
         &package.name,
-        &markdown::from_rustdoc(&docs),
+        &body,
         &rust_version,
         workspace::is_published(package),
     ))

@@ -19,13 +19,21 @@ pub(crate) fn interop(args: &[String]) -> Result {
 
 /// Swarms on virtual time.
 pub(crate) fn sim(args: &[String]) -> Result {
-    Cmd::cargo(&["build", "--release", "-p", "bt-tests", "--bin", "sim"]).run()?;
+    build_sim()?;
+    sim_cmd(args).run()
+}
+
+pub(crate) fn build_sim() -> Result {
+    Cmd::cargo(&["build", "--release", "-p", "bt-tests", "--bin", "sim"]).run()
+}
+
+/// Of what `build_sim` has built.
+pub(crate) fn sim_cmd(args: &[String]) -> Cmd {
     // Thousands of peers are gigabytes that are touched here and there: in pages of 2 MiB, for which
     // the C library asks only if told to, that takes an eighth less time.
     Cmd::new(release_binary("sim"))
         .args(args)
         .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
-        .run()
 }
 
 /// The page of odd torrents and the fuzz seeds; `cargo test` says when they are not current.

@@ -1,12 +1,14 @@
-use std::{
-    fs,
-    path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
+use std::{fs, path::PathBuf};
+
+use crate::{
+    Result,
+    bench::{self, simulations},
+    check, fuzz,
+    origin::Origin,
+    publish, run,
+    steps::Steps,
+    workspace,
 };
-
-use serde_json::json;
-
-use crate::{Result, bench, check, cmd::Cmd, fuzz, publish, run, steps::Steps, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct FullArgs {
@@ -16,6 +18,9 @@ pub(crate) struct FullArgs {
     /// Where the results go
     #[arg(long, value_name = "FILE", default_value = "target/full.json")]
     out: PathBuf,
+    /// Where the figures of the simulations go, which are in a README
+    #[arg(long, value_name = "FILE", default_value = simulations::RESULTS)]
+    simulations: PathBuf,
 }
 
 /// What must be green before anything lands: under half an hour on two cores.
@@ -29,26 +34,17 @@ pub(crate) fn short() -> Result {
 
 /// What must be green before an issue is called resolved. Results are kept as JSON.
 pub(crate) fn long(args: &FullArgs) -> Result {
+    let origin = Origin::now()?;
     let mut steps = Steps::default();
     check::add_to(&mut steps);
     publish::add_to(&mut steps);
     proofs(&mut steps, args.fuzz_secs, &["--long"]);
-    for name in SIMULATIONS {
-        steps.run(name, || {
-            let words = name.split_whitespace().skip(1);
-            run::sim(&words.map(str::to_owned).collect::<Vec<_>>())
-        });
-    }
-    let report = json!({
-        "commit": Cmd::new("git").args(&["rev-parse", "HEAD"]).read()?.trim(),
-        "changed_files": Cmd::new("git").args(&["status", "--porcelain"]).read()?.lines().count(),
-        "rustc": Cmd::new("rustc").args(&["--version"]).read()?.trim(),
-        "system": Cmd::new("uname").args(&["-srm"]).read()?.trim(),
-        "cores": std::thread::available_parallelism()?,
-        "unix_time": unix_time(),
-        "fuzz_secs": args.fuzz_secs,
-        "steps": steps.to_json(),
+    steps.run("simulations", || {
+        simulations::run_full(args.simulations.clone())
     });
+    let mut report = serde_json::to_value(origin)?;
+    report["fuzz_secs"] = args.fuzz_secs.into();
+    report["steps"] = steps.to_json();
     let out = workspace::root().join(&args.out);
     fs::write(&out, format!("{report:#}\n"))?;
     println!("results: {}", out.display());
@@ -69,28 +65,4 @@ fn proofs(steps: &mut Steps, fuzz_secs: u32, interop: &[&str]) {
         run::sim(&args.map(str::to_owned))
     });
     steps.run("tests", run::test);
-}
-
-/// What must hold of swarms, in the sizes for which it is stated.
-const SIMULATIONS: &[&str] = &[
-    "sim homogeneous --check",
-    "sim homogeneous --peers 1000 --check",
-    "sim classes --check",
-    "sim flash-crowd --check",
-    "sim leeches --check",
-    "sim leeches-leave --check",
-    "sim liars --check",
-    "sim churn --check",
-    "sim partition --check",
-    "sim slow-disk --check",
-    "sim thousands --check",
-];
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "results carry the time at which they were made"
-)]
-fn unix_time() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }

@@ -1,16 +1,12 @@
 //! `bt` beside other clients: builds and runs `tests/bench`, keeps what it finds and shows it.
 
-use std::{
-    fs,
-    path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fs, path::PathBuf};
 
 use super::{
     results::{Measured, Outcome, Results, Table},
     table::NAMES,
 };
-use crate::{Result, cmd::Cmd, run::release_binary, workspace};
+use crate::{Result, cmd::Cmd, origin, run::release_binary, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -42,8 +38,8 @@ pub(crate) fn run(args: &Args) -> Result {
     Cmd::cargo(&build)
         .args(&["--bin", "bt", "--bin", "bench"])
         .run()?;
-    let commit = git(&["rev-parse", "HEAD"])?.trim().to_owned();
-    let changed_files = git(&["status", "--porcelain"])?.lines().count();
+    let commit = origin::commit()?;
+    let changed_files = origin::changed_files()?;
     let measured = measure(args)?;
 
     let out = workspace::root().join(&args.out);
@@ -53,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result {
         table.machine = Some(measured.machine.clone());
         table.commit.clone_from(&commit);
         table.changed_files = changed_files;
-        table.unix_time = unix_time();
+        table.unix_time = origin::unix_time();
         show(&table);
         problems.extend(problems_of(&table));
         results.tables.insert(table.name.clone(), table);
@@ -124,10 +120,6 @@ fn problems_of(table: &Table) -> Vec<String> {
         .collect()
 }
 
-fn git(args: &[&str]) -> Result<String> {
-    Cmd::new("git").args(args).read()
-}
-
 fn parse_size(text: &str) -> std::result::Result<u64, String> {
     let (number, shift) = match text.char_indices().last() {
         Some((at, 'K' | 'k')) => (&text[..at], 10),
@@ -139,15 +131,6 @@ fn parse_size(text: &str) -> std::result::Result<u64, String> {
     let size = size.and_then(|number| number.checked_mul(1 << shift));
     size.filter(|size| *size > 0)
         .ok_or_else(|| "a size is a number, and K, M or G".to_owned())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "results carry the time at which they were made"
-)]
-fn unix_time() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

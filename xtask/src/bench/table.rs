@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::results::{Cost, Outcome, Table};
+use crate::origin;
 
 mod swarm;
 
@@ -49,16 +50,12 @@ impl Table {
 
     /// On what it was measured.
     pub(crate) fn origin(&self) -> String {
-        let commit = self.commit.get(..12).unwrap_or(&self.commit);
-        let changes = match self.changed_files {
-            0 => String::new(),
-            count => format!(" with {count} changed files"),
-        };
+        let commit = origin::describe(&self.commit, self.changed_files);
         let Some(machine) = &self.machine else {
-            return format!("Commit {commit}{changes}.");
+            return format!("{commit}.");
         };
         format!(
-            "Commit {commit}{changes}; {}, {} cores, {}; {}; load {:.1} before, {:.1} after.",
+            "{commit}; {}, {} cores, {}; {}; load {:.1} before, {:.1} after.",
             machine.cpu,
             machine.cores,
             machine.cpu_flags.join(" "),

@@ -62,7 +62,7 @@ fn replace(readme: &str, figures: &str) -> Result<String> {
 
 const RESULTS: &str = "docs/bench/peers.json";
 const BEGIN: &str = "<!-- Figures made from docs/bench/peers.json by `cargo xtask readme`. -->";
-const END: &str = "<!-- End of the figures. -->";
+pub(super) const END: &str = "<!-- End of the figures. -->";
 
 #[cfg(test)]
 mod tests {
