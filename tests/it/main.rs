@@ -1,5 +1,6 @@
 //! Scenarios on virtual time: no socket, no file, no sleep.
 
+mod ablation;
 mod corpus;
 mod liars;
 mod limits;

@@ -26,6 +26,7 @@ pub mod harness;
 )]
 pub mod tracker_client;
 
+mod ablation;
 mod bound;
 pub mod corpus;
 mod node;
@@ -36,6 +37,7 @@ mod timeline;
 mod tracker;
 mod world;
 
+pub use ablation::{ABLATIONS, Ablation, ablation_table};
 pub use bound::fluid_lower_bound;
 pub use node::{Absence, Behaviour, NodeSpec};
 pub use report::{Group, NodeReport, Report};

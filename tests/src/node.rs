@@ -58,6 +58,8 @@ pub enum Behaviour {
     Liar(f64),
     /// Never gives anybody anything: it has no upload slots.
     Leech,
+    /// Of what it is asked for, leaves this part unanswered.
+    Forgetful(f64),
 }
 
 impl NodeSpec {
@@ -104,7 +106,9 @@ impl NodeSpec {
     pub(crate) fn useful_up(&self) -> u64 {
         match self.behaviour {
             Behaviour::Leech => 0,
-            Behaviour::Honest | Behaviour::Liar(_) => self.access.up.get(),
+            Behaviour::Honest | Behaviour::Liar(_) | Behaviour::Forgetful(_) => {
+                self.access.up.get()
+            }
         }
     }
 }
@@ -210,6 +214,11 @@ impl Node {
         self.wires.clear();
         self.dials.clear();
         self.spilled.clear();
+    }
+
+    /// Whether it leaves unanswered what it is just about to answer.
+    pub(crate) fn forgets(&mut self) -> bool {
+        matches!(self.spec.behaviour, Behaviour::Forgetful(part) if self.rng.chance(part))
     }
 
     /// Does a job; returns when it will be done, and how.

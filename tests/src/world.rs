@@ -10,6 +10,7 @@ use std::{
 };
 
 use bt_metainfo::{Info, InfoBuilder};
+use bt_scheduler::{Evaluator, Grant};
 use bt_sim::{EventQueue, Network, SimRng};
 use bt_swarm::{Config, Swarm};
 use bt_types::{Bitfield, ConnId, FileIndex, PeerId, PeerSource, PieceIndex};
@@ -38,8 +39,12 @@ pub struct WorldConfig {
     pub max_peers: usize,
     /// How many bytes of payload a node may hold in memory, or reserve for requests.
     pub memory_bytes: usize,
+    /// How many connections a node may be making at once.
+    pub max_half_open: usize,
     /// The network falls into two parts for a while.
     pub partition: Option<Partition>,
+    /// How nodes judge each other.
+    pub evaluator: Evaluator,
 }
 
 /// For how long [near and far](NodeSpec::is_far) nodes do not reach each other. The tracker is
@@ -106,7 +111,9 @@ impl WorldConfig {
             peers_returned: 50,
             max_peers: 50,
             memory_bytes: 32 << 20,
+            max_half_open: Grant::default().max_half_open,
             partition: None,
+            evaluator: Evaluator::default(),
         }
     }
 }
@@ -375,7 +382,9 @@ fn new_swarm(
     random[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
     let mut swarm = Config::new(PeerId::azureus(*b"bt", *b"0000", random), PORT);
     swarm.grant.max_peers = config.max_peers;
+    swarm.grant.max_half_open = config.max_half_open;
     swarm.grant.memory_bytes = config.memory_bytes;
+    swarm.evaluator = config.evaluator;
     if spec.behaviour == Behaviour::Leech {
         swarm.grant.upload_slots = 0;
     }

@@ -69,7 +69,7 @@ impl Dialler {
                 let candidate = DialCandidate {
                     source: peer.source,
                     evaluation: self.evaluator.evaluate(&peer.evidence),
-                    last_attempt: (peer.failures > 0).then_some(peer.next_dial),
+                    last_attempt: (peer.failures() > 0).then_some(peer.next_dial),
                     is_seed_hint: peer.is_seed,
                     canonical_priority: rank(addr),
                 };

@@ -34,8 +34,6 @@ pub(crate) struct Peers {
 pub(crate) struct Known {
     /// The best of the sources that named it.
     pub(crate) source: PeerSource,
-    /// Dials and connections in a row that came to nothing.
-    pub(crate) failures: u32,
     /// What is remembered of it.
     pub(crate) evidence: Evidence,
     /// Not before then.
@@ -43,6 +41,13 @@ pub(crate) struct Known {
     /// It has every piece: of no use once we have, too.
     pub(crate) is_seed: bool,
     pub(crate) state: State,
+}
+
+impl Known {
+    /// Dials and connections in a row that came to nothing.
+    pub(crate) fn failures(&self) -> u32 {
+        self.evidence.failures
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -100,7 +105,6 @@ impl Peers {
         }
         let peer = Known {
             source,
-            failures: 0,
             evidence: Evidence::default(),
             next_dial: now,
             is_seed: false,
@@ -187,14 +191,10 @@ impl Peers {
         known.map_or_else(Evidence::default, |peer| peer.evidence)
     }
 
-    /// Remembers what a connection has shown of the peer, all but how connections to it go.
+    /// Remembers what a connection has shown of the peer.
     pub(crate) fn remember(&mut self, addr: SocketAddr, shown: Evidence) {
         if let Some(peer) = self.known.get_mut(&addr) {
-            let connections = peer.evidence.connections;
-            peer.evidence = Evidence {
-                connections,
-                ..shown
-            };
+            peer.evidence = shown;
         }
     }
 
@@ -223,15 +223,12 @@ impl Peers {
             return 0;
         };
         peer.state = State::Idle;
-        peer.failures = count(peer.failures);
-        match peer.failures {
-            0 => peer.evidence.connections.add_good(),
-            _ => peer.evidence.connections.add_bad(),
-        }
-        let doublings = peer.failures.min(MAX_DOUBLINGS);
+        let failures = count(peer.evidence.failures);
+        peer.evidence.failures = failures;
+        let doublings = failures.min(MAX_DOUBLINGS);
         let delay = (self.redial_delay * 2_u32.pow(doublings)).min(MAX_REDIAL_DELAY);
         peer.next_dial = now + delay.mul_f64(1.0 + jitter * REDIAL_JITTER);
-        peer.failures
+        failures
     }
 
     fn set_state(&mut self, addr: SocketAddr, state: State) {
@@ -248,9 +245,9 @@ impl Peers {
             .known
             .iter()
             .filter(|(_, peer)| peer.state == State::Idle);
-        let worst = idle.max_by_key(|(_, peer)| (peer.failures, peer.source));
+        let worst = idle.max_by_key(|(_, peer)| (peer.failures(), peer.source));
         match worst {
-            Some((&addr, peer)) if peer.failures > 0 || peer.source > source => {
+            Some((&addr, peer)) if peer.failures() > 0 || peer.source > source => {
                 self.known.remove(&addr).is_some()
             }
             _ => false,

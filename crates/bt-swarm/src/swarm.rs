@@ -353,7 +353,7 @@ impl<P: Payload> Swarm<P> {
         !self.is_stopped
             && !self.is_complete()
             && busy < self.grant.max_peers.min(ENOUGH_PEERS)
-            && self.peers.idle().all(|(_, peer)| peer.failures > 0)
+            && self.peers.idle().all(|(_, peer)| peer.failures() > 0)
     }
 
     /// The figures of this moment.

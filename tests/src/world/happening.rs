@@ -121,6 +121,12 @@ impl World {
             Action::Send(conn, Outgoing::Message(message)) => {
                 self.send_message(now, index, conn, message);
             }
+            Action::Send(conn, Outgoing::Block(block, _)) if self.nodes[index].forgets() => {
+                // It believes that it has sent it.
+                let life = self.nodes[index].life;
+                let sent = Happening::Node(life, What::Sent(conn, block));
+                self.queue.schedule_at(now, sent);
+            }
             Action::Send(conn, Outgoing::Block(block, tag)) => {
                 self.flush(now, index);
                 self.send_block(now, index, conn, block, tag);

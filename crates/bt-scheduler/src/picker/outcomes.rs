@@ -214,7 +214,7 @@ impl Picker {
     /// nothing, else question and answer would go round without end.
     fn pause_after_reject(&mut self, now: Instant, at: usize, piece: PieceIndex) {
         let peer = &mut self.peers[at];
-        peer.pipeline.missed(now, &self.config);
+        peer.pipeline.missed(now, 1, &self.config);
         peer.refuse(now, piece);
         let works_at = peer.current.map(|id| self.partials.get(id).piece());
         if !peer.is_unwilling(now) {
