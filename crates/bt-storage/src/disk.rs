@@ -12,6 +12,7 @@ use bt_types::{Block, PieceHash, PieceIndex};
 
 use crate::{Storage, StorageError};
 
+mod noted;
 mod parts;
 mod queue;
 mod worker;

@@ -88,6 +88,7 @@ pub mod faults;
 mod hash_time;
 mod hashing;
 mod pool;
+pub mod resume;
 mod runs;
 mod storage;
 mod sweep;
