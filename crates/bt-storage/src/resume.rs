@@ -59,3 +59,6 @@ pub use keeper::Keeper;
 pub use place::{Place, PlaceError};
 pub use record::{Record, RecordError};
 pub use stamp::{FileTime, Stamp};
+
+#[cfg(test)]
+mod tests;

@@ -128,13 +128,14 @@ impl Start {
                     Fate::Changed => false,
                     _ => end_in(&layout, file, piece) <= length,
                 };
-                // Of a file that is gone only what was there is worth a word.
-                if !is_certain && (fate != Fate::Gone || trusted.get(piece)) {
+                if is_certain {
+                    continue;
+                }
+                // Others may have brought any piece, we none that we do not know of.
+                if fate == Fate::Changed || trusted.get(piece) {
                     doubtful.insert(piece);
                 }
-                if !is_certain {
-                    ledger.partial.remove(&piece);
-                }
+                ledger.partial.remove(&piece);
             }
         }
         for piece in doubtful.iter_ones() {
