@@ -6,8 +6,16 @@ use std::{
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, SystemTime},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
 };
+
+use bt_metainfo::{Info, InfoBuilder, MetainfoBuilder};
+use bt_storage::{
+    FilePool, Storage,
+    resume::{BootId, Keeper, Place},
+};
+use bt_types::{Bitfield, Totals};
 
 use super::{Entry, MIB, PIECE_LENGTH};
 use crate::{
@@ -52,6 +60,10 @@ pub(super) const CASES: &[Entry] = &[
     Entry {
         name: "resume/record/no-state-folder",
         run: no_state_folder,
+    },
+    Entry {
+        name: "resume/record/1-tib",
+        run: one_tib,
     },
     Entry {
         name: "resume/moving-in/libtorrent",
@@ -292,6 +304,50 @@ fn no_state_folder(case: &Case<'_>) -> Outcome {
         let start = download.finish(|command| _ = command.arg("--state").arg(&path))?;
         ensure!(start.resumed == 0, "{start:?}");
     }
+    Ok(())
+}
+
+/// A million pieces, all there, in a file that is one hole: known in a second, in little memory.
+fn one_tib(case: &Case<'_>) -> Outcome {
+    const TIB: u64 = 1 << 40;
+    let hash = bt_hash::sha1(&vec![0; MIB as usize]);
+    let pieces = vec![hash; (TIB / MIB) as usize];
+    let builder = InfoBuilder::new("huge", MIB as u32).single_file(TIB);
+    let info = builder.pieces(pieces).encode();
+    let path = case.path().join("huge.torrent");
+    let torrent = MetainfoBuilder::new(info.clone()).encode();
+    fs::write(&path, torrent).context("writing the torrent")?;
+    let info = Info::from_bytes(&info).context("reading it back")?;
+    let folder = case.folder("got")?;
+    let content = folder.join("huge");
+    let file = File::create(&content).context("making the file")?;
+    file.set_len(TIB).context("making it long")?;
+
+    // As if it had been hashed, which takes a quarter of an hour.
+    let pool = Arc::new(FilePool::new(FilePool::DEFAULT_MAX_OPEN));
+    let storage = Storage::new(folder, Arc::new(info), pool);
+    let state = case.folder("state/bt")?;
+    let place = Place::lock(&state, &storage).context("taking the place")?;
+    let boot = BootId::current();
+    let start = place.start(&storage, boot.as_ref()).context("looking")?;
+    let have = Bitfield::full(storage.layout().piece_count());
+    let keeper = Keeper::begin(place, &storage, start, have, boot).context("beginning")?;
+    let finished = keeper.finish(&storage, Totals::default());
+    finished.context("leaving a record")?;
+
+    let torrent = Torrent {
+        path,
+        info_hash: None,
+        info_hash_v2: None,
+    };
+    let started = Instant::now();
+    let mut seed = bt::seed(case, "bt-seed", &torrent, &content)?.start()?;
+    let start = seed.start()?;
+    let took = started.elapsed();
+    let memory = seed.peak_memory()?;
+    ensure!(start.resumed == TIB && start.hashed == 0, "{start:?}");
+    ensure!(memory < 64 * MIB, "{} KiB of memory", memory / 1024);
+    ensure!(took < Duration::from_secs(1), "known after {took:?}");
     Ok(())
 }
 
