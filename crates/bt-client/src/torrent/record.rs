@@ -64,27 +64,27 @@ async fn keep_up(
     loop {
         sleep(LOOK_INTERVAL).await;
         waited += LOOK_INTERVAL;
-        let unsynced = keeper.unsynced_bytes();
-        let is_due = unsynced >= MUCH || waited >= SYNC_INTERVAL;
-        if !is_due {
-            continue;
+        let is_due = waited >= SYNC_INTERVAL || keeper.unsynced_bytes() >= MUCH;
+        if is_due {
+            waited = Duration::ZERO;
         }
-        waited = Duration::ZERO;
         let (keeper, storage) = (Arc::clone(&keeper), Arc::clone(&storage));
         let totals = totals(earlier, &snapshots.borrow());
-        let synced = spawn_blocking(move || {
+        let kept = spawn_blocking(move || {
+            keeper.flush();
+            if !is_due {
+                return Ok(());
+            }
             keeper.set_totals(totals);
             match keeper.unsynced_bytes() {
                 0 => Ok(()),
                 _ => keeper.sync(&storage),
             }
         });
-        match synced.await {
+        match kept.await {
             Ok(Ok(())) => {}
-            Ok(failed) => {
-                // Once is enough: a disk that is in trouble will be told of by those who need it.
-                return warn_of(failed);
-            }
+            // Once is enough: a disk that is in trouble will be told of by those who need it.
+            Ok(failed) => return warn_of(failed),
             Err(_) => return,
         }
     }
@@ -104,7 +104,7 @@ fn warn_of(result: Result<(), StorageError>) {
     }
 }
 
-/// How often it is looked whether there is something to sync.
+/// How often what waits is noted, and it is looked whether there is something to sync.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How much a power failure may cost, in time and in bytes; systems write by themselves after 30 s.
 const SYNC_INTERVAL: Duration = Duration::from_secs(10);

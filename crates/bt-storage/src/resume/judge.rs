@@ -99,7 +99,8 @@ impl Start {
         }
         .fates(&files);
 
-        let all_hold = situation.same_boot || ledger.written == ledger.synced;
+        let is_synced = ledger.written == ledger.synced && ledger.begun.is_empty();
+        let all_hold = situation.same_boot || is_synced;
         let (mut trusted, mut doubtful) = if situation.same_boot {
             let mut doubtful = Bitfield::new(layout.piece_count());
             for &piece in &ledger.begun {

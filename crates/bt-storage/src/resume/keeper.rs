@@ -38,8 +38,13 @@ struct Journal {
     file: Option<File>,
     /// Names the record that it belongs to.
     header: Vec<u8>,
+    /// Where the next entry begins.
     offset: u64,
-    buffer: Vec<u8>,
+    /// How long the file was made: ahead of what is written, since each write that makes a file
+    /// longer costs as much as three that do not.
+    length: u64,
+    /// Entries that are not written yet.
+    waiting: Vec<u8>,
     /// Why nothing can be appended any more: after half an entry nothing else would be found.
     failure: Option<io::Error>,
 }
@@ -100,9 +105,10 @@ impl Keeper {
                 lock: place.take_lock(),
                 journal: Journal {
                     offset: header.len() as u64,
+                    length: header.len() as u64,
                     file,
                     header,
-                    buffer: Vec::new(),
+                    waiting: Vec::new(),
                     failure: None,
                 },
                 ledger: Ledger::new(record, Arc::clone(storage.info().layout())),
@@ -131,6 +137,12 @@ impl Keeper {
         }
     }
 
+    /// Notes what waits to be noted. To be called once in a while, so that what was done before a
+    /// pause is not in doubt for as long as that lasts.
+    pub fn flush(&self) {
+        self.lock().flush(&self.place);
+    }
+
     /// Brings what was written before this call to the medium. Takes as long as the disk does; what
     /// is written meanwhile is not held up.
     ///
@@ -146,8 +158,9 @@ impl Keeper {
         }
         let journal = {
             let inner = &mut *self.lock();
-            if count > 0 {
-                inner.append(&self.place, Entry::Synced(count));
+            match count {
+                0 => inner.flush(&self.place),
+                count => inner.append(&self.place, Entry::Synced(count)),
             }
             if let Some(failure) = &inner.journal.failure {
                 return Err(self.journal_error(copy_of(failure)));
@@ -248,25 +261,46 @@ impl Inner {
     fn append(&mut self, place: &Place, entry: Entry) {
         let is_possible = self.ledger.apply(&entry);
         debug_assert!(is_possible, "{entry:?} of another torrent");
-        if let Err(error) = self.journal.append(place, &entry) {
+        self.journal.append(&entry);
+        // That a piece is done can wait for whatever is noted next: until then it is in doubt.
+        let can_wait = matches!(entry, Entry::Written(..));
+        if !can_wait || self.journal.waiting.len() >= MOST_WAITING {
+            self.flush(place);
+        }
+    }
+
+    fn flush(&mut self, place: &Place) {
+        if let Err(error) = self.journal.flush(place) {
             self.journal.failure.get_or_insert(error);
         }
     }
 }
 
 impl Journal {
-    fn append(&mut self, place: &Place, entry: &Entry) -> io::Result<()> {
+    fn append(&mut self, entry: &Entry) {
+        let before = self.waiting.len();
+        journal::encode_entry(entry, &self.header, self.offset, &mut self.waiting);
+        self.offset += (self.waiting.len() - before) as u64;
+    }
+
+    fn flush(&mut self, place: &Place) -> io::Result<()> {
         if self.failure.is_some() {
+            self.waiting.clear();
+        }
+        if self.waiting.is_empty() {
             return Ok(());
         }
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(place.begin_journal(&self.header, false)?),
         };
-        self.buffer.clear();
-        journal::encode_entry(entry, &self.header, self.offset, &mut self.buffer);
-        file.write_all(&self.buffer)?;
-        self.offset += self.buffer.len() as u64;
+        if self.length < self.offset {
+            let length = self.offset + STEP;
+            file.set_len(length)?;
+            self.length = length;
+        }
+        file.write_all(&self.waiting)?;
+        self.waiting.clear();
         Ok(())
     }
 }
@@ -284,3 +318,8 @@ fn copy_of(error: &io::Error) -> io::Error {
         None => io::Error::new(error.kind(), error.to_string()),
     }
 }
+
+/// Bytes of entries that wait for company: of a hundred pieces or so.
+const MOST_WAITING: usize = 8 << 10;
+/// By how much a journal is made longer at a time. The zeros at its end are no entries.
+const STEP: u64 = 64 << 10;

@@ -51,6 +51,7 @@ fn a_killed_process_leaves_what_it_has_written() {
     let mut case = Case::new();
     let keeper = case.begin(&case.start("boot"));
     case.write([0, 1, 5]);
+    keeper.flush();
     keeper.set_totals(Totals {
         downloaded: 7,
         uploaded: 0,
@@ -60,6 +61,20 @@ fn a_killed_process_leaves_what_it_has_written() {
     assert_eq!(pieces(&start.trusted), [0, 1, 5]);
     assert_eq!(pieces(&start.doubtful), []);
     assert_eq!(start.totals.downloaded, 7);
+}
+
+#[test]
+fn what_was_done_last_may_be_in_doubt() {
+    let mut case = Case::new();
+    let keeper = case.begin(&case.start("boot"));
+    case.write([0, 1, 5]);
+    case.kill(keeper);
+    let start = case.start("boot");
+    assert_eq!(pieces(&start.trusted), [0, 1]);
+    assert_eq!(pieces(&start.doubtful), [5]);
+    // And is found to be right.
+    let keeper = case.begin(&start);
+    assert_eq!(pieces(&keeper.state().written), [0, 1, 5]);
 }
 
 #[test]
@@ -139,6 +154,7 @@ fn blocks_of_incomplete_pieces_are_remembered() {
         wants_digests: false,
     });
     assert!(matches!(done, Done::Verified { .. }), "{done:?}");
+    keeper.flush();
     case.kill(keeper);
     let start = case.start("boot");
     assert_eq!((pieces(&start.trusted), spilled(&start)), (vec![0], vec![]));
