@@ -81,8 +81,10 @@ impl<P> Assembly<P> {
 
     /// Blocks of `piece` are on disk since an earlier run, as if they had been written early.
     pub(crate) fn resume(&mut self, piece: PieceIndex) {
-        let mut senders = Senders::default();
-        senders.has_unknown = true;
+        let senders = Senders {
+            has_unknown: true,
+            ..Senders::default()
+        };
         self.pieces.entry(piece).or_insert_with(|| Gathered {
             blocks: Vec::new(),
             senders,

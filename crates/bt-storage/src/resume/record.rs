@@ -69,13 +69,13 @@ impl Record {
         let document = Document::<Strict>::parse(bytes, Limits::new(MAX_DEPTH, MAX_TOKENS))
             .map_err(|_| RecordError::Malformed)?;
         let root = document.root();
-        let version = root.get("version").and_then(|version| version.as_int());
+        let version = root.get("version").and_then(Value::as_int);
         match version.ok_or(RecordError::Malformed)? {
             VERSION => {}
             other => return Err(RecordError::Version(other)),
         }
         let record = root.get("record").ok_or(RecordError::Malformed)?;
-        let digest = root.get("digest").and_then(|digest| digest.as_bytes());
+        let digest = root.get("digest").and_then(Value::as_bytes);
         if digest != Some(&sha1(record.raw())) {
             return Err(RecordError::Digest);
         }
