@@ -1,4 +1,4 @@
-//! Runs that end at any call to the disk, which tears writes and may lose what was not synced.
+//! Runs that end at any call to the disk, which fails, tears writes, and may lose what was not synced.
 
 use std::{
     fs, io,
@@ -129,6 +129,8 @@ struct Death {
 struct Inner {
     /// How many bytes of the last write still got through.
     torn_at: usize,
+    /// One call fails before, and life goes on.
+    fails_at: usize,
     state: PathBuf,
     /// The journal when it was over.
     journal_at_death: Option<Vec<u8>>,
@@ -155,6 +157,7 @@ impl Death {
                 inner.die();
                 Outcome::Fail(io::Error::other("nobody is there any more"))
             }
+            left if left == inner.fails_at => Outcome::Fail(io::ErrorKind::StorageFull.into()),
             // The last one is cut, and the next tells that it was.
             1 if call == Call::Write && inner.torn_at > 0 => Outcome::Short(inner.torn_at),
             _ => Outcome::Proceed,
@@ -174,6 +177,7 @@ impl Death {
         let inner = &mut *self.inner.lock().unwrap();
         inner.state = case.state.path().to_owned();
         inner.torn_at = draw.below(2) * (1 + draw.below(PIECE));
+        inner.fails_at = 1 + draw.below(80);
         inner.journal_at_death = None;
         inner.journal_at_sync = journal_of(&inner.state).1;
         let have: Vec<_> = have.collect();
