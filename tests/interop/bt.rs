@@ -53,6 +53,15 @@ pub(crate) struct Progress {
     pub(crate) uploaded: u64,
 }
 
+/// What a run found when it began.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Start {
+    /// Bytes that were believed to be there without being read.
+    pub(crate) resumed: u64,
+    /// Bytes that were read and hashed.
+    pub(crate) hashed: u64,
+}
+
 /// What a command that ends by itself left.
 #[derive(Debug)]
 pub(crate) struct Finished {
@@ -93,6 +102,7 @@ pub(crate) fn run<W: AsRef<OsStr>>(
 ) -> Outcome<Finished> {
     let mut command = Command::new(case.bt()?);
     command.args(words);
+    command.env("XDG_STATE_HOME", case.folder("state")?);
     let mut process = case.spawn("bt", command)?;
     let exit = process.wait_exit(patience)?;
     let log = process.log();
@@ -106,6 +116,7 @@ pub(crate) fn run<W: AsRef<OsStr>>(
 impl<'a> Builder<'a> {
     fn new(case: &'a Case<'a>, name: &str, mut command: Command) -> Outcome<Self> {
         command.args(["--json", "--port", &case.wildcard_port()?.to_string()]);
+        command.env("XDG_STATE_HOME", case.folder("state")?);
         Ok(Self {
             case,
             name: name.to_owned(),
@@ -189,6 +200,19 @@ impl Bt {
     /// The newest progress; nothing before the first.
     pub(crate) fn progress(&self) -> Option<Progress> {
         Progress::of(&self.process.latest_event("progress")?)
+    }
+
+    /// What it found when it began.
+    pub(crate) fn start(&mut self) -> Outcome<Start> {
+        self.process
+            .wait_event("has begun", wait::TRANSFER, |event| {
+                let is_figure = event["event"] == "progress" || event["event"] == "complete";
+                is_figure.then_some(())?;
+                Some(Start {
+                    resumed: event["bytes_resumed"].as_u64()?,
+                    hashed: event["bytes_hashed"].as_u64()?,
+                })
+            })
     }
 
     /// Waits for the end of a `get` and fails unless it says in every way that it is complete.

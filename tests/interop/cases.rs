@@ -15,6 +15,8 @@ mod limits;
 mod matrix;
 mod mixed;
 mod resume;
+mod resume_kills;
+mod resume_record;
 mod seeding;
 mod selftest;
 mod several;
@@ -87,6 +89,8 @@ fn short() -> Vec<Planned> {
         mixed::CASES,
         super_seed::CASES,
         resume::CASES,
+        resume_record::CASES,
+        resume_kills::CASES,
         broken_peers::CASES,
         hostile::liar::CASES,
         hostile::peers::CASES,
@@ -113,6 +117,7 @@ fn long() -> Vec<Planned> {
         .into_iter()
         .chain(planned(mixed::LONG_CASES))
         .chain(planned(resume::LONG_CASES))
+        .chain(planned(resume_kills::LONG_CASES))
         .chain(planned(limits::LONG_CASES))
         .chain(planned(corpus::LONG_CASES))
         .collect()

@@ -34,6 +34,7 @@ mod logging;
 mod manual;
 mod progress;
 mod seeding;
+mod state_folder;
 mod stdout;
 mod torrent_file;
 mod transfer;

@@ -13,6 +13,10 @@ use tempfile::TempDir;
 fn bt(words: &[&str]) -> Command {
     let mut bt = Command::new(env!("CARGO_BIN_EXE_bt"));
     bt.args(words).env_remove("BT_LOG").stdin(Stdio::null());
+    // Nothing is left in the home of who runs the tests.
+    for home in ["HOME", "XDG_STATE_HOME", "LOCALAPPDATA"] {
+        bt.env_remove(home);
+    }
     bt
 }
 

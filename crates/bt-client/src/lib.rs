@@ -32,6 +32,7 @@
 //!     trackers: Vec::new(),
 //!     peers,
 //!     limits: RateLimits::NONE,
+//!     recheck: false,
 //! };
 //! let start = || Session::start(SessionConfig {
 //!     bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),

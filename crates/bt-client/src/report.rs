@@ -6,8 +6,8 @@
 //! ```json
 //! {"event":"listening","port":6881}
 //! {"event":"checking","info_hash":"…","bytes_done":1048576,"bytes_total":4194304}
-//! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6,"down_limit_bytes_per_sec":524288,"up_limit_bytes_per_sec":null}
-//! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304,"hash_cpu_ms":3}
+//! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6,"down_limit_bytes_per_sec":524288,"up_limit_bytes_per_sec":null,"bytes_resumed":524288,"bytes_hashed":0}
+//! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304,"hash_cpu_ms":3,"bytes_resumed":524288,"bytes_hashed":0}
 //! {"event":"seeded","name":"a","info_hash":"…","goal":"ratio","bytes_total":4194304,"uploaded":8388608,"seeding_secs":61}
 //! {"event":"total","torrents":2,"complete":1,"failed":0,"bytes_done":1048576,"bytes_total":4194304,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
 //! {"event":"failed","source":"b.torrent","info_hash":null,"message":"b.torrent is no valid torrent: …","code":4}
@@ -64,6 +64,11 @@ pub enum Report {
         bytes_total: u64,
         /// Milliseconds of CPU time that hashing took in this run, on all threads together.
         hash_cpu_ms: u64,
+        /// Bytes of its files that were on disk at the start by the record of an earlier run, without
+        /// being read.
+        bytes_resumed: u64,
+        /// Bytes that were read and hashed at the start.
+        bytes_hashed: u64,
     },
     /// A torrent has been served for as long as the user wished, and is being ended.
     Seeded {
@@ -125,6 +130,11 @@ pub struct Progress {
     pub down_limit_bytes_per_sec: Option<NonZeroU64>,
     /// Bytes per second that it may send at the moment; null without a limit.
     pub up_limit_bytes_per_sec: Option<NonZeroU64>,
+    /// Bytes of its files that were on disk at the start by the record of an earlier run, without
+    /// being read.
+    pub bytes_resumed: u64,
+    /// Bytes that were read and hashed at the start, to find out what is there.
+    pub bytes_hashed: u64,
 }
 
 /// The figures of several torrents at one moment, added up.
@@ -233,6 +243,8 @@ impl Report {
             info_hash: snapshot.info_hash(),
             bytes_total: snapshot.stats.bytes_total,
             hash_cpu_ms: u64::try_from(snapshot.hash_cpu_time.as_millis()).unwrap_or(u64::MAX),
+            bytes_resumed: snapshot.bytes_resumed,
+            bytes_hashed: snapshot.bytes_hashed,
         }
     }
 }
@@ -257,6 +269,8 @@ impl Progress {
             eta_secs: snapshot.time_left().map(|left| left.as_secs()),
             down_limit_bytes_per_sec: snapshot.limits.download,
             up_limit_bytes_per_sec: snapshot.limits.upload,
+            bytes_resumed: snapshot.bytes_resumed,
+            bytes_hashed: snapshot.bytes_hashed,
         }
     }
 }
@@ -286,7 +300,7 @@ mod tests {
         let mut snapshot = snapshot();
         check(
             &Report::complete(&snapshot),
-            r#"{"event":"complete","name":"name","info_hash":"0707070707070707070707070707070707070707","bytes_total":4000,"hash_cpu_ms":12}"#,
+            r#"{"event":"complete","name":"name","info_hash":"0707070707070707070707070707070707070707","bytes_total":4000,"hash_cpu_ms":12,"bytes_resumed":500,"bytes_hashed":600}"#,
         );
         check(
             &Report::of(&snapshot),
@@ -295,7 +309,8 @@ mod tests {
                 r#""state":"downloading","bytes_done":1000,"bytes_total":4000,"#,
                 r#""pieces_done":1,"piece_count":4,"down_bytes_per_sec":100,"up_bytes_per_sec":20,"#,
                 r#""peers_connected":2,"peers_known":5,"downloaded":1100,"uploaded":30,"wasted":100,"#,
-                r#""eta_secs":30,"down_limit_bytes_per_sec":null,"up_limit_bytes_per_sec":null}"#
+                r#""eta_secs":30,"down_limit_bytes_per_sec":null,"up_limit_bytes_per_sec":null,"#,
+                r#""bytes_resumed":500,"bytes_hashed":600}"#
             ),
         );
         check(
@@ -307,7 +322,7 @@ mod tests {
         let line = serde_json::to_string(&Report::of(&snapshot)).unwrap();
         let end = concat!(
             r#""eta_secs":null,"down_limit_bytes_per_sec":70,"#,
-            r#""up_limit_bytes_per_sec":null}"#
+            r#""up_limit_bytes_per_sec":null,"bytes_resumed":500,"bytes_hashed":600}"#
         );
         assert!(line.ends_with(end), "{line}");
         snapshot.state = State::Checking {

@@ -1,6 +1,7 @@
 use std::{
     net::IpAddr,
     num::NonZero,
+    path::PathBuf,
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -62,6 +63,10 @@ pub struct SessionConfig {
     pub max_open_files: usize,
     /// Threads that hash, write and read.
     pub disk_threads: usize,
+    /// The folder in which is remembered, from one session to the next, what of each torrent is on
+    /// disk, so that it need not be hashed again, and which keeps two processes from using the same
+    /// data. `None` to remember nothing.
+    pub state: Option<PathBuf>,
     /// No regular announce to a tracker follows another sooner than this, whatever it asks for.
     pub min_announce_interval: Duration,
 }
@@ -76,6 +81,7 @@ impl Default for SessionConfig {
             limits: RateLimits::NONE,
             max_open_files: DEFAULT_OPEN_FILES,
             disk_threads: cores(),
+            state: None,
             min_announce_interval: MIN_ANNOUNCE_INTERVAL,
         }
     }
@@ -114,6 +120,7 @@ impl Session {
             buffers,
             disk,
             cores(),
+            config.state,
         ));
         let half_open = HalfOpen::new();
         let listen = |listener| {

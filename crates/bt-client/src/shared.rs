@@ -9,6 +9,7 @@ use std::{
 };
 
 use bt_scheduler::{Arbiter, Demand, Grant, RateLimits};
+use bt_storage::resume::BootId;
 use bt_swarm::BanList;
 use bt_types::{SwarmId, TorrentIds};
 use bt_wire::Handshake;
@@ -30,6 +31,10 @@ pub(crate) struct Shared {
     pub(crate) buffers: BufferPool,
     pub(crate) disk: Disk,
     pub(crate) check_threads: usize,
+    /// Where it is remembered what torrents have on disk.
+    pub(crate) state: Option<PathBuf>,
+    /// The present run of the machine.
+    pub(crate) boot: Option<BootId>,
     listens_on: Vec<SocketAddr>,
     torrents: Mutex<Torrents>,
     demand_changed: Notify,
@@ -65,12 +70,15 @@ impl Shared {
         buffers: BufferPool,
         disk: Disk,
         check_threads: usize,
+        state: Option<PathBuf>,
     ) -> Self {
         Self {
             bind,
             buffers,
             disk,
             check_threads,
+            state,
+            boot: BootId::current(),
             listens_on,
             torrents: Mutex::new(Torrents {
                 routes: HashMap::new(),

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use bt_scheduler::RateLimits;
 use bt_swarm::Stats;
-use bt_types::TorrentIds;
+use bt_types::{TorrentIds, Totals};
 
 use crate::TorrentError;
 
@@ -23,6 +23,13 @@ pub struct Snapshot {
     pub limits: RateLimits,
     /// The CPU time that hashing its pieces has cost so far, on all threads.
     pub hash_cpu_time: Duration,
+    /// Bytes of files in pieces that were believed to be on disk when the torrent began, by the
+    /// record of an earlier run, without being read.
+    pub bytes_resumed: u64,
+    /// Bytes that were read and hashed when the torrent began, to find out what is there.
+    pub bytes_hashed: u64,
+    /// Payload of all runs before this one, as far as they are on record.
+    pub earlier: Totals,
 }
 
 /// What a torrent is doing.
@@ -99,6 +106,9 @@ pub(crate) mod tests {
             stats,
             limits: RateLimits::NONE,
             hash_cpu_time: Duration::from_micros(12_900),
+            bytes_resumed: 500,
+            bytes_hashed: 600,
+            earlier: Totals::default(),
         }
     }
 

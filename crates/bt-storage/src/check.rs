@@ -27,6 +27,8 @@ pub struct Checked {
     pub bytes_have: u64,
     /// The pieces that are not, in order, as far as the check got.
     pub bad: Vec<BadPiece>,
+    /// The bytes that were read and hashed, padding included.
+    pub bytes_hashed: u64,
     /// Whether it was cancelled: then pieces may be neither in `have` nor in `bad`.
     pub is_cancelled: bool,
 }
@@ -58,7 +60,7 @@ pub enum Problem {
 pub struct CheckProgress {
     /// Bytes of files that were looked at, or need no look since they are missing.
     pub bytes_done: u64,
-    /// Bytes of files in the torrent.
+    /// Bytes of files in the pieces that are checked.
     pub bytes_total: u64,
     /// Pieces that were looked at.
     pub pieces_done: u32,
@@ -66,7 +68,22 @@ pub struct CheckProgress {
     pub pieces_ok: u32,
 }
 
-/// Hashes what is on disk on `threads` threads, the caller's among them.
+/// Hashes all that is on disk: [`check_some`] of all pieces.
+///
+/// # Errors
+/// If something other than a missing file or wrong bytes keeps a file from being read.
+pub fn check(
+    storage: &Storage,
+    threads: usize,
+    progress: &(dyn Fn(CheckProgress) + Sync),
+    cancel: &AtomicBool,
+) -> Result<Checked, StorageError> {
+    let all = Bitfield::full(storage.layout().piece_count());
+    check_some(storage, &all, threads, progress, cancel)
+}
+
+/// Hashes what is on disk of `pieces` on `threads` threads, the caller's among them. Nothing is said
+/// of the others.
 ///
 /// Reads and hashes 8 MiB a thread at a time at most, however long pieces are.
 /// Missing or short files are found out before anything of their pieces is read. `progress` is
@@ -77,14 +94,20 @@ pub struct CheckProgress {
 ///
 /// # Errors
 /// If something other than a missing file or wrong bytes keeps a file from being read.
-pub fn check(
+///
+/// # Panics
+/// If `pieces` is of another torrent.
+pub fn check_some(
     storage: &Storage,
+    pieces: &Bitfield,
     threads: usize,
     progress: &(dyn Fn(CheckProgress) + Sync),
     cancel: &AtomicBool,
 ) -> Result<Checked, StorageError> {
     storage.close_files();
-    let checker = Checker::new(storage, progress, cancel);
+    let checker = Checker::new(storage, pieces, progress, cancel);
+    // A few are hashed sooner than threads are started.
+    let threads = threads.min(pieces.count_ones() as usize);
     on_threads(threads, "bt-check", || checker.work());
     checker.conclude()
 }
@@ -92,12 +115,16 @@ pub fn check(
 /// What the threads share.
 struct Checker<'a> {
     storage: &'a Storage,
+    wanted: &'a Bitfield,
+    /// Of the files, in wanted pieces.
+    bytes_total: u64,
     progress: &'a (dyn Fn(CheckProgress) + Sync),
     cancel: &'a AtomicBool,
     /// Sizes on disk by file, [`NOT_SEEN`] until a thread needs one.
     lengths: Box<[AtomicU64]>,
     batches: Batches,
     bytes_done: AtomicU64,
+    bytes_hashed: AtomicU64,
     pieces_done: AtomicU32,
     pieces_ok: AtomicU32,
     found: Mutex<Found>,
@@ -115,12 +142,26 @@ type Verdict = Result<(), Problem>;
 impl<'a> Checker<'a> {
     fn new(
         storage: &'a Storage,
+        wanted: &'a Bitfield,
         progress: &'a (dyn Fn(CheckProgress) + Sync),
         cancel: &'a AtomicBool,
     ) -> Self {
         let layout = storage.layout();
+        assert_eq!(
+            wanted.len(),
+            layout.piece_count(),
+            "pieces of another torrent"
+        );
+        let bytes_total = if wanted.is_full() {
+            layout.data_length()
+        } else {
+            let bytes = wanted.iter_ones().map(|piece| layout.data_length_of(piece));
+            bytes.map(u64::from).sum()
+        };
         Self {
             storage,
+            wanted,
+            bytes_total,
             progress,
             cancel,
             lengths: (0..layout.file_count())
@@ -128,6 +169,7 @@ impl<'a> Checker<'a> {
                 .collect(),
             batches: Batches::new(layout),
             bytes_done: AtomicU64::new(0),
+            bytes_hashed: AtomicU64::new(0),
             pieces_done: AtomicU32::new(0),
             pieces_ok: AtomicU32::new(0),
             found: Mutex::new(Found {
@@ -154,7 +196,8 @@ impl<'a> Checker<'a> {
     fn check_batch(&self, batch: Range<u32>, buffer: &mut Vec<u8>) -> Result<(), StorageError> {
         let mut present = Vec::new();
         let mut missing = Vec::new();
-        for piece in batch.map(PieceIndex::new) {
+        let wanted = batch.map(PieceIndex::new);
+        for piece in wanted.filter(|&piece| self.wanted.get(piece)) {
             match self.missing_file(piece)? {
                 Some(file) => missing.push((piece, Err(Problem::Missing(file)))),
                 None => present.push(piece),
@@ -163,6 +206,9 @@ impl<'a> Checker<'a> {
         self.record(&missing, 0);
         if let &[piece] = present.as_slice() {
             return self.check_alone(piece, buffer);
+        }
+        if present.is_empty() {
+            return Ok(());
         }
         match self.check_together(&present, buffer) {
             // Somebody cuts files while we look at them: find out which pieces that hits.
@@ -204,6 +250,7 @@ impl<'a> Checker<'a> {
             .iter()
             .flat_map(|&piece| self.storage.slices_of(piece));
         self.storage.read_slices(slices, buffer)?;
+        self.count_hashed(buffer.len());
 
         let info = self.storage.info();
         let mut hasher = Hasher::new();
@@ -270,6 +317,7 @@ impl<'a> Checker<'a> {
                 }
                 result => result?,
             }
+            self.count_hashed(buffer.len());
             self.storage.hash_time().measure(|| hasher.update(buffer));
             begin += length;
             if begin < piece_length {
@@ -316,10 +364,14 @@ impl<'a> Checker<'a> {
     fn advance(&self, bytes: u64) {
         (self.progress)(CheckProgress {
             bytes_done: self.bytes_done.fetch_add(bytes, Ordering::Relaxed) + bytes,
-            bytes_total: self.storage.layout().data_length(),
+            bytes_total: self.bytes_total,
             pieces_done: self.pieces_done.load(Ordering::Relaxed),
             pieces_ok: self.pieces_ok.load(Ordering::Relaxed),
         });
+    }
+
+    fn count_hashed(&self, bytes: usize) {
+        self.bytes_hashed.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     fn is_over(&self) -> bool {
@@ -337,7 +389,8 @@ impl<'a> Checker<'a> {
         found.bad.sort_unstable_by_key(|bad| bad.piece);
         let pieces_done = found.have.count_ones() + found.bad.len() as u32;
         Ok(Checked {
-            is_cancelled: pieces_done < found.have.len(),
+            is_cancelled: pieces_done < self.wanted.count_ones(),
+            bytes_hashed: self.bytes_hashed.into_inner(),
             have: found.have,
             bytes_have: found.bytes_have,
             bad: found.bad,

@@ -1,4 +1,5 @@
-//! The shared nouns of a BitTorrent stack: ids, pieces, blocks, layouts, bitfields, addresses.
+//! The shared nouns of a BitTorrent stack: ids, pieces, blocks, layouts, bitfields, addresses, and
+//! what is known of a torrent when it goes on later ([`ResumeState`]).
 //!
 //! Everything here is a value. Nothing performs I/O, reads a clock or allocates in proportion to
 //! a number that a stranger sent. Crates that must talk about the same thing (a piece, a block,
@@ -39,6 +40,7 @@ mod ids;
 mod layout;
 mod peer;
 mod piece;
+mod resume;
 
 pub use announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 pub use bitfield::{Bitfield, BitfieldError};
@@ -50,3 +52,4 @@ pub use layout::{
 };
 pub use peer::{ConnId, Direction, Encryption, Payload, PeerSource, Transport};
 pub use piece::{BLOCK_LENGTH, Block, PieceIndex, Span};
+pub use resume::{PartialPiece, ResumeState, Totals};

@@ -8,8 +8,9 @@ use crate::seeding::Seeding;
 /// Download torrents
 ///
 /// Finds peers through the torrents' UDP trackers, and exits when everything is verified and
-/// written, or with --seed when it has been served. What is in the folder already is checked first
-/// and not fetched again, so that running the same command again resumes. Several torrents share one
+/// written, or with --seed when it has been served. What is in the folder already is not fetched
+/// again, so that running the same command again resumes: what bt itself has written is known, and
+/// checked only where files were changed since; what others have put there is checked first. Several torrents share one
 /// port and all limits: of memory, connections and rates; if one of them fails the others go on, and
 /// the exit code is that of the first SOURCE that failed.
 #[derive(Args, Debug)]
@@ -67,8 +68,11 @@ Output with --json, one object a line:
              eta_secs: seconds until it is complete, at the present rate; null if unknown
              down_limit_bytes_per_sec, up_limit_bytes_per_sec: what it may have at the moment of
              --limit-down and --limit-up; null without
+             bytes_resumed: what was there at the start and known without a check
+             bytes_hashed: what was read and checked at the start
   complete   name, info_hash (hex), bytes_total: everything is verified and written;
              hash_cpu_ms: CPU time that hashing took
+             bytes_resumed, bytes_hashed: as in progress
   total      a few times a second, if there are several torrents, all of them together:
              torrents, complete, failed: how many there are, have everything, had to give up
              and bytes_done to eta_secs as in progress, without pieces
@@ -85,6 +89,7 @@ Examples:
   bt get *.torrent -o ~/downloads
   bt get debian.torrent --peer 192.0.2.7:6881 --timeout 600
   bt get debian.torrent --limit-down 2M --limit-up 512K
+  bt get debian.torrent -o ~/downloads --recheck
   bt get debian.torrent --seed-ratio 1.5 --seed-time 12h
   curl -L https://example.org/debian.torrent | bt get - --json";
 
@@ -98,7 +103,7 @@ mod tests {
     fn everything() {
         let words = "bt get a.torrent -o d --tracker udp://a:1 --tracker udp://b:2 --peer [::1]:5 \
                      --port 0 --timeout 7 --memory 16M --limit-up 3K --limit-down 2M --seed \
-                     --seed-ratio 1.5 --seed-time 9m --json -vv";
+                     --seed-ratio 1.5 --seed-time 9m --state s --recheck --json -vv";
         let arguments = parse(words).unwrap();
         assert_eq!((arguments.verbose, arguments.quiet), (2, false));
         assert!(arguments.verb.reports_events());
@@ -118,6 +123,8 @@ mod tests {
         assert_eq!(get.network.tracker, ["udp://a:1", "udp://b:2"]);
         assert_eq!(get.network.peer, ["[::1]:5".parse().unwrap()]);
         assert_eq!((get.network.port, get.network.memory), (0, 16 << 20));
+        assert_eq!(get.network.state, Some("s".into()));
+        assert!(get.network.recheck);
     }
 
     #[test]
@@ -129,6 +136,7 @@ mod tests {
         assert_eq!((get.network.port, get.network.memory), (6881, 32 << 20));
         assert_eq!(get.network.min_announce_interval, 60);
         assert_eq!((get.network.limit_up, get.network.limit_down), (None, None));
+        assert_eq!((get.network.state, get.network.recheck), (None, false));
     }
 
     #[test]

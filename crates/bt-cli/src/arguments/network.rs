@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, num::NonZeroU64};
+use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
 
 use clap::Args;
 
@@ -30,6 +30,15 @@ pub(crate) struct Network {
     /// How much payload to hold in memory: 512K, 32M
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_memory)]
     pub(crate) memory: u64,
+
+    /// Remember in this folder what is on disk, so that it is not checked again; by default bt in
+    /// $XDG_STATE_HOME, which is ~/.local/state if not set
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Check all that is on disk, whatever is remembered of it
+    #[arg(long)]
+    pub(crate) recheck: bool,
 
     /// Announce to a tracker no more often than this, in seconds, whatever it asks for
     #[arg(

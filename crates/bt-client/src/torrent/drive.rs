@@ -8,12 +8,12 @@ use std::{
 
 use bt_swarm::{Action, Dial, DialId, NewConnection, Swarm};
 use bt_tracker::Progress;
-use bt_types::{Bitfield, ConnId, Encryption, PeerSource, Transport};
+use bt_types::{ConnId, Encryption, PeerSource, Transport};
 use bt_wire::Limits;
 use tokio::{sync::mpsc, time::sleep_until};
 use tracing::{debug, warn};
 
-use super::{Event, Parts, log};
+use super::{Event, Parts, check::Found, log, record::Remembering};
 use crate::{
     Snapshot, State,
     buffers::Buffer,
@@ -36,6 +36,8 @@ pub(super) struct Drive {
     /// Jobs that the disk threads have not reported on.
     disk_jobs: usize,
     ending: Option<Ending>,
+    /// `None` if nobody will remember what is done.
+    remembering: Option<Remembering>,
 }
 
 struct Ending {
@@ -46,14 +48,23 @@ struct Ending {
 }
 
 impl Drive {
-    pub(super) fn start(mut parts: Parts, have: Bitfield) -> Self {
+    pub(super) fn start(mut parts: Parts, found: Found) -> Self {
         let now = Instant::now();
         let info = Arc::clone(&parts.torrent.info);
         let peers = std::mem::take(&mut parts.torrent.peers);
         for own in parts.shared.own_addresses() {
             parts.swarm.ignore_address(own);
         }
-        parts.swarm.handle_metadata(now, info, have);
+        parts.swarm.handle_metadata(now, info, found.have);
+        for partial in &found.partial {
+            parts.swarm.handle_partial_piece(now, partial);
+        }
+        parts
+            .publisher
+            .set_start(found.bytes_resumed, found.bytes_hashed, found.totals);
+        let remembering = found
+            .keeper
+            .map(|keeper| Remembering::start(keeper, &parts, found.totals));
         parts.swarm.add_peers(now, PeerSource::User, peers);
         let (batches, received) = mpsc::channel(MAX_BATCHES);
         let mut drive = Self {
@@ -64,6 +75,7 @@ impl Drive {
             received,
             disk_jobs: 0,
             ending: None,
+            remembering,
         };
         let progress = progress(&drive.parts.swarm, now);
         drive.parts.trackers.start(now, progress);
@@ -102,6 +114,9 @@ impl Drive {
             self.handle_timeouts(now);
         };
         let last = self.snapshot(Instant::now(), state);
+        if let Some(remembering) = self.remembering.take() {
+            remembering.finish(&self.parts.storage, &last).await;
+        }
         self.parts.end(last);
     }
 
@@ -366,6 +381,9 @@ impl Drive {
                 state,
                 deadline: now + DISK_STOP_TIMEOUT,
             });
+            if self.remembering.is_some() {
+                self.parts.swarm.spill_all(now);
+            }
             self.parts.swarm.stop(now);
             self.parts.trackers.stop(now);
         }

@@ -3,6 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bt_types::Totals;
 use tokio::sync::{broadcast, watch};
 
 use super::TorrentHandle;
@@ -43,6 +44,26 @@ impl Publisher {
     /// The last snapshot shown.
     pub(crate) fn current(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// The snapshots as they come.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshots.subscribe()
+    }
+
+    /// What is known of the start is in every snapshot from now on.
+    pub(crate) fn set_start(&mut self, bytes_resumed: u64, bytes_hashed: u64, earlier: Totals) {
+        let snapshot = Snapshot {
+            bytes_resumed,
+            bytes_hashed,
+            earlier,
+            ..Snapshot::clone(&self.current())
+        };
+        // It is shown with the next that is due.
+        self.snapshots.send_if_modified(|current| {
+            *current = Arc::new(snapshot);
+            false
+        });
     }
 
     /// Something has changed: a snapshot is due soon.

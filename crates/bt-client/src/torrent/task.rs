@@ -5,20 +5,23 @@ use std::{
 
 use bt_storage::StorageError;
 use bt_swarm::Stats;
-use bt_types::Bitfield;
+use bt_types::Totals;
 use tokio::time::sleep;
-use tracing::info;
 
-use super::{AddTorrent, Mode, Parts, check::Checking, drive::Drive};
+use super::{
+    AddTorrent, Mode, Parts,
+    check::{Checking, Found, Look},
+    drive::Drive,
+};
 use crate::{Snapshot, State, TorrentError, mail::Mail};
 
 /// The life of one torrent, from the check of its data until it is stopped or cannot go on.
 pub(crate) async fn run(mut parts: Parts) {
     match parts.check().await {
-        Ok(Some(have)) => {
+        Ok(Some(found)) => {
             let ids = parts.torrent.info.ids();
             parts.shared.open_to_peers(ids, parts.swarm.handshake());
-            Drive::start(parts, have).run().await;
+            Drive::start(parts, found).run().await;
         }
         Ok(None) => parts.end_early(State::Stopped),
         Err(error) => parts.end_early(State::Failed(Arc::new(error))),
@@ -27,7 +30,7 @@ pub(crate) async fn run(mut parts: Parts) {
 
 impl Parts {
     /// Finds out which pieces are on disk; `None` if the torrent has been stopped meanwhile.
-    async fn check(&mut self) -> Result<Option<Bitfield>, TorrentError> {
+    async fn check(&mut self) -> Result<Option<Found>, TorrentError> {
         let is_download = self.torrent.mode == Mode::Get;
         let shared = Arc::clone(&self.shared);
         let _turn = tokio::select! {
@@ -35,18 +38,27 @@ impl Parts {
             () = self.stop_requested() => return Ok(None),
         };
         let storage = Arc::clone(&self.storage);
-        let mut checking = Checking::start(storage, shared.check_threads, is_download);
-        let checked = loop {
+        let look = Look {
+            state: shared.state.clone(),
+            boot: shared.boot.clone(),
+            recheck: self.torrent.recheck,
+            threads: shared.check_threads,
+            is_download,
+        };
+        let mut checking = Checking::start(storage, look);
+        let found = loop {
             tokio::select! {
-                checked = checking.finish() => break checked?,
-                () = self.stop_requested() => return Ok(None),
-                () = sleep(PROGRESS_INTERVAL) => self.show_progress(checking.bytes_done()),
+                found = checking.finish() => break found?,
+                () = self.stop_requested() => {
+                    checking.cancel().await;
+                    return Ok(None);
+                }
+                () = sleep(PROGRESS_INTERVAL) => self.show_progress(checking.progress()),
             }
         };
-        let (pieces_good, piece_count) = (checked.have.count_ones(), checked.have.len());
-        info!(pieces_good, piece_count, "checked");
-        if is_download || checked.have.is_full() {
-            Ok(Some(checked.have))
+        let (pieces_good, piece_count) = (found.have.count_ones(), found.have.len());
+        if is_download || found.have.is_full() {
+            Ok(Some(found))
         } else {
             Err(TorrentError::DataIncomplete {
                 pieces_good,
@@ -71,11 +83,14 @@ impl Parts {
         }
     }
 
-    fn show_progress(&mut self, bytes_done: u64) {
+    fn show_progress(&mut self, progress: Option<(u64, u64)>) {
+        let Some((bytes_done, bytes_total)) = progress else {
+            return;
+        };
         let mut snapshot = Snapshot::clone(&self.publisher.current());
         snapshot.state = State::Checking {
             bytes_done,
-            bytes_total: snapshot.stats.bytes_total,
+            bytes_total,
         };
         self.publisher.show(Instant::now(), snapshot);
     }
@@ -110,6 +125,9 @@ impl Snapshot {
             stats,
             limits: torrent.limits,
             hash_cpu_time: Duration::ZERO,
+            bytes_resumed: 0,
+            bytes_hashed: 0,
+            earlier: Totals::default(),
         }
     }
 }

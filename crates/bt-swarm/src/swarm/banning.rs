@@ -43,7 +43,8 @@ impl<P: Payload> Swarm<P> {
             piece,
             contributors: contributors.clone(),
         });
-        if let Some(culprit) = only_culprit(&contributors) {
+        let culprit = only_culprit(&contributors);
+        if let Some(culprit) = culprit.filter(|_| !senders.has_unknown()) {
             return self.ban(now, culprit, BanReason::WholePiece(piece));
         }
         let senders: BTreeMap<_, _> = senders.blocks().collect();

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bt_scheduler::Received;
-use bt_types::{BLOCK_LENGTH, Block, ConnId, Payload, PieceIndex};
+use bt_types::{BLOCK_LENGTH, Block, ConnId, PartialPiece, Payload, PieceIndex};
 use bt_wire::{Message, RawBlock};
 
 use super::{Swarm, requests::bytes_on_wire};
@@ -153,6 +153,44 @@ impl<P: Payload> Swarm<P> {
                 Some(job) => self.actions.push_back(Action::Disk(job)),
                 None => return,
             }
+        }
+    }
+
+    /// Blocks of a piece are on disk, unverified, since an earlier run: those at these places of its
+    /// 16 KiB grid. Only the others are fetched; nobody is blamed for these.
+    ///
+    /// To be called after [`handle_metadata`](Self::handle_metadata), for pieces that are not among
+    /// those that we have. Does nothing for a piece that is begun already.
+    ///
+    /// # Panics
+    /// If the torrent has no such piece.
+    pub fn handle_partial_piece(&mut self, now: Instant, partial: &PartialPiece) {
+        self.advance(now);
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
+        let slots = partial.slots.iter().copied();
+        let Some(is_complete) = torrent.picker.piece_resumed(partial.piece, slots) else {
+            return;
+        };
+        torrent.assembly.resume(partial.piece);
+        if is_complete {
+            let job = torrent.assembly.complete(partial.piece, false);
+            self.actions.extend(job.map(Action::Disk));
+        }
+    }
+
+    /// Has all blocks in memory written to their places, unverified, so that another run finds them
+    /// there. To be called before [`stop`](Self::stop) by who will remember which they are; the jobs
+    /// are to be done after it.
+    pub fn spill_all(&mut self, now: Instant) {
+        self.advance(now);
+        if self.has_disk_trouble {
+            return;
+        }
+        if let Some(torrent) = &mut self.torrent {
+            let jobs = torrent.assembly.spill_all();
+            self.actions.extend(jobs.into_iter().map(Action::Disk));
         }
     }
 
