@@ -7,7 +7,7 @@ use std::{
 };
 
 use bt_client::{
-    Snapshot,
+    PeerInfo, Snapshot,
     report::{Report, Total},
 };
 
@@ -87,6 +87,13 @@ impl Progress {
             }
             Self::Lines { next } => tell_if_due(next, amount(&total), || describe_all(&total)),
             Self::Silent => {}
+        }
+    }
+
+    /// Who is connected to one of them.
+    pub(crate) fn show_peers(&mut self, batch: &Batch, place: usize, peers: &[PeerInfo]) {
+        if let Self::Json { .. } = self {
+            json::print(&Report::peers(&batch.snapshot(place), peers));
         }
     }
 

@@ -14,9 +14,14 @@
 //! {"event":"error","message":"cannot write a/b: no space left on device","code":5}
 //! ```
 
+mod peers;
+
 use std::{num::NonZeroU64, time::Duration};
 
+use bt_swarm::PeerInfo;
 use serde::Serialize;
+
+pub use self::peers::Peer;
 
 use crate::{Snapshot, State};
 
@@ -41,6 +46,13 @@ pub enum Report {
     },
     /// How a torrent is doing.
     Progress(Progress),
+    /// The connected peers of a torrent, if the user wants to see them.
+    Peers {
+        /// Of this torrent, as in [`Progress`].
+        info_hash: String,
+        /// Each of them, in no particular order.
+        peers: Vec<Peer>,
+    },
     /// How all torrents of a command are doing together, if there are several.
     Total(Total),
     /// One of several torrents has failed; the others go on.
@@ -184,7 +196,7 @@ impl Total {
             total.peers_known += stats.peers_known.max(stats.peers_connected);
             total.downloaded += stats.downloaded;
             total.uploaded += stats.uploaded;
-            total.wasted += stats.wasted;
+            total.wasted += stats.wasted.total();
         }
         let rate = total.down_bytes_per_sec;
         total.eta_secs = (rate > 0 && left > 0).then(|| left.div_ceil(rate));
@@ -209,6 +221,15 @@ impl Report {
             State::Seeding => Self::Progress(Progress::of(snapshot, "seeding")),
             State::Stopped => Self::Progress(Progress::of(snapshot, "stopped")),
             State::Failed(_) => Self::Progress(Progress::of(snapshot, "failed")),
+        }
+    }
+
+    /// Who is connected.
+    #[must_use]
+    pub fn peers(snapshot: &Snapshot, peers: &[PeerInfo]) -> Self {
+        Self::Peers {
+            info_hash: snapshot.info_hash(),
+            peers: peers.iter().map(Peer::of).collect(),
         }
     }
 
@@ -253,7 +274,7 @@ impl Progress {
             peers_known: stats.peers_known,
             downloaded: stats.downloaded,
             uploaded: stats.uploaded,
-            wasted: stats.wasted,
+            wasted: stats.wasted.total(),
             eta_secs: snapshot.time_left().map(|left| left.as_secs()),
             down_limit_bytes_per_sec: snapshot.limits.download,
             up_limit_bytes_per_sec: snapshot.limits.upload,

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Network, SeedUntil, values::parse_seconds};
+use super::{Network, SeedUntil, Watch, values::parse_seconds};
 use crate::seeding::Seeding;
 
 /// Download torrents
@@ -35,6 +35,9 @@ pub(crate) struct Get {
 
     #[command(flatten)]
     pub(crate) seed_until: SeedUntil,
+
+    #[command(flatten)]
+    pub(crate) watch: Watch,
 
     #[command(flatten)]
     pub(crate) network: Network,

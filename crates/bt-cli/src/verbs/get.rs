@@ -12,6 +12,7 @@ use crate::{
     exit::{Exit, Failure},
     format::{bytes, duration, printable, rate},
     interrupt::Interrupt,
+    looks::Looks,
     progress::Progress,
     seeding::{self, Seeding},
     torrent_file,
@@ -175,12 +176,14 @@ impl<'a> Download<'a> {
 
     /// Until each torrent is complete, and served for long enough, or has failed.
     async fn finish(&mut self) -> Result<(), Failure> {
+        let mut looks = Looks::new();
         while !self.torrents.iter().all(Torrent::is_done) {
             let served = self.torrents.iter().filter(|it| it.told == Told::Complete);
             let deadlines = served.filter_map(|it| it.seeding.as_ref()?.deadline());
             tokio::select! {
                 () = seeding::until(deadlines.min()) => {}
                 place = self.batch.changed() => self.show(place?)?,
+                () = looks.next(), if self.get.watch.peers => self.show_peers().await,
             }
             self.end_seeding();
         }
@@ -210,6 +213,15 @@ impl<'a> Download<'a> {
             self.progress.show_one_of(&self.batch, place);
         }
         Ok(())
+    }
+
+    async fn show_peers(&mut self) {
+        for place in 0..self.torrents.len() {
+            if !self.torrents[place].is_done() {
+                let peers = self.batch.peers(place).await;
+                self.progress.show_peers(&self.batch, place, &peers);
+            }
+        }
     }
 
     /// Stops those that have been served for long enough; the others go on.

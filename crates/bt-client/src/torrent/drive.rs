@@ -144,6 +144,10 @@ impl Drive {
                 let ids = self.parts.torrent.info.ids();
                 self.parts.shared.set_torrent_limits(ids, limits);
             }
+            Mail::Peers(answer) => {
+                // Whoever has asked may have gone.
+                let _ = answer.send(self.parts.swarm.peers(now).collect());
+            }
             Mail::Stop => self.end(now, State::Stopped),
         }
     }
