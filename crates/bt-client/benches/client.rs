@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use bt_client::{AddTorrent, Mode, RateLimits, Session, SessionConfig, State};
+use bt_client::{AddTorrent, Mode, RateLimits, Session, SessionConfig, State, Totals};
 use bt_metainfo::{Info, InfoBuilder};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
@@ -78,6 +78,7 @@ fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, peer: Option<SocketAddr>) 
         trackers: Vec::new(),
         peers: peer.into_iter().collect(),
         limits: RateLimits::NONE,
+        totals: Totals::default(),
     }
 }
 

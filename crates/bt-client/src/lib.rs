@@ -10,7 +10,7 @@
 //! ```
 //! use std::{fs, net::{IpAddr, Ipv4Addr}, sync::Arc};
 //!
-//! use bt_client::{AddTorrent, Mode, RateLimits, Session, SessionConfig, State};
+//! use bt_client::{AddTorrent, Mode, RateLimits, Session, SessionConfig, State, Totals};
 //! use bt_metainfo::InfoBuilder;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -32,6 +32,7 @@
 //!     trackers: Vec::new(),
 //!     peers,
 //!     limits: RateLimits::NONE,
+//!     totals: Totals::default(),
 //! };
 //! let start = || Session::start(SessionConfig {
 //!     bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -88,7 +89,7 @@ mod tracker_client;
 mod trackers;
 
 pub use bt_scheduler::RateLimits;
-pub use bt_swarm::{FLAGS, PeerInfo, SourceCount, SourceCounts, Stats, Wasted, WhyChoked};
+pub use bt_swarm::{FLAGS, Limit, PeerInfo, SourceCount, SourceCounts, Stats, Wasted, WhyChoked};
 #[doc(hidden)]
 pub use connection::fuzzing;
 
@@ -96,7 +97,7 @@ pub use self::{
     error::{AddError, AnnounceError, ListenError, SessionError, TorrentError},
     local_tracker::LocalTracker,
     session::{Session, SessionConfig},
-    snapshot::{Snapshot, State},
+    snapshot::{Snapshot, State, Totals},
     torrent::{AddTorrent, Event, Events, Mode, TorrentHandle},
     tracker_client::TrackerClient,
 };

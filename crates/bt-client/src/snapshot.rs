@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bt_scheduler::RateLimits;
-use bt_swarm::Stats;
+use bt_swarm::{Limit, Stats};
 use bt_types::TorrentIds;
 
 use crate::TorrentError;
@@ -16,13 +16,26 @@ pub struct Snapshot {
     pub name: Arc<str>,
     /// What it is doing.
     pub state: State,
-    /// Its figures.
+    /// Its figures, of this run.
     pub stats: Stats,
+    /// What it has moved in all runs together.
+    pub totals: Totals,
+    /// What limits the download, by the last seconds; `None` if that is not known, or it has ended.
+    pub limit: Option<Limit>,
     /// How fast it may be at the moment: its own limits, or its share of the session's if that is
     /// lower.
     pub limits: RateLimits,
     /// The CPU time that hashing its pieces has cost so far, on all threads.
     pub hash_cpu_time: Duration,
+}
+
+/// Payload bytes that a torrent has moved.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Totals {
+    /// Received, whether useful or not.
+    pub downloaded: u64,
+    /// Sent.
+    pub uploaded: u64,
 }
 
 /// What a torrent is doing.
@@ -47,16 +60,28 @@ pub enum State {
 }
 
 impl Snapshot {
-    /// How long the download will take at its present rate; `None` if it does not move, and for
-    /// what is not downloading.
+    /// How long the download will take at the mean rate of the last minute; `None` if nothing of use
+    /// has come in that time, and for what is not downloading.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        if !matches!(self.state, State::Downloading) {
-            return None;
-        }
-        let left = self.stats.bytes_total - self.stats.bytes_verified;
-        let rate = self.stats.download_rate_bytes_per_sec;
-        (rate > 0).then(|| Duration::from_secs(left.div_ceil(rate)))
+        let is_downloading = matches!(self.state, State::Downloading);
+        let rate = self.stats.progress_rate_bytes_per_sec;
+        (is_downloading && rate > 0)
+            .then(|| Duration::from_secs(self.stats.bytes_missing.div_ceil(rate)))
+    }
+
+    /// How often what was received has been sent, over all runs; `None` if there is nothing yet.
+    ///
+    /// Of data that came from elsewhere, so that less than a hundredth of it was received, all that is
+    /// here counts as received (as in qBittorrent).
+    #[must_use]
+    pub fn share_ratio(&self) -> Option<f64> {
+        let here = self.stats.bytes_verified;
+        let received = match self.totals.downloaded {
+            received if received < here / 100 => here,
+            received => received,
+        };
+        (received > 0).then(|| self.totals.uploaded as f64 / received as f64)
     }
 
     /// The v1 hash in hex, or the v2 hash of a torrent that has no other.
@@ -66,6 +91,17 @@ impl Snapshot {
             (Some(v1), _) => v1.to_string(),
             (None, Some(v2)) => v2.to_string(),
             (None, None) => String::new(),
+        }
+    }
+}
+
+impl Totals {
+    /// With what a run has moved.
+    #[must_use]
+    pub fn with(self, run: &Stats) -> Self {
+        Self {
+            downloaded: self.downloaded.saturating_add(run.downloaded),
+            uploaded: self.uploaded.saturating_add(run.uploaded),
         }
     }
 }
@@ -80,6 +116,7 @@ impl State {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use bt_scheduler::Copies;
     use bt_types::InfoHash;
 
     use super::*;
@@ -88,7 +125,11 @@ pub(crate) mod tests {
         let mut stats = Stats::default();
         (stats.pieces_verified, stats.piece_count) = (1, 4);
         (stats.bytes_verified, stats.bytes_total) = (1000, 4000);
-        (stats.downloaded, stats.uploaded, stats.wasted) = (1100, 30, 100);
+        (stats.downloaded, stats.uploaded) = (1100, 30);
+        (stats.wasted.duplicate, stats.wasted.failed_hash) = (30, 64);
+        stats.wasted.unrequested = 6;
+        (stats.bytes_missing, stats.progress_rate_bytes_per_sec) = (3000, 100);
+        stats.copies = Copies::of([1, 2, 3, 1]);
         stats.download_rate_bytes_per_sec = 100;
         stats.upload_rate_bytes_per_sec = 20;
         (stats.peers_connected, stats.peers_known) = (2, 5);
@@ -97,6 +138,11 @@ pub(crate) mod tests {
             name: "name".into(),
             state: State::Downloading,
             stats,
+            totals: Totals {
+                downloaded: 2000,
+                uploaded: 3000,
+            },
+            limit: None,
             limits: RateLimits::NONE,
             hash_cpu_time: Duration::from_micros(12_900),
         }
@@ -105,12 +151,29 @@ pub(crate) mod tests {
     #[test]
     fn time_left_is_rounded_up_and_known_only_while_bytes_come() {
         let mut snapshot = snapshot();
-        snapshot.stats.bytes_verified = 3999;
+        snapshot.stats.bytes_missing = 1;
         assert_eq!(snapshot.time_left(), Some(Duration::from_secs(1)));
-        snapshot.stats.download_rate_bytes_per_sec = 0;
+        snapshot.stats.progress_rate_bytes_per_sec = 0;
         assert_eq!(snapshot.time_left(), None);
-        snapshot.stats.download_rate_bytes_per_sec = 1;
+        snapshot.stats.progress_rate_bytes_per_sec = 1;
         snapshot.state = State::Seeding;
         assert_eq!(snapshot.time_left(), None);
+    }
+
+    #[test]
+    fn the_share_ratio_is_that_of_all_runs() {
+        let mut snapshot = snapshot();
+        assert_eq!(snapshot.share_ratio(), Some(1.5));
+        snapshot.totals.downloaded = 9;
+        assert_eq!(snapshot.share_ratio(), Some(3.0), "of the 1000 bytes here");
+        snapshot.stats.bytes_verified = 0;
+        snapshot.totals.downloaded = 0;
+        assert_eq!(snapshot.share_ratio(), None);
+        let before = Totals {
+            downloaded: 10,
+            uploaded: u64::MAX,
+        };
+        let all = before.with(&snapshot.stats);
+        assert_eq!((all.downloaded, all.uploaded), (1110, u64::MAX));
     }
 }

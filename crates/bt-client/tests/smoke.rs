@@ -18,7 +18,7 @@ use std::{
 
 use bt_client::{
     AddError, AddTorrent, LocalTracker, Mode, RateLimits, Session, SessionConfig, Snapshot, State,
-    TorrentError,
+    TorrentError, Totals,
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::{ServerConfig, SwarmStats};
@@ -72,6 +72,7 @@ fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, tracker: &LocalTracker) ->
         trackers: vec![vec![tracker.url()]],
         peers: vec![],
         limits: RateLimits::NONE,
+        totals: Totals::default(),
     }
 }
 
@@ -161,6 +162,7 @@ async fn a_torrent_that_has_ended_tells_so_and_can_be_added_again() {
         trackers: vec![],
         peers: vec![],
         limits: RateLimits::NONE,
+        totals: Totals::default(),
     };
     for _ in 0..3 {
         let seed = session.add(torrent()).unwrap();
@@ -189,6 +191,7 @@ async fn idle_strangers_do_not_keep_peers_out() {
         trackers: vec![],
         peers: vec![],
         limits: RateLimits::NONE,
+        totals: Totals::default(),
     });
     let seed = seed.unwrap();
     in_time(seed.wait_for(|snapshot| matches!(snapshot.state, State::Seeding))).await;
@@ -245,6 +248,7 @@ async fn limits_change_while_it_runs_and_the_lower_counts() {
         trackers: vec![],
         peers: vec![],
         limits: upload(70_000),
+        totals: Totals::default(),
     });
     let seed = seed.unwrap();
     let shown = async |limits| {
@@ -281,6 +285,7 @@ async fn a_limit_that_is_taken_away_lets_a_transfer_go_on() {
             trackers: vec![],
             peers,
             limits,
+            totals: Totals::default(),
         };
         session.add(torrent).unwrap()
     };

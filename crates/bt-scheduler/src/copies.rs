@@ -50,6 +50,12 @@ impl Copies {
     pub fn thousandths(self) -> u32 {
         self.thousandths
     }
+
+    /// Both as one number.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.whole) + f64::from(self.thousandths) / 1000.0
+    }
 }
 
 /// `2.750`.

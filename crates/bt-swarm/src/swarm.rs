@@ -7,6 +7,7 @@ mod evaluating;
 mod extended;
 mod fast;
 mod messages;
+mod observing;
 mod requests;
 mod serving;
 mod sharing;
@@ -36,6 +37,7 @@ use super_seeding::Disguise;
 use crate::{
     Action, Config, DisconnectReason, Event, Outgoing, Wasted,
     assembly::Assembly,
+    diagnosis::Samples,
     dialler::Dialler,
     mean_rate::MeanRate,
     peers::Peers,
@@ -104,6 +106,8 @@ pub struct Swarm<P> {
     turned_away_at: Option<Instant>,
     traffic: Option<Traffic>,
     wasted: Wasted,
+    /// For finding out what limits the download.
+    samples: Samples,
 
     actions: VecDeque<Action<P>>,
     events: VecDeque<Event>,
@@ -164,6 +168,7 @@ impl<P: Payload> Swarm<P> {
             turned_away_at: None,
             traffic: None,
             wasted: Wasted::default(),
+            samples: Samples::default(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
             config,

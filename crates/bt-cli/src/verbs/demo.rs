@@ -14,7 +14,7 @@ use std::{
 
 use bt_client::{
     AddTorrent, LocalTracker, Mode, RateLimits, Session, SessionConfig, SessionError, Snapshot,
-    State, TorrentHandle,
+    State, TorrentHandle, Totals,
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::ServerConfig;
@@ -123,6 +123,7 @@ impl Stage {
             trackers: vec![vec![tracker.url()]],
             peers: Vec::new(),
             limits: RateLimits::NONE,
+            totals: Totals::default(),
         };
         let added = session.add(torrent);
         let handle = added.map_err(|error| Failure::other(in_full(&error)))?;

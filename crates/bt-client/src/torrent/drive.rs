@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_swarm::{Action, Dial, DialId, NewConnection, Swarm};
+use bt_swarm::{Action, Dial, DialId, Limit, NewConnection, Outside, Swarm};
 use bt_tracker::Progress;
 use bt_types::{Bitfield, ConnId, Encryption, PeerSource, Transport};
 use bt_wire::Limits;
@@ -396,14 +396,31 @@ impl Drive {
         }
     }
 
-    fn snapshot(&self, now: Instant, state: State) -> Snapshot {
+    fn snapshot(&mut self, now: Instant, state: State) -> Snapshot {
+        let limit = self.limit(now).filter(|_| !state.is_over());
+        let stats = self.parts.swarm.stats(now);
         Snapshot {
             state,
-            stats: self.parts.swarm.stats(now),
+            stats,
+            totals: self.parts.torrent.totals.with(&stats),
+            limit,
             limits: self.parts.swarm.limits(),
             hash_cpu_time: self.parts.storage.hash_cpu_time(),
             ..Snapshot::clone(&self.parts.publisher.current())
         }
+    }
+
+    /// What limits the download; the swarm decides, and is told what it does not see.
+    fn limit(&mut self, now: Instant) -> Option<Limit> {
+        let trackers = self.parts.trackers.counts();
+        let outside = Outside {
+            trackers_working: trackers.working,
+            trackers_failing: trackers.failing,
+            trackers_asked: trackers.asked,
+            hash_time: self.parts.storage.hash_cpu_time(),
+            disk_threads: self.parts.shared.disk.threads(),
+        };
+        self.parts.swarm.observe(now, outside)
     }
 }
 

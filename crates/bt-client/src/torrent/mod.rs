@@ -13,6 +13,8 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use bt_metainfo::{Info, Metainfo};
 use bt_scheduler::RateLimits;
 
+use crate::Totals;
+
 pub use self::{
     handle::{Events, TorrentHandle},
     publish::Event,
@@ -33,6 +35,8 @@ pub struct AddTorrent {
     pub peers: Vec<SocketAddr>,
     /// How fast it may be, whatever the session's limits are; the lower counts.
     pub limits: RateLimits,
+    /// What it has moved in earlier runs.
+    pub totals: Totals,
 }
 
 /// What to do with a torrent.
@@ -59,6 +63,7 @@ impl AddTorrent {
             trackers: metainfo.tiers().to_vec(),
             peers: Vec::new(),
             limits: RateLimits::NONE,
+            totals: Totals::default(),
         }
     }
 }

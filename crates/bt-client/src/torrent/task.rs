@@ -4,7 +4,7 @@ use std::{
 };
 
 use bt_storage::StorageError;
-use bt_swarm::Stats;
+use bt_swarm::{Limit, Stats};
 use bt_types::Bitfield;
 use tokio::time::sleep;
 use tracing::info;
@@ -73,16 +73,21 @@ impl Parts {
 
     fn show_progress(&mut self, bytes_done: u64) {
         let mut snapshot = Snapshot::clone(&self.publisher.current());
+        let bytes_total = snapshot.stats.bytes_total;
         snapshot.state = State::Checking {
             bytes_done,
-            bytes_total: snapshot.stats.bytes_total,
+            bytes_total,
         };
+        snapshot.limit = Some(Limit::Checking {
+            bytes_done,
+            bytes_total,
+        });
         self.publisher.show(Instant::now(), snapshot);
     }
 
     fn end_early(self, state: State) {
         let mut snapshot = Snapshot::clone(&self.publisher.current());
-        snapshot.state = state;
+        (snapshot.state, snapshot.limit) = (state, None);
         self.end(snapshot);
     }
 }
@@ -108,6 +113,8 @@ impl Snapshot {
                 bytes_total: stats.bytes_total,
             },
             stats,
+            totals: torrent.totals,
+            limit: None,
             limits: torrent.limits,
             hash_cpu_time: Duration::ZERO,
         }
