@@ -5,4 +5,6 @@ mod liars;
 mod limits;
 mod scenarios;
 mod sessions;
+mod statistics;
 mod swarms;
+mod why;

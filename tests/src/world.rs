@@ -1,5 +1,6 @@
 mod happening;
 mod network;
+mod observing;
 mod session;
 
 use std::{
@@ -40,6 +41,8 @@ pub struct WorldConfig {
     pub memory_bytes: usize,
     /// The network falls into two parts for a while.
     pub partition: Option<Partition>,
+    /// Until then the tracker does not answer.
+    pub tracker_down_until: Duration,
 }
 
 /// For how long [near and far](NodeSpec::is_far) nodes do not reach each other. The tracker is
@@ -107,6 +110,7 @@ impl WorldConfig {
             max_peers: 50,
             memory_bytes: 32 << 20,
             partition: None,
+            tracker_down_until: Duration::ZERO,
         }
     }
 }
@@ -283,7 +287,13 @@ impl World {
         let count = info.layout().piece_count();
         let have = match node.kept.take() {
             Some(kept) => kept,
-            None if node.spec.is_seed => Bitfield::full(count),
+            None if node.spec.is_seed => {
+                let mut have = Bitfield::full(count);
+                for &piece in &node.spec.lacks {
+                    have.remove(PieceIndex::new(piece));
+                }
+                have
+            }
             None => Bitfield::new(count),
         };
         node.swarm
@@ -300,8 +310,15 @@ impl World {
     /// Asks the tracker for peers, and comes back for more as long as more would help.
     fn announce(&mut self, now: Duration, index: usize) {
         let node = &mut self.nodes[index];
+        if now < self.config.tracker_down_until {
+            (node.outside.trackers_working, node.outside.trackers_failing) = (0, 1);
+            self.queue
+                .schedule_in(RETRY_INTERVAL, Happening::Node(node.life, What::Announce));
+            return;
+        }
         let is_cut_off = node.spec.is_far && self.config.partition.is_some_and(|p| p.holds(now));
         if !is_cut_off {
+            (node.outside.trackers_working, node.outside.trackers_failing) = (1, 0);
             let tracker = &mut self.torrents[node.spec.torrent].tracker;
             let peers = tracker.announce(node.addr);
             node.swarm
@@ -385,4 +402,6 @@ fn new_swarm(
 /// How often a node asks the tracker whether there is somebody new: trackers of busy swarms say
 /// so; a node that has enough peers ignores them.
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(120);
+/// How soon a tracker is asked again that did not answer.
+const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 const PORT: u16 = 6881;

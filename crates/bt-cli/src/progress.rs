@@ -1,4 +1,7 @@
 mod bars;
+mod eta;
+mod peers;
+mod why;
 mod words;
 
 use std::{
@@ -7,7 +10,7 @@ use std::{
 };
 
 use bt_client::{
-    PeerInfo, Snapshot,
+    Limit, PeerInfo, Snapshot,
     report::{Report, Total},
 };
 
@@ -15,7 +18,13 @@ use self::{
     bars::Bars,
     words::{Amount, describe, describe_check, transfer},
 };
-use crate::{batch::Batch, exit::Failure, format::percent, json, logging, seeding::Goal};
+use crate::{
+    batch::Batch,
+    exit::Failure,
+    format::{percent, printable},
+    json, logging,
+    seeding::Goal,
+};
 
 /// Shows how torrents are doing: to machines on stdout, to people on stderr.
 pub(crate) enum Progress {
@@ -28,6 +37,8 @@ pub(crate) enum Progress {
     /// Lines now and then, where nothing can be drawn over.
     Lines {
         next: Instant,
+        /// When peers are shown again.
+        next_peers: Instant,
     },
     Silent,
 }
@@ -42,6 +53,7 @@ impl Progress {
             (false, false, true) => Self::Bars(Bars::new()),
             (false, false, false) => Self::Lines {
                 next: Instant::now() + FIRST_LINE,
+                next_peers: Instant::now() + FIRST_LINE,
             },
         }
     }
@@ -58,7 +70,7 @@ impl Progress {
         match self {
             Self::Json { .. } => json::print(&Report::of(snapshot)),
             Self::Bars(bars) => bars.set_total(Amount::of(snapshot), describe(snapshot)),
-            Self::Lines { next } => {
+            Self::Lines { next, .. } => {
                 tell_if_due(next, Amount::of(snapshot), || describe(snapshot));
             }
             Self::Silent => {}
@@ -85,15 +97,48 @@ impl Progress {
                 bars.set_one(place, &snapshot);
                 bars.set_total(amount(&total), describe_all(&total));
             }
-            Self::Lines { next } => tell_if_due(next, amount(&total), || describe_all(&total)),
+            Self::Lines { next, .. } => tell_if_due(next, amount(&total), || describe_all(&total)),
             Self::Silent => {}
         }
     }
 
-    /// Who is connected to one of them.
-    pub(crate) fn show_peers(&mut self, batch: &Batch, place: usize, peers: &[PeerInfo]) {
+    /// Who is connected, to each of those that are not done.
+    pub(crate) fn show_peers(&mut self, batch: &Batch, of: Vec<(usize, Vec<PeerInfo>)>) {
+        let all = |of: Vec<(usize, Vec<PeerInfo>)>| -> Vec<PeerInfo> {
+            of.into_iter().flat_map(|(_, peers)| peers).collect()
+        };
+        match self {
+            Self::Json { .. } => {
+                for (place, peers) in of {
+                    json::print(&Report::peers(&batch.snapshot(place), &peers));
+                }
+            }
+            Self::Bars(bars) => {
+                let most = bars.room_below();
+                bars.set_below(&peers::table(&all(of), most));
+            }
+            Self::Lines { next_peers, .. } => {
+                let now = Instant::now();
+                if *next_peers <= now {
+                    *next_peers = now + LINE_INTERVAL;
+                    let table = peers::table(&all(of), MOST_PEERS);
+                    table.iter().for_each(|line| logging::tell(line));
+                }
+            }
+            Self::Silent => {}
+        }
+    }
+
+    /// What limits one of them, now that it is something else than before.
+    pub(crate) fn why(&self, batch: &Batch, place: usize, limit: &Limit) {
+        let snapshot = batch.snapshot(place);
         if let Self::Json { .. } = self {
-            json::print(&Report::peers(&batch.snapshot(place), peers));
+            return json::print(&Report::why(&snapshot, limit));
+        }
+        let why = why::why(limit);
+        match batch.has_several() {
+            true => self.tell(&format!("why: {}: {why}", printable(&snapshot.name))),
+            false => self.tell(&format!("why: {why}")),
         }
     }
 
@@ -133,7 +178,7 @@ impl Progress {
         let amount = Amount { done, total };
         match self {
             Self::Bars(bars) => bars.set_total(amount, words()),
-            Self::Lines { next } => tell_if_due(next, amount, words),
+            Self::Lines { next, .. } => tell_if_due(next, amount, words),
             Self::Json { .. } | Self::Silent => {}
         }
     }
@@ -225,5 +270,7 @@ fn describe_all(total: &Total) -> String {
 const FIRST_LINE: Duration = Duration::from_secs(1);
 /// Often enough to see that it moves, seldom enough for a log file.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// In a log file nobody looks for more.
+const MOST_PEERS: usize = 20;
 /// As often as a torrent has something new to tell.
 const TOTAL_INTERVAL: Duration = Duration::from_millis(250);

@@ -1,3 +1,5 @@
+use std::ops::AddAssign;
+
 use bt_scheduler::Copies;
 
 use crate::SourceCounts;
@@ -62,5 +64,13 @@ impl Wasted {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.duplicate + self.failed_hash + self.unrequested
+    }
+}
+
+impl AddAssign for Wasted {
+    fn add_assign(&mut self, other: Self) {
+        self.duplicate += other.duplicate;
+        self.failed_hash += other.failed_hash;
+        self.unrequested += other.unrequested;
     }
 }

@@ -12,6 +12,8 @@ use crate::{format::printable, logging::BARS};
 pub(crate) struct Bars {
     each: BTreeMap<usize, ProgressBar>,
     total: ProgressBar,
+    /// Lines that are drawn over, too.
+    below: Vec<ProgressBar>,
 }
 
 impl Bars {
@@ -20,6 +22,7 @@ impl Bars {
         Self {
             each: BTreeMap::new(),
             total: BARS.add(ProgressBar::new(0).with_style(style(template_of_total(columns)))),
+            below: Vec::new(),
         }
     }
 
@@ -43,7 +46,30 @@ impl Bars {
         }
     }
 
+    /// For how many lines of a table there is room below the bars.
+    pub(super) fn room_below(&self) -> usize {
+        let rows = usize::from(Term::stderr().size().0);
+        // What is above in the terminal, the headline and the last line have theirs.
+        rows.saturating_sub(self.each.len() + 4).max(1)
+    }
+
+    /// Shows lines below the bars, in place of those that were there.
+    pub(super) fn set_below(&mut self, lines: &[String]) {
+        for bar in self.below.drain(lines.len().min(self.below.len())..) {
+            bar.finish_and_clear();
+            BARS.remove(&bar);
+        }
+        while self.below.len() < lines.len() {
+            let bar = ProgressBar::new(0).with_style(style(BELOW));
+            self.below.push(BARS.add(bar));
+        }
+        for (bar, line) in self.below.iter().zip(lines) {
+            bar.set_message(line.clone());
+        }
+    }
+
     pub(super) fn clear(&mut self) {
+        self.set_below(&[]);
         for bar in self.each.values().chain([&self.total]) {
             bar.finish_and_clear();
         }
@@ -77,6 +103,7 @@ const TOTAL: &str = "{percent:>3}% {bar:16} {wide_msg}";
 const NARROW_TOTAL: &str = "{percent:>3}% {wide_msg}";
 /// Room for amounts and one rate beside the bar.
 const WIDE_ENOUGH_FOR_BAR: u16 = 60;
+const BELOW: &str = "{wide_msg}";
 const ONE: &str = "{percent:>3}% {prefix:16!} {wide_msg}";
 
 #[cfg(test)]

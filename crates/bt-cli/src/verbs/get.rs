@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_client::{AddError, Mode, Session, Snapshot, State, TorrentHandle, report::Total};
+use bt_client::{AddError, Limit, Mode, Session, Snapshot, State, TorrentHandle, report::Total};
 use bt_metainfo::Metainfo;
 
 use crate::{
@@ -71,6 +71,8 @@ struct Torrent {
     /// The place of its source.
     source: usize,
     told: Told,
+    /// What was last said to limit it.
+    limit: Option<&'static str>,
     /// How long it is served, if at all.
     seeding: Option<Seeding>,
 }
@@ -136,6 +138,7 @@ impl<'a> Download<'a> {
                     download.torrents.push(Torrent {
                         source,
                         told: Told::Nothing,
+                        limit: None,
                         seeding: get.seeding(),
                     });
                 }
@@ -210,17 +213,31 @@ impl<'a> Download<'a> {
             let (source, failure) = (torrent.source, transfer::failure(error));
             self.failed(source, Some(&snapshot), failure)?;
         } else if !torrent.is_done() {
+            if self.get.watch.why {
+                self.show_why(place, &snapshot);
+            }
             self.progress.show_one_of(&self.batch, place);
         }
         Ok(())
     }
 
     async fn show_peers(&mut self) {
-        for place in 0..self.torrents.len() {
-            if !self.torrents[place].is_done() {
-                let peers = self.batch.peers(place).await;
-                self.progress.show_peers(&self.batch, place, &peers);
+        let mut all = Vec::new();
+        for (place, torrent) in self.torrents.iter().enumerate() {
+            if !torrent.is_done() {
+                all.push((place, self.batch.peers(place).await));
             }
+        }
+        self.progress.show_peers(&self.batch, all);
+    }
+
+    /// Tells what limits a torrent, if that is something else than before.
+    fn show_why(&mut self, place: usize, snapshot: &Snapshot) {
+        let limit = snapshot.limit.filter(|limit| *limit != Limit::Complete);
+        let torrent = &mut self.torrents[place];
+        if let Some(limit) = limit.filter(|limit| torrent.limit != Some(limit.name())) {
+            torrent.limit = Some(limit.name());
+            self.progress.why(&self.batch, place, &limit);
         }
     }
 
