@@ -18,6 +18,7 @@ mod resume;
 mod seeding;
 mod selftest;
 mod several;
+mod statistics;
 mod super_seed;
 mod trackers;
 
@@ -84,6 +85,7 @@ fn short() -> Vec<Planned> {
     let tables = [
         get::CASES,
         several::CASES,
+        statistics::CASES,
         mixed::CASES,
         super_seed::CASES,
         resume::CASES,

@@ -7,6 +7,7 @@ mod hostile;
 mod limits;
 mod ranking;
 mod sharing;
+mod showing;
 mod super_seeding;
 
 use std::{net::SocketAddr, time::Duration};
