@@ -99,3 +99,52 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Instant};
+
+    use bt_metainfo::InfoBuilder;
+    use bt_swarm::{Config, NewConnection, Swarm};
+    use bt_types::{Bitfield, PeerId, Transport};
+    use bt_wire::{ExtendedHandshake, Reserved};
+
+    use super::*;
+
+    /// Of a stranger that has connected, and tells of itself what it likes.
+    #[test]
+    fn the_line_is_stable() {
+        let info = InfoBuilder::new("five", 16_384).single_file(5);
+        let info = Arc::new(info.pieces([[0; 20]]).build().unwrap());
+        let now = Instant::now();
+        let config = Config::new(PeerId(*b"-XX0001-abcdefghijkl"), 6881);
+        let mut swarm = Swarm::<Vec<u8>>::new(info.ids(), config, [7; 32]);
+        swarm.handle_metadata(now, info, Bitfield::new(1));
+        let connection = NewConnection {
+            peer: "[2001:db8::7]:50000".parse().unwrap(),
+            direction: Direction::Inbound,
+            transport: Transport::Tcp,
+            peer_id: PeerId(*b"-TR4060-\x1b[2Jefghijkl"),
+            reserved: Reserved::NONE.with_fast().with_extended(),
+            dial: None,
+        };
+        let conn = swarm.handle_connected(now, connection).unwrap();
+        let hello = ExtendedHandshake {
+            client: Some("Trans\x1b[2Jmission\n".to_owned()),
+            ..ExtendedHandshake::default()
+        };
+        swarm.handle_message(now, conn, hello.to_message());
+        let peers: Vec<_> = swarm.peers(now).map(|peer| Peer::of(&peer)).collect();
+        let expected = concat!(
+            r#"[{"address":"[2001:db8::7]:50000","client":"Trans[2Jmission","#,
+            r#""peer_id":"-TR4060-\\x1b[2Jefghijkl","transport":"tcp","direction":"in","#,
+            r#""flags":"I","sources":["incoming"],"down_bytes_per_sec":0,"up_bytes_per_sec":0,"#,
+            r#""downloaded":0,"uploaded":0,"pieces_done":0,"piece_count":1,"#,
+            r#""am_interested":false,"peer_choking":true,"peer_interested":false,"#,
+            r#""am_choking":true,"why_choked":"not_interested","is_optimistic":false,"#,
+            r#""is_snubbed":false,"is_seed":false,"is_upload_only":false,"requests":0,"#,
+            r#""round_trip_ms":null,"connected_secs":0,"score_bytes_per_sec":0}]"#
+        );
+        assert_eq!(serde_json::to_string(&peers).unwrap(), expected);
+    }
+}
