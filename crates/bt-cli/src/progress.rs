@@ -1,5 +1,7 @@
 mod bars;
+mod below;
 mod eta;
+mod overview;
 mod peers;
 mod why;
 mod words;
@@ -114,15 +116,17 @@ impl Progress {
                 }
             }
             Self::Bars(bars) => {
-                let most = bars.room_below();
-                bars.set_below(&peers::table(&all(of), most));
+                let mut lines = overview_of_only(batch);
+                lines.extend(peers::table(&all(of), bars.room_below()));
+                bars.set_below(&lines);
             }
             Self::Lines { next_peers, .. } => {
                 let now = Instant::now();
                 if *next_peers <= now {
                     *next_peers = now + LINE_INTERVAL;
-                    let table = peers::table(&all(of), MOST_PEERS);
-                    table.iter().for_each(|line| logging::tell(line));
+                    let mut lines = overview_of_only(batch);
+                    lines.extend(peers::table(&all(of), MOST_PEERS));
+                    lines.iter().for_each(|line| logging::tell(line));
                 }
             }
             Self::Silent => {}
@@ -237,6 +241,13 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.clear();
     }
+}
+
+/// Of several there would have to be as many.
+fn overview_of_only(batch: &Batch) -> Vec<String> {
+    let is_only = !batch.has_several() && batch.started() == 1;
+    let only = is_only.then(|| overview::overview(&batch.snapshot(0)));
+    only.into_iter().collect()
 }
 
 fn tell_if_due(next: &mut Instant, amount: Amount, words: impl FnOnce() -> String) {

@@ -4,7 +4,10 @@ use bt_client::Snapshot;
 use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::words::{Amount, describe};
+use super::{
+    below::Below,
+    words::{Amount, describe},
+};
 use crate::{format::printable, logging::BARS};
 
 /// A bar for each torrent that is not done, and one for all of them; if there is only one torrent,
@@ -12,8 +15,7 @@ use crate::{format::printable, logging::BARS};
 pub(crate) struct Bars {
     each: BTreeMap<usize, ProgressBar>,
     total: ProgressBar,
-    /// Lines that are drawn over, too.
-    below: Vec<ProgressBar>,
+    below: Below,
 }
 
 impl Bars {
@@ -22,7 +24,7 @@ impl Bars {
         Self {
             each: BTreeMap::new(),
             total: BARS.add(ProgressBar::new(0).with_style(style(template_of_total(columns)))),
-            below: Vec::new(),
+            below: Below::default(),
         }
     }
 
@@ -46,26 +48,16 @@ impl Bars {
         }
     }
 
-    /// For how many lines of a table there is room below the bars.
+    /// For how many peers there is room below the bars.
     pub(super) fn room_below(&self) -> usize {
         let rows = usize::from(Term::stderr().size().0);
-        // What is above in the terminal, the headline and the last line have theirs.
-        rows.saturating_sub(self.each.len() + 4).max(1)
+        // The bars, what is above them, and the lines about all of the peers have theirs.
+        rows.saturating_sub(self.each.len() + 5).max(1)
     }
 
     /// Shows lines below the bars, in place of those that were there.
     pub(super) fn set_below(&mut self, lines: &[String]) {
-        for bar in self.below.drain(lines.len().min(self.below.len())..) {
-            bar.finish_and_clear();
-            BARS.remove(&bar);
-        }
-        while self.below.len() < lines.len() {
-            let bar = ProgressBar::new(0).with_style(style(BELOW));
-            self.below.push(BARS.add(bar));
-        }
-        for (bar, line) in self.below.iter().zip(lines) {
-            bar.set_message(line.clone());
-        }
+        self.below.set(&BARS, lines);
     }
 
     pub(super) fn clear(&mut self) {
@@ -103,7 +95,6 @@ const TOTAL: &str = "{percent:>3}% {bar:16} {wide_msg}";
 const NARROW_TOTAL: &str = "{percent:>3}% {wide_msg}";
 /// Room for amounts and one rate beside the bar.
 const WIDE_ENOUGH_FOR_BAR: u16 = 60;
-const BELOW: &str = "{wide_msg}";
 const ONE: &str = "{percent:>3}% {prefix:16!} {wide_msg}";
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl<P: Payload> Swarm<P> {
             am_interested: session.am_interested,
             peer_choking: session.peer_choking,
             peer_interested: session.peer_interested,
-            is_snubbed: source.is_snubbed,
+            is_snubbed: source.is_snubbed && !session.peer_choking,
             is_upload_only: session.upload_only,
             pieces: picker.map_or(0, |picker| picker.peer_pieces(conn).count_ones()),
             piece_count: picker.map_or(0, |picker| picker.have().len()),
