@@ -276,6 +276,16 @@ impl Bt {
         })
     }
 
+    /// Waits for an event of which something is wanted, and returns that.
+    pub(crate) fn wait_event<T>(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        find: impl Fn(&Value) -> Option<T>,
+    ) -> Outcome<T> {
+        self.process.wait_event(what, patience, find)
+    }
+
     /// The last event of a kind.
     pub(crate) fn latest(&self, kind: &str) -> Outcome<Value> {
         let event = self.process.latest_event(kind);

@@ -20,6 +20,7 @@ mod resume_record;
 mod seeding;
 mod selftest;
 mod several;
+mod statistics;
 mod super_seed;
 mod trackers;
 
@@ -86,6 +87,7 @@ fn short() -> Vec<Planned> {
     let tables = [
         get::CASES,
         several::CASES,
+        statistics::CASES,
         mixed::CASES,
         super_seed::CASES,
         resume::CASES,

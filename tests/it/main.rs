@@ -6,4 +6,6 @@ mod liars;
 mod limits;
 mod scenarios;
 mod sessions;
+mod statistics;
 mod swarms;
+mod why;

@@ -64,7 +64,9 @@ pub static ABLATIONS: &[Ablation] = &[
         plan: liars,
         measure: |report| {
             let wasted = report.leechers().filter(|node| !node.is_liar);
-            wasted.map(|node| node.stats.wasted as f64 / 1e6).sum()
+            wasted
+                .map(|node| node.stats.wasted.total() as f64 / 1e6)
+                .sum()
         },
     },
     Ablation {

@@ -4,8 +4,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_sim::{Access, Disk, DiskConfig, NatKind, SimRng};
-use bt_swarm::{DialId, DiskDone, DiskJob, Event, FailedJob, Stats, Swarm};
+use bt_sim::{Access, Disk, DiskConfig, NatKind, Rate, SimRng};
+use bt_swarm::{DialId, DiskDone, DiskJob, Event, FailedJob, Limit, Outside, Stats, Swarm};
 use bt_types::{Bitfield, PieceIndex};
 
 use crate::{Tag, world::Wires};
@@ -24,8 +24,12 @@ pub struct NodeSpec {
     pub nat: NatKind,
     /// Its disk.
     pub disk: DiskConfig,
+    /// How fast it hashes; as if at once if `None`.
+    pub hashing: Option<Rate>,
     /// It begins with everything.
     pub is_seed: bool,
+    /// But for these pieces.
+    pub lacks: Vec<u32>,
     /// How it treats others.
     pub behaviour: Behaviour,
     /// When it comes.
@@ -47,6 +51,17 @@ pub struct Absence {
     pub from: Duration,
     /// When it is back.
     pub until: Duration,
+}
+
+/// How a node was doing at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight {
+    /// When.
+    pub at: Duration,
+    /// Its figures.
+    pub stats: Stats,
+    /// What limits it, by the last seconds.
+    pub limit: Limit,
 }
 
 /// How a node treats others.
@@ -72,7 +87,9 @@ impl NodeSpec {
             access,
             nat: NatKind::Open,
             disk: DiskConfig::solid_state(),
+            hashing: None,
             is_seed: false,
+            lacks: Vec::new(),
             behaviour: Behaviour::Honest,
             joins_at: Duration::ZERO,
             absence: None,
@@ -157,6 +174,12 @@ pub(crate) struct Node {
     /// Those of them whose part it was that failed.
     pub(crate) lied_to_by: BTreeSet<usize>,
     pub(crate) banned: BTreeSet<usize>,
+    /// What was seen of it, if it is [observed](crate::World::observe).
+    pub(crate) sights: Vec<Sight>,
+    /// What it is told of its tracker and its disk.
+    pub(crate) outside: Outside,
+    /// Until when its processor hashes.
+    hashes_until: Duration,
     lies_told: u32,
     disk: Disk,
     /// Blocks written unverified, by piece.
@@ -196,6 +219,12 @@ impl Node {
             suspected: BTreeSet::new(),
             lied_to_by: BTreeSet::new(),
             banned: BTreeSet::new(),
+            sights: Vec::new(),
+            outside: Outside {
+                disk_threads: 1,
+                ..Outside::default()
+            },
+            hashes_until: Duration::ZERO,
             lies_told: 0,
             spilled: BTreeMap::new(),
             rng,
@@ -221,6 +250,23 @@ impl Node {
         matches!(self.spec.behaviour, Behaviour::Forgetful(part) if self.rng.chance(part))
     }
 
+    /// From now on its disk is another one, and what it does now is forgotten.
+    pub(crate) fn set_disk(&mut self, config: DiskConfig) {
+        self.spec.disk = config;
+        self.disk = Disk::new(config);
+    }
+
+    /// When so many bytes are hashed, one piece after the other.
+    fn hash(&mut self, now: Duration, bytes: u64) -> Duration {
+        let Some(rate) = self.spec.hashing else {
+            return now;
+        };
+        let time = rate.time_for(bytes);
+        self.hashes_until = self.hashes_until.max(now) + time;
+        self.outside.hash_time += time;
+        self.hashes_until
+    }
+
     /// Does a job; returns when it will be done, and how.
     ///
     /// `position` is where the piece begins.
@@ -236,7 +282,9 @@ impl Node {
                 blocks,
                 wants_digests,
             } => {
-                let done = self.disk.write(now, position, bytes_of(&blocks));
+                let hashed = self.hash(now, bytes_of(&blocks));
+                let mut done = self.disk.write(now, position, bytes_of(&blocks));
+                done.at = done.at.max(hashed);
                 let mut all = self.spilled.remove(&piece).unwrap_or_default();
                 all.extend(blocks);
                 let verdict = match done.result {

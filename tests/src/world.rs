@@ -1,5 +1,6 @@
 mod happening;
 mod network;
+mod observing;
 mod session;
 
 use std::{
@@ -45,6 +46,8 @@ pub struct WorldConfig {
     pub partition: Option<Partition>,
     /// How nodes judge each other.
     pub evaluator: Evaluator,
+    /// Until then the tracker does not answer.
+    pub tracker_down_until: Duration,
 }
 
 /// For how long [near and far](NodeSpec::is_far) nodes do not reach each other. The tracker is
@@ -114,6 +117,7 @@ impl WorldConfig {
             max_half_open: Grant::default().max_half_open,
             partition: None,
             evaluator: Evaluator::default(),
+            tracker_down_until: Duration::ZERO,
         }
     }
 }
@@ -290,7 +294,13 @@ impl World {
         let count = info.layout().piece_count();
         let have = match node.kept.take() {
             Some(kept) => kept,
-            None if node.spec.is_seed => Bitfield::full(count),
+            None if node.spec.is_seed => {
+                let mut have = Bitfield::full(count);
+                for &piece in &node.spec.lacks {
+                    have.remove(PieceIndex::new(piece));
+                }
+                have
+            }
             None => Bitfield::new(count),
         };
         node.swarm
@@ -307,8 +317,15 @@ impl World {
     /// Asks the tracker for peers, and comes back for more as long as more would help.
     fn announce(&mut self, now: Duration, index: usize) {
         let node = &mut self.nodes[index];
+        if now < self.config.tracker_down_until {
+            (node.outside.trackers_working, node.outside.trackers_failing) = (0, 1);
+            self.queue
+                .schedule_in(RETRY_INTERVAL, Happening::Node(node.life, What::Announce));
+            return;
+        }
         let is_cut_off = node.spec.is_far && self.config.partition.is_some_and(|p| p.holds(now));
         if !is_cut_off {
+            (node.outside.trackers_working, node.outside.trackers_failing) = (1, 0);
             let tracker = &mut self.torrents[node.spec.torrent].tracker;
             let peers = tracker.announce(node.addr);
             node.swarm
@@ -394,4 +411,6 @@ fn new_swarm(
 /// How often a node asks the tracker whether there is somebody new: trackers of busy swarms say
 /// so; a node that has enough peers ignores them.
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(120);
+/// How soon a tracker is asked again that did not answer.
+const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 const PORT: u16 = 6881;

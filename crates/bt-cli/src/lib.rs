@@ -31,6 +31,7 @@ mod interrupt;
 mod json;
 mod log_format;
 mod logging;
+mod looks;
 mod manual;
 mod progress;
 mod seeding;

@@ -89,7 +89,7 @@ mod tracker_client;
 mod trackers;
 
 pub use bt_scheduler::RateLimits;
-pub use bt_swarm::Stats;
+pub use bt_swarm::{FLAGS, Limit, PeerInfo, SourceCount, SourceCounts, Stats, Wasted, WhyChoked};
 #[doc(hidden)]
 pub use connection::fuzzing;
 

@@ -354,6 +354,19 @@ impl Partials {
 }
 
 impl Partial {
+    /// Blocks that have been received.
+    pub(crate) fn received(&self) -> usize {
+        let slots = self.slots.iter();
+        slots
+            .filter(|slot| slot.state == SlotState::Received)
+            .count()
+    }
+
+    /// Whether all of it has been received, so that it awaits its verdict.
+    pub(crate) fn is_received(&self) -> bool {
+        self.missing == 0
+    }
+
     fn vacant() -> Self {
         Self {
             piece: PieceIndex::new(0),

@@ -64,6 +64,11 @@ impl<P> Assembly<P> {
         self.held_bytes + self.disk_bytes
     }
 
+    /// Of these, what the disk has been given and has not answered for.
+    pub(crate) fn disk_bytes(&self) -> usize {
+        self.disk_bytes
+    }
+
     pub(crate) fn insert(&mut self, block: Block, payload: P, from: SocketAddr) {
         let piece = self.pieces.entry(block.piece).or_insert_with(|| Gathered {
             blocks: Vec::new(),

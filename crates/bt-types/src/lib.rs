@@ -34,6 +34,7 @@
 
 mod announce;
 mod bitfield;
+mod client;
 mod compact;
 mod conn_map;
 mod ids;
@@ -50,6 +51,6 @@ pub use ids::{InfoHash, InfoHashV2, ParseHashError, PeerId, PieceHash, SwarmId, 
 pub use layout::{
     BlockError, FileExtent, FileIndex, FileSlice, LayoutError, PieceLayout, PieceOutOfRange,
 };
-pub use peer::{ConnId, Direction, Encryption, Payload, PeerSource, Transport};
+pub use peer::{ConnId, Direction, Encryption, Payload, PeerSource, PeerSources, Transport};
 pub use piece::{BLOCK_LENGTH, Block, PieceIndex, Span};
 pub use resume::{PartialPiece, ResumeState, Totals};

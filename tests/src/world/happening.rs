@@ -22,6 +22,8 @@ pub(super) enum Happening {
 
 pub(super) enum What {
     Announce,
+    /// It is looked at.
+    Observe,
     /// A node's timer, if it is still the one that it waits for.
     Wake,
     /// A dial has an answer.
@@ -84,6 +86,8 @@ impl World {
             What::Answer(dial) => return self.answer(now, index, dial),
             What::Resume(conn) => return self.resume(now, index, conn),
             What::Announce => self.announce(now, index),
+            // Changes nothing.
+            What::Observe => return self.sight(now, index),
         }
         self.touched.push(index);
     }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_swarm::{Action, Dial, DialId, NewConnection, Swarm};
+use bt_swarm::{Action, Dial, DialId, Limit, NewConnection, Outside, Swarm};
 use bt_tracker::Progress;
 use bt_types::{ConnId, Encryption, PeerSource, Transport};
 use bt_wire::Limits;
@@ -64,7 +64,7 @@ impl Drive {
             .set_start(found.bytes_resumed, found.bytes_hashed, found.totals);
         let remembering = found
             .keeper
-            .map(|keeper| Remembering::start(keeper, &parts, found.totals));
+            .map(|keeper| Remembering::start(keeper, &parts));
         parts.swarm.add_peers(now, PeerSource::User, peers);
         let (batches, received) = mpsc::channel(MAX_BATCHES);
         let mut drive = Self {
@@ -158,6 +158,10 @@ impl Drive {
             Mail::Limits(limits) => {
                 let ids = self.parts.torrent.info.ids();
                 self.parts.shared.set_torrent_limits(ids, limits);
+            }
+            Mail::Peers(answer) => {
+                // Whoever has asked may have gone.
+                let _ = answer.send(self.parts.swarm.peers(now).collect());
             }
             Mail::Stop => self.end(now, State::Stopped),
         }
@@ -410,14 +414,30 @@ impl Drive {
         }
     }
 
-    fn snapshot(&self, now: Instant, state: State) -> Snapshot {
+    fn snapshot(&mut self, now: Instant, state: State) -> Snapshot {
+        let limit = self.limit(now).filter(|_| !state.is_over());
+        let stats = self.parts.swarm.stats(now);
         Snapshot {
             state,
-            stats: self.parts.swarm.stats(now),
+            stats,
+            limit,
             limits: self.parts.swarm.limits(),
             hash_cpu_time: self.parts.storage.hash_cpu_time(),
             ..Snapshot::clone(&self.parts.publisher.current())
         }
+    }
+
+    /// What limits the download; the swarm decides, and is told what it does not see.
+    fn limit(&mut self, now: Instant) -> Option<Limit> {
+        let trackers = self.parts.trackers.counts();
+        let outside = Outside {
+            trackers_working: trackers.working,
+            trackers_failing: trackers.failing,
+            trackers_asked: trackers.asked,
+            hash_time: self.parts.storage.hash_cpu_time(),
+            disk_threads: self.parts.shared.disk.threads(),
+        };
+        self.parts.swarm.observe(now, outside)
     }
 }
 

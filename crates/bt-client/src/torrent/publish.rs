@@ -7,7 +7,7 @@ use bt_types::Totals;
 use tokio::sync::{broadcast, watch};
 
 use super::TorrentHandle;
-use crate::{Snapshot, mail::Mailbox};
+use crate::{Snapshot, State, mail::Mailbox};
 
 /// What became true in a torrent.
 #[derive(Clone, Debug)]
@@ -87,7 +87,11 @@ impl Publisher {
     pub(crate) fn show(&mut self, now: Instant, snapshot: Snapshot) {
         let stats = &snapshot.stats;
         let fades = stats.download_rate_bytes_per_sec + stats.upload_rate_bytes_per_sec > 0;
-        self.due = fades.then_some(now + SNAPSHOT_INTERVAL);
+        // Why a download does not move is found out by looking at it again and again.
+        let waits = matches!(snapshot.state, State::Downloading);
+        let next = fades.then_some(SNAPSHOT_INTERVAL);
+        let next = next.or(waits.then_some(IDLE_INTERVAL));
+        self.due = next.map(|later| now + later);
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 
@@ -99,5 +103,7 @@ impl Publisher {
 
 /// Four times a second: often enough for an eye.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(250);
+/// While nothing happens: seldom enough to cost nothing, often enough to see why.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// A listener that is further behind misses events.
 const MAX_UNREAD_EVENTS: usize = 1024;

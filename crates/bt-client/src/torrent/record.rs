@@ -1,7 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
 use bt_storage::{Storage, StorageError, resume::Keeper};
-use bt_types::Totals;
 use tokio::{
     sync::watch,
     task::spawn_blocking,
@@ -16,34 +15,24 @@ use crate::{Snapshot, tasks::AbortOnDrop};
 /// it until the end.
 pub(super) struct Remembering {
     keeper: Arc<Keeper>,
-    /// Payload of earlier runs.
-    earlier: Totals,
     _task: AbortOnDrop,
 }
 
 impl Remembering {
-    pub(super) fn start(keeper: Arc<Keeper>, parts: &Parts, earlier: Totals) -> Self {
+    pub(super) fn start(keeper: Arc<Keeper>, parts: &Parts) -> Self {
         let storage = Arc::clone(&parts.storage);
-        let task = keep_up(
-            Arc::clone(&keeper),
-            storage,
-            parts.publisher.watch(),
-            earlier,
-        );
+        let task = keep_up(Arc::clone(&keeper), storage, parts.publisher.watch());
         Self {
             _task: AbortOnDrop::spawn(task.instrument(Span::current())),
             keeper,
-            earlier,
         }
     }
 
     /// Leaves a record that says all, unless the disk takes too long: then the next start has the
     /// journal.
     pub(super) async fn finish(self, storage: &Arc<Storage>, last: &Snapshot) {
-        let Self {
-            keeper, earlier, ..
-        } = self;
-        let (storage, totals) = (Arc::clone(storage), totals(earlier, last));
+        let Self { keeper, .. } = self;
+        let (storage, totals) = (Arc::clone(storage), last.totals());
         let finish = spawn_blocking(move || keeper.finish(&storage, totals));
         match timeout(LONGEST_FINISH, finish).await {
             Ok(Ok(finished)) => warn_of(finished),
@@ -58,7 +47,6 @@ async fn keep_up(
     keeper: Arc<Keeper>,
     storage: Arc<Storage>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    earlier: Totals,
 ) {
     let mut waited = Duration::ZERO;
     loop {
@@ -69,7 +57,7 @@ async fn keep_up(
             waited = Duration::ZERO;
         }
         let (keeper, storage) = (Arc::clone(&keeper), Arc::clone(&storage));
-        let totals = totals(earlier, &snapshots.borrow());
+        let totals = snapshots.borrow().totals();
         let kept = spawn_blocking(move || {
             keeper.flush();
             if !is_due {
@@ -88,14 +76,6 @@ async fn keep_up(
             Err(_) => return,
         }
     }
-}
-
-fn totals(earlier: Totals, snapshot: &Snapshot) -> Totals {
-    let now = Totals {
-        downloaded: snapshot.stats.downloaded,
-        uploaded: snapshot.stats.uploaded,
-    };
-    earlier + now
 }
 
 fn warn_of(result: Result<(), StorageError>) {

@@ -4,7 +4,7 @@ use std::{
 };
 
 use bt_storage::StorageError;
-use bt_swarm::Stats;
+use bt_swarm::{Limit, Stats};
 use bt_types::Totals;
 use tokio::time::sleep;
 
@@ -92,12 +92,16 @@ impl Parts {
             bytes_done,
             bytes_total,
         };
+        snapshot.limit = Some(Limit::Checking {
+            bytes_done,
+            bytes_total,
+        });
         self.publisher.show(Instant::now(), snapshot);
     }
 
     fn end_early(self, state: State) {
         let mut snapshot = Snapshot::clone(&self.publisher.current());
-        snapshot.state = state;
+        (snapshot.state, snapshot.limit) = (state, None);
         self.end(snapshot);
     }
 }
@@ -123,6 +127,7 @@ impl Snapshot {
                 bytes_total: stats.bytes_total,
             },
             stats,
+            limit: None,
             limits: torrent.limits,
             hash_cpu_time: Duration::ZERO,
             bytes_resumed: 0,

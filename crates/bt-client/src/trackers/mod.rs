@@ -12,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_tracker::{Announce, AnnounceFailure, AnnounceId, Event, Progress, Retry, Schedule};
+use bt_tracker::{
+    Announce, AnnounceFailure, AnnounceId, Event, Progress, Retry, Schedule, TrackerState,
+};
 use bt_tracker_udp::BEP_15_ATTEMPTS;
 use bt_types::{AnnounceRequest, AnnounceResponse};
 use tracing::debug;
@@ -38,6 +40,15 @@ pub(crate) struct Trackers {
     /// When it has something to do of itself.
     deadline: Option<Instant>,
     addresses: Memory,
+}
+
+/// How trackers are doing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Counts {
+    pub(crate) working: usize,
+    pub(crate) failing: usize,
+    /// They are asked, and have not failed.
+    pub(crate) asked: usize,
 }
 
 impl Trackers {
@@ -124,6 +135,23 @@ impl Trackers {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// How many work, fail, and are asked without having failed.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for tracker in self.schedule.trackers() {
+            match tracker.state {
+                TrackerState::Working => counts.working += 1,
+                TrackerState::Announcing if tracker.failures == 0 => counts.asked += 1,
+                TrackerState::Announcing | TrackerState::Failing | TrackerState::GivenUp => {
+                    counts.failing += 1;
+                }
+                // Its turn has not come, or never will.
+                _ => {}
+            }
+        }
+        counts
     }
 
     fn begin(&mut self, announce: Announce) {

@@ -32,7 +32,7 @@ impl<P: Payload> Swarm<P> {
         };
         let senders = torrent.assembly.remove(piece);
         torrent.picker.piece_failed(piece);
-        self.wasted += u64::from(torrent.layout.data_length_of(piece));
+        self.wasted.failed_hash += u64::from(torrent.layout.data_length_of(piece));
         let mut contributors = senders.peers().to_vec();
         contributors.sort_unstable();
         self.judge_parts(now, &contributors, false);

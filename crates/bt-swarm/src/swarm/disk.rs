@@ -51,6 +51,7 @@ impl<P: Payload> Swarm<P> {
                 // Whoever sends what we need is forgiven what we do not.
                 let offences = &mut session.offences;
                 offences.unrequested_blocks = offences.unrequested_blocks.saturating_sub(1);
+                torrent.progress.record(now, block.length);
                 torrent.assembly.insert(block, payload, session.addr);
                 if piece_complete {
                     let wants_digests = torrent.suspects.has_case(block.piece);
@@ -61,7 +62,7 @@ impl<P: Payload> Swarm<P> {
                 }
                 self.send_cancels();
             }
-            Received::Duplicate => self.wasted += u64::from(block.length),
+            Received::Duplicate => self.wasted.duplicate += u64::from(block.length),
             Received::Unrequested => self.unrequested(now, conn, raw),
         }
     }
@@ -86,7 +87,7 @@ impl<P: Payload> Swarm<P> {
         });
         if forgiven {
             self.download.spend(now, bytes_on_wire(raw.length));
-            self.wasted += u64::from(raw.length);
+            self.wasted.duplicate += u64::from(raw.length);
         } else {
             self.unrequested(now, conn, raw);
         }
@@ -309,7 +310,7 @@ impl<P: Payload> Swarm<P> {
 
     fn unrequested(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
         self.download.count(now, bytes_on_wire(raw.length));
-        self.wasted += u64::from(raw.length.min(BLOCK_LENGTH));
+        self.wasted.unrequested += u64::from(raw.length.min(BLOCK_LENGTH));
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
