@@ -60,6 +60,47 @@ fn what_is_left_never_jumps_while_the_rate_is_steady() {
     }
 }
 
+/// The lines lose packets, so that what came in the last two seconds is now more and now less: by
+/// that, what is left would jump.
+#[test]
+fn a_shaky_line_does_not_shake_what_is_left() {
+    let mut world = World::new(WorldConfig {
+        piece_count: 400,
+        piece_length: 256 << 10,
+        ..WorldConfig::common(6)
+    });
+    let lossy = |up_mbit| Access {
+        loss: 0.02,
+        ..line(up_mbit)
+    };
+    let leecher = world.add(NodeSpec::leecher(lossy(10)));
+    world.observe(leecher);
+    for _ in 0..2 {
+        world.add(NodeSpec::seed(lossy(20)));
+    }
+    world.run(Duration::from_secs(600));
+    let sights = world.sights(leecher).iter();
+    let steady = sights
+        .filter(|sight| sight.at > Duration::from_secs(20) && sight.stats.bytes_missing > 20 << 20);
+    let steady: Vec<_> = steady.collect();
+    assert!(steady.len() > 100, "{}", steady.len());
+    let worst = |time_left: fn(&Sight) -> f64| {
+        let pairs = steady.windows(2);
+        let jumps = pairs.map(|pair| {
+            let (before, after) = (time_left(pair[0]), time_left(pair[1]));
+            (after - before + 0.25).abs() / before
+        });
+        jumps.fold(0.0, f64::max)
+    };
+    let told = worst(|sight| time_left(sight).expect("it comes all the time"));
+    let by_two_seconds = worst(|sight| {
+        let rate = sight.stats.download_rate_bytes_per_sec.max(1);
+        sight.stats.bytes_missing as f64 / rate as f64
+    });
+    assert!(told < 0.05, "{told}, {by_two_seconds}");
+    assert!(by_two_seconds > 2.0 * told, "{told}, {by_two_seconds}");
+}
+
 /// Bytes are wasted by who is too late and by who lies, and it is said which.
 #[test]
 fn what_is_wasted_is_told_by_why() {
