@@ -298,6 +298,47 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn trackers_are_counted_by_how_they_do() {
+        let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let udp = UdpTrackers::start(sockets, Seeds::from_system().unwrap());
+        let mut config = Config::new(Identity {
+            swarm_id: SwarmId([1; 20]),
+            peer_id: PeerId([2; 20]),
+            key: 3,
+            port: 4,
+        });
+        config.schemes = &["udp"];
+        let urls = ["udp://127.0.0.1:9", "udp://127.0.0.1:10", "wss://a"];
+        let tiers = urls.map(|url| vec![url.to_owned()]).to_vec();
+        let (mailbox, _mail) = mpsc::unbounded_channel();
+        let mut trackers = Trackers::new(Schedule::new(tiers, config, [5; 32]), udp, mailbox);
+        let now = Instant::now();
+        let counts = |trackers: &Trackers| {
+            let counts = trackers.counts();
+            (counts.working, counts.failing, counts.asked)
+        };
+        assert_eq!(counts(&trackers), (0, 0, 0));
+        trackers.start(now, Progress::UNKNOWN);
+        trackers.drain(now, || Progress::UNKNOWN);
+        assert_eq!(counts(&trackers), (0, 0, 2));
+        let mut ids: Vec<_> = trackers.under_way.keys().copied().collect();
+        ids.sort_unstable();
+        trackers.handle_outcome(now, ids[0], Ok(AnnounceResponse::default()));
+        trackers.handle_outcome(
+            now,
+            ids[1],
+            Err(failure(&AnnounceError::NoReachableAddress)),
+        );
+        assert_eq!(counts(&trackers), (1, 1, 0));
+        // It is asked again, and fails until it answers.
+        let later = now + Duration::from_secs(60);
+        trackers.handle_timeout(later);
+        trackers.drain(later, || Progress::UNKNOWN);
+        assert_eq!(trackers.under_way.len(), 1);
+        assert_eq!(counts(&trackers), (1, 1, 0));
+    }
+
+    #[tokio::test]
     async fn a_refusal_is_not_forgotten_while_another_address_is_silent() {
         let local = || UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let (server, refuses) = local();
