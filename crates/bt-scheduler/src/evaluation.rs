@@ -93,7 +93,7 @@ impl Evaluation {
     ///
     /// What it takes counts half of what it gives: it is given on to others, and some of it comes
     /// back. A request that takes long to answer keeps its block from others and its memory from
-    /// us, so that a peer that is [`NEAR`] away counts half of one next door.
+    /// us, so that a peer that is 400 ms away counts half of one next door.
     #[must_use]
     pub fn worth(&self) -> u64 {
         let latency_ms = self.latency.as_millis() as u64;
