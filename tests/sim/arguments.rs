@@ -109,6 +109,7 @@ pub(crate) fn help() -> String {
         } = scenario;
         _ = writeln!(help, "  {name:<14} {about} ({peers} peers)");
     }
+    help.push_str(ABLATION);
     help.push_str(OPTIONS);
     help
 }
@@ -123,6 +124,10 @@ connections, and knows peers only from a tracker that returns 50 at random;
 Usage: cargo xtask sim SCENARIO [OPTIONS]
 
 Scenarios, with their size unless --peers says otherwise:
+";
+const ABLATION: &str = "
+And `ablation`: what each term of the evaluation of peers is good for, in a
+world with it and one without; it takes no options.
 ";
 const OPTIONS: &str = "
 Options:
