@@ -22,7 +22,7 @@
 //! - **A killed process**: what was written, since the system has it. In doubt are pieces that were
 //!   being written (noted as begun, not as done): they are hashed. A file to which something was
 //!   being written looks newer than what is noted of it; that is believed to be our own doing if
-//!   it is no newer than the journal, give or take [`GRACE`](judge::GRACE).
+//!   it is no newer than the journal, give or take half a minute.
 //! - **A power failure**, known by another [`BootId`]: what [`Keeper::sync`] had brought to the
 //!   medium. What was written only is hashed, partial pieces are forgotten.
 //! - **Others who touch the files**: any other length or time has the pieces of that file hashed,
