@@ -114,7 +114,7 @@ fn translate(reader: Option<ConnId>, done: Done<Buffer>) -> Option<DiskReport> {
             block,
             payload: buffer,
         },
-        Done::Failed { what, error } => {
+        Done::Failed { what, error, .. } => {
             failure = Some(error);
             DiskDone::Failed(match what {
                 disk::FailedJob::Verify { piece } => FailedJob::Verify(piece),

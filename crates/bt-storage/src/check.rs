@@ -84,14 +84,63 @@ pub fn check(
     cancel: &AtomicBool,
 ) -> Result<Checked, StorageError> {
     storage.close_files();
-    let checker = Checker::new(storage, progress, cancel);
+    let checker = Checker::new(storage, None, progress, cancel);
+    on_threads(threads, "bt-check", || checker.work());
+    checker.conclude().map_err(|interrupted| interrupted.error)
+}
+
+/// What a check found before a disk failed.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// As far as it got: what is neither in `have` nor in `bad` has not been looked at.
+    pub checked: Checked,
+    /// Why it got no further.
+    pub error: StorageError,
+}
+
+/// As [`check`], of the pieces in `wanted` only: so that a check which a disk has interrupted goes
+/// on where it was, and what is in doubt is looked at without the rest. Others are neither in
+/// `have` nor in `bad`, and the progress passes over them.
+///
+/// # Errors
+/// If something other than a missing file or wrong bytes keeps a file from being read.
+///
+/// # Panics
+/// If `wanted` speaks about another number of pieces than the torrent has.
+pub fn check_pieces(
+    storage: &Storage,
+    wanted: &Bitfield,
+    threads: usize,
+    progress: &(dyn Fn(CheckProgress) + Sync),
+    cancel: &AtomicBool,
+) -> Result<Checked, Interrupted> {
+    let piece_count = storage.layout().piece_count();
+    assert_eq!(wanted.len(), piece_count, "a bitfield of another torrent");
+    storage.close_files();
+    let checker = Checker::new(storage, Some(wanted), progress, cancel);
     on_threads(threads, "bt-check", || checker.work());
     checker.conclude()
+}
+
+/// The pieces, in order, of which a file is missing or too short. Reads nothing.
+pub(crate) fn missing(storage: &Storage) -> Result<Vec<PieceIndex>, StorageError> {
+    storage.close_files();
+    let cancel = AtomicBool::new(false);
+    let checker = Checker::new(storage, None, &|_| (), &cancel);
+    let mut missing = Vec::new();
+    for piece in storage.layout().pieces() {
+        if checker.missing_file(piece)?.is_some() {
+            missing.push(piece);
+        }
+    }
+    Ok(missing)
 }
 
 /// What the threads share.
 struct Checker<'a> {
     storage: &'a Storage,
+    /// The pieces to look at, if it is not all.
+    wanted: Option<&'a Bitfield>,
     progress: &'a (dyn Fn(CheckProgress) + Sync),
     cancel: &'a AtomicBool,
     /// Sizes on disk by file, [`NOT_SEEN`] until a thread needs one.
@@ -115,12 +164,14 @@ type Verdict = Result<(), Problem>;
 impl<'a> Checker<'a> {
     fn new(
         storage: &'a Storage,
+        wanted: Option<&'a Bitfield>,
         progress: &'a (dyn Fn(CheckProgress) + Sync),
         cancel: &'a AtomicBool,
     ) -> Self {
         let layout = storage.layout();
         Self {
             storage,
+            wanted,
             progress,
             cancel,
             lengths: (0..layout.file_count())
@@ -154,7 +205,8 @@ impl<'a> Checker<'a> {
     fn check_batch(&self, batch: Range<u32>, buffer: &mut Vec<u8>) -> Result<(), StorageError> {
         let mut present = Vec::new();
         let mut missing = Vec::new();
-        for piece in batch.map(PieceIndex::new) {
+        let is_wanted = |piece: &PieceIndex| self.wanted.is_none_or(|wanted| wanted.get(*piece));
+        for piece in batch.map(PieceIndex::new).filter(is_wanted) {
             match self.missing_file(piece)? {
                 Some(file) => missing.push((piece, Err(Problem::Missing(file)))),
                 None => present.push(piece),
@@ -326,22 +378,24 @@ impl<'a> Checker<'a> {
         self.cancel.load(Ordering::Relaxed) || self.found().error.is_some()
     }
 
-    fn conclude(self) -> Result<Checked, StorageError> {
+    fn conclude(self) -> Result<Checked, Interrupted> {
         let mut found = self
             .found
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(error) = found.error {
-            return Err(error);
-        }
         found.bad.sort_unstable_by_key(|bad| bad.piece);
         let pieces_done = found.have.count_ones() + found.bad.len() as u32;
-        Ok(Checked {
-            is_cancelled: pieces_done < found.have.len(),
+        let wanted = self.wanted.map_or(found.have.len(), Bitfield::count_ones);
+        let checked = Checked {
+            is_cancelled: pieces_done < wanted,
             have: found.have,
             bytes_have: found.bytes_have,
             bad: found.bad,
-        })
+        };
+        match found.error {
+            Some(error) => Err(Interrupted { checked, error }),
+            None => Ok(checked),
+        }
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {

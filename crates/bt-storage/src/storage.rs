@@ -2,7 +2,10 @@ use std::{
     fmt, fs,
     io::{self, IoSlice},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,6 +33,9 @@ pub struct Storage {
     pool: Arc<FilePool>,
     id: StorageId,
     has_pads: bool,
+    /// Of each file, whether it has been seen to exist: then it is not made again unasked when it has
+    /// gone, as it was not empty.
+    seen: Box<[AtomicBool]>,
     hash_time: HashTime,
 }
 
@@ -41,6 +47,11 @@ impl Storage {
         Self {
             root,
             id: pool.register(),
+            seen: info
+                .files()
+                .iter()
+                .map(|_| AtomicBool::new(false))
+                .collect(),
             info,
             pool,
             has_pads,
@@ -120,7 +131,9 @@ impl Storage {
     /// file together, if `blocks` (begin and bytes) are in ascending order. Padding is skipped.
     ///
     /// # Errors
-    /// At the first file that fails; what comes before it has been written.
+    /// At the first file that fails; what comes before it has been written. With
+    /// [`Missing`](crate::ErrorKind::Missing), once, if a file has gone that was there before, and
+    /// with it what was in it: the next write makes it anew.
     ///
     /// # Panics
     /// If a block reaches beyond its piece.
@@ -245,8 +258,21 @@ impl Storage {
     }
 
     fn open(&self, file: FileIndex, access: Access) -> io::Result<Arc<Handle>> {
+        let seen = &self.seen[file.0 as usize];
+        let access = match access {
+            Access::Write { .. } if seen.load(Ordering::Relaxed) => Access::Rewrite,
+            access => access,
+        };
         let open = || self.open_uncached(file, access);
-        self.pool.file((self.id, file.0), access, open)
+        let opened = self.pool.file((self.id, file.0), access, open);
+        match &opened {
+            Ok(_) => seen.store(true, Ordering::Relaxed),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                seen.store(false, Ordering::Relaxed);
+            }
+            Err(_) => {}
+        }
+        opened
     }
 
     fn open_uncached(&self, file: FileIndex, access: Access) -> io::Result<sys::File> {

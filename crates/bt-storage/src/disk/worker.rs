@@ -11,7 +11,7 @@ use super::{
     Done, FailedJob, Shared,
     parts::{Part, gaps, parts_of},
 };
-use crate::{Operation, Storage, StorageError, hash_time, hashing::PieceHasher};
+use crate::{Operation, Storage, StorageError, check, hash_time, hashing::PieceHasher};
 
 /// To whom the answer to a job goes, and whom it is about.
 pub(super) struct Ticket<T> {
@@ -43,6 +43,23 @@ pub(super) enum Work<B> {
         block: Block,
         buffer: B,
     },
+    Survey,
+}
+
+/// Why a job was not done, and the blocks that were to be written, which may be tried again.
+struct Failure<B> {
+    blocks: Vec<(u32, B)>,
+    error: StorageError,
+}
+
+/// Of a job that writes nothing.
+impl<B> From<StorageError> for Failure<B> {
+    fn from(error: StorageError) -> Self {
+        Self {
+            blocks: Vec::new(),
+            error,
+        }
+    }
 }
 
 /// The life of a thread.
@@ -94,12 +111,17 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
                     blocks,
                     wants_digests,
                 } => verify_in_order(&storage, piece, blocks, wants_digests),
-                Work::Spill { piece, blocks } => {
-                    write(&storage, piece, &blocks).map(|()| Done::Spilled { piece })
-                }
+                Work::Spill { piece, blocks } => match write(&storage, piece, &blocks) {
+                    Ok(()) => Ok(Done::Spilled { piece }),
+                    Err(error) => Err(Failure { blocks, error }),
+                },
                 Work::Read { block, mut buffer } => storage
                     .read(block, buffer.as_mut())
-                    .map(|()| Done::Read { block, buffer }),
+                    .map(|()| Done::Read { block, buffer })
+                    .map_err(Failure::from),
+                Work::Survey => check::missing(&storage)
+                    .map(|missing| Done::Surveyed { missing })
+                    .map_err(Failure::from),
             };
             self.answer(number, done);
         }
@@ -118,10 +140,14 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
         }
     }
 
-    fn answer(&mut self, number: usize, done: Result<Done<B>, StorageError>) {
+    fn answer(&mut self, number: usize, done: Result<Done<B>, Failure<B>>) {
         let ticket = self.tickets[number].take();
         let Ticket { tag, what, .. } = ticket.expect("holds because each job is answered once");
-        let done = done.unwrap_or_else(|error| Done::Failed { what, error });
+        let done = done.unwrap_or_else(|Failure { blocks, error }| Done::Failed {
+            what,
+            blocks,
+            error,
+        });
         (self.shared.on_done)(tag, done);
     }
 
@@ -132,7 +158,7 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
                 let root = ticket.storage.root();
                 let error = StorageError::new(Operation::Write, root, panicked);
                 // One answer that cannot be given must not cost the others theirs.
-                let _ = catch_unwind(AssertUnwindSafe(|| self.answer(number, Err(error))));
+                let _ = catch_unwind(AssertUnwindSafe(|| self.answer(number, Err(error.into()))));
             }
         }
     }
@@ -144,7 +170,20 @@ fn verify_in_order<B: AsRef<[u8]>>(
     piece: PieceIndex,
     blocks: Vec<(u32, B)>,
     wants_digests: bool,
-) -> Result<Done<B>, StorageError> {
+) -> Result<Done<B>, Failure<B>> {
+    match hash_in_order(storage, piece, &blocks, wants_digests) {
+        Ok((is_good, digests)) => conclude(storage, piece, blocks, is_good, digests),
+        Err(error) => Err(Failure { blocks, error }),
+    }
+}
+
+/// Whether a piece is right, and the digests of its blocks, if they are wanted.
+fn hash_in_order<B: AsRef<[u8]>>(
+    storage: &Storage,
+    piece: PieceIndex,
+    blocks: &[(u32, B)],
+    wants_digests: bool,
+) -> Result<(bool, BlockDigests), StorageError> {
     let Some(mut hasher) = PieceHasher::new(storage.info(), piece) else {
         let unknown = io::Error::other(format!("the hash of piece {piece} is not known"));
         return Err(StorageError::new(Operation::Read, storage.root(), unknown));
@@ -152,7 +191,7 @@ fn verify_in_order<B: AsRef<[u8]>>(
     let mut digests = Vec::new();
     let mut scratch = Vec::new();
     let mut present = blocks.iter().peekable();
-    let mut missing = gaps(storage, piece, &blocks).peekable();
+    let mut missing = gaps(storage, piece, blocks).peekable();
     loop {
         let gap = missing.next_if(|gap| present.peek().is_none_or(|block| gap.0 < block.0));
         if let Some((begin, length)) = gap {
@@ -182,9 +221,8 @@ fn verify_in_order<B: AsRef<[u8]>>(
             break;
         }
     }
-    drop(missing);
     let is_good = storage.hash_time().measure(|| hasher.finish());
-    conclude(storage, piece, blocks, is_good, digests)
+    Ok((is_good, digests))
 }
 
 /// Writes a piece that is right, or tells what is in one that is wrong.
@@ -193,14 +231,16 @@ fn conclude<B: AsRef<[u8]>>(
     piece: PieceIndex,
     blocks: Vec<(u32, B)>,
     is_good: bool,
-    good_digests: Vec<(u32, [u8; 20])>,
-) -> Result<Done<B>, StorageError> {
+    good_digests: BlockDigests,
+) -> Result<Done<B>, Failure<B>> {
     if is_good {
-        write(storage, piece, &blocks)?;
-        return Ok(Done::Verified {
-            piece,
-            block_digests: good_digests,
-        });
+        return match write(storage, piece, &blocks) {
+            Ok(()) => Ok(Done::Verified {
+                piece,
+                block_digests: good_digests,
+            }),
+            Err(error) => Err(Failure { blocks, error }),
+        };
     }
     let digest = |(begin, bytes): &(u32, B)| (*begin, sha1(bytes.as_ref()));
     let mut block_digests: Vec<_> = blocks.iter().map(digest).collect();
@@ -259,6 +299,9 @@ fn steps(piece: PieceIndex, begin: u32, length: u32) -> impl Iterator<Item = Blo
             length: READ_BACK.min(end - begin),
         })
 }
+
+/// Where each block begins, and its SHA-1.
+type BlockDigests = Vec<(u32, [u8; 20])>;
 
 /// How much of a spilled piece is in memory a second time, whatever its length.
 const READ_BACK: u32 = 1 << 20;
