@@ -37,7 +37,7 @@ mod tracker;
 mod world;
 
 pub use bound::fluid_lower_bound;
-pub use node::{Absence, Behaviour, NodeSpec};
+pub use node::{Absence, Behaviour, FullDisk, NodeSpec};
 pub use report::{Group, NodeReport, Report};
 pub use scenario::{Run, SCENARIOS, Scenario, Setting, Verdict};
 pub use tag::Tag;

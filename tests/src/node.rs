@@ -5,7 +5,7 @@ use std::{
 };
 
 use bt_sim::{Access, Disk, DiskConfig, NatKind, SimRng};
-use bt_swarm::{DialId, DiskDone, DiskJob, Event, FailedJob, Stats, Swarm};
+use bt_swarm::{DialId, DiskDone, DiskJob, DiskRefusal, Event, Stats, Swarm};
 use bt_types::{Bitfield, PieceIndex};
 
 use crate::{Tag, world::Wires};
@@ -24,6 +24,8 @@ pub struct NodeSpec {
     pub nat: NatKind,
     /// Its disk.
     pub disk: DiskConfig,
+    /// Its disk is full for a while.
+    pub full_disk: Option<FullDisk>,
     /// It begins with everything.
     pub is_seed: bool,
     /// How it treats others.
@@ -49,6 +51,15 @@ pub struct Absence {
     pub until: Duration,
 }
 
+/// When a node's disk is full.
+#[derive(Clone, Copy, Debug)]
+pub struct FullDisk {
+    /// When nothing more can be written.
+    pub from: Duration,
+    /// When there is room again.
+    pub until: Duration,
+}
+
 /// How a node treats others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Behaviour {
@@ -70,6 +81,7 @@ impl NodeSpec {
             access,
             nat: NatKind::Open,
             disk: DiskConfig::solid_state(),
+            full_disk: None,
             is_seed: false,
             behaviour: Behaviour::Honest,
             joins_at: Duration::ZERO,
@@ -221,33 +233,61 @@ impl Node {
         position: u64,
         job: DiskJob<Tag>,
     ) -> (Duration, DiskDone<Tag>) {
+        let done = match &job {
+            // A piece that it has had.
+            DiskJob::Verify { piece, blocks, .. } if blocks.is_empty() => {
+                let bytes = self
+                    .swarm
+                    .info()
+                    .map_or(0, |info| u64::from(info.layout().piece_length(*piece)));
+                self.disk.read(now, position, bytes)
+            }
+            DiskJob::Verify { blocks, .. } | DiskJob::Spill { blocks, .. } => {
+                self.disk.write(now, position, bytes_of(blocks))
+            }
+            DiskJob::Read { block, .. } => {
+                let position = position + u64::from(block.begin);
+                self.disk.read(now, position, u64::from(block.length))
+            }
+            DiskJob::Survey => self.disk.read(now, position, 0),
+        };
+        let refusal = match &job {
+            _ if done.result.is_ok() => None,
+            DiskJob::Verify { blocks, .. } | DiskJob::Spill { blocks, .. }
+                if !blocks.is_empty() =>
+            {
+                Some(DiskRefusal::Write)
+            }
+            _ => Some(DiskRefusal::Read),
+        };
+        let answer = match refusal {
+            Some(refusal) => DiskDone::Failed(job, refusal),
+            None => self.do_job(job),
+        };
+        (done.at, answer)
+    }
+
+    /// From now on nothing can be written, or it can again.
+    pub(crate) fn set_disk_full(&mut self, is_full: bool) {
+        self.disk.fill_after(if is_full { 0 } else { u64::MAX });
+    }
+
+    fn do_job(&mut self, job: DiskJob<Tag>) -> DiskDone<Tag> {
         match job {
             DiskJob::Verify {
                 piece,
                 blocks,
                 wants_digests,
             } => {
-                let done = self.disk.write(now, position, bytes_of(&blocks));
                 let mut all = self.spilled.remove(&piece).unwrap_or_default();
                 all.extend(blocks);
-                let verdict = match done.result {
-                    Err(_) => DiskDone::Failed(FailedJob::Verify(piece)),
-                    Ok(()) => self.judge(piece, &all, wants_digests),
-                };
-                (done.at, verdict)
+                self.judge(piece, &all, wants_digests)
             }
             DiskJob::Spill { piece, blocks } => {
-                let done = self.disk.write(now, position, bytes_of(&blocks));
                 self.spilled.entry(piece).or_default().extend(blocks);
-                let verdict = match done.result {
-                    Err(_) => DiskDone::Failed(FailedJob::Spill(piece)),
-                    Ok(()) => DiskDone::Spilled(piece),
-                };
-                (done.at, verdict)
+                DiskDone::Spilled(piece)
             }
             DiskJob::Read { conn, block } => {
-                let position = position + u64::from(block.begin);
-                let done = self.disk.read(now, position, u64::from(block.length));
                 let payload = match self.spec.behaviour {
                     Behaviour::Liar(probability) if self.rng.chance(probability) => {
                         self.lies_told += 1;
@@ -255,16 +295,15 @@ impl Node {
                     }
                     _ => Tag::good(block),
                 };
-                let verdict = match done.result {
-                    Err(_) => DiskDone::Failed(FailedJob::Read(conn, block)),
-                    Ok(()) => DiskDone::Read {
-                        conn,
-                        block,
-                        payload,
-                    },
-                };
-                (done.at, verdict)
+                DiskDone::Read {
+                    conn,
+                    block,
+                    payload,
+                }
             }
+            DiskJob::Survey => DiskDone::Surveyed {
+                missing: Vec::new(),
+            },
         }
     }
 

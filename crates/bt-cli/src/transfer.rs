@@ -61,6 +61,7 @@ pub(crate) fn open(
             upload: network.limit_up,
             download: network.limit_down,
         },
+        on_disk_error: network.on_disk_error(),
         min_announce_interval: Duration::from_secs(network.min_announce_interval),
         ..SessionConfig::default()
     };

@@ -84,7 +84,15 @@ mod tests {
     fn session() -> (Arc<Shared>, Place, Handshake, mpsc::UnboundedReceiver<Mail>) {
         let buffers = BufferPool::new(0);
         let disk = Disk::new(1, buffers.clone());
-        let shared = Shared::new(None, vec![], Grant::default(), buffers, disk, 1);
+        let shared = Shared::new(
+            None,
+            vec![],
+            Grant::default(),
+            buffers,
+            disk,
+            1,
+            Default::default(),
+        );
         let shared = Arc::new(shared);
         let ids = TorrentIds::v1_only(InfoHash([1; 20]));
         let ours = Handshake {

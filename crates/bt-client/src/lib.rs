@@ -86,8 +86,10 @@ mod tasks;
 mod torrent;
 mod tracker_client;
 mod trackers;
+mod trouble;
 
 pub use bt_scheduler::RateLimits;
+pub use bt_storage::ErrorKind;
 pub use bt_swarm::Stats;
 #[doc(hidden)]
 pub use connection::fuzzing;
@@ -99,4 +101,5 @@ pub use self::{
     snapshot::{Snapshot, State},
     torrent::{AddTorrent, Event, Events, Mode, TorrentHandle},
     tracker_client::TrackerClient,
+    trouble::{DiskTrouble, OnDiskError},
 };

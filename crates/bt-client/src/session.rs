@@ -15,7 +15,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tracing::{Instrument, error_span, info};
 
 use crate::{
-    AddError, SessionError, Snapshot,
+    AddError, OnDiskError, SessionError, Snapshot,
     buffers::{Buffer, BufferPool},
     disk::Disk,
     half_open::HalfOpen,
@@ -62,6 +62,8 @@ pub struct SessionConfig {
     pub max_open_files: usize,
     /// Threads that hash, write and read.
     pub disk_threads: usize,
+    /// What to do about a disk that fails.
+    pub on_disk_error: OnDiskError,
     /// No regular announce to a tracker follows another sooner than this, whatever it asks for.
     pub min_announce_interval: Duration,
 }
@@ -76,6 +78,7 @@ impl Default for SessionConfig {
             limits: RateLimits::NONE,
             max_open_files: DEFAULT_OPEN_FILES,
             disk_threads: cores(),
+            on_disk_error: OnDiskError::Wait,
             min_announce_interval: MIN_ANNOUNCE_INTERVAL,
         }
     }
@@ -114,6 +117,7 @@ impl Session {
             buffers,
             disk,
             cores(),
+            config.on_disk_error,
         ));
         let half_open = HalfOpen::new();
         let listen = |listener| {
@@ -190,6 +194,7 @@ impl Session {
         let mut config = bt_swarm::Config::new(self.peer_id, self.port);
         config.grant = place.first_grant;
         config.super_seed = mode == Mode::SuperSeed;
+        config.only_serves = mode != Mode::Get;
         let mut swarm = Swarm::new(ids, config, lock(&self.seeds).draw());
         swarm.set_bans(Instant::now(), Arc::clone(&place.first_bans));
         swarm

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    AddError,
+    AddError, OnDiskError,
     buffers::BufferPool,
     disk::Disk,
     mail::{Mail, Mailbox},
@@ -30,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) buffers: BufferPool,
     pub(crate) disk: Disk,
     pub(crate) check_threads: usize,
+    pub(crate) on_disk_error: OnDiskError,
     listens_on: Vec<SocketAddr>,
     torrents: Mutex<Torrents>,
     demand_changed: Notify,
@@ -65,12 +66,14 @@ impl Shared {
         buffers: BufferPool,
         disk: Disk,
         check_threads: usize,
+        on_disk_error: OnDiskError,
     ) -> Self {
         Self {
             bind,
             buffers,
             disk,
             check_threads,
+            on_disk_error,
             listens_on,
             torrents: Mutex::new(Torrents {
                 routes: HashMap::new(),

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bt_hash::{Algorithm, Digest, Hasher};
+use bt_metainfo::FileKind;
 use bt_types::{Bitfield, Block, FileIndex, PieceHash, PieceIndex};
 
 use crate::{
@@ -94,6 +95,8 @@ pub fn check(
 pub struct Interrupted {
     /// As far as it got: what is neither in `have` nor in `bad` has not been looked at.
     pub checked: Checked,
+    /// Among these pieces it failed: whether it can go on is best tried with them.
+    pub at: Range<u32>,
     /// Why it got no further.
     pub error: StorageError,
 }
@@ -122,18 +125,25 @@ pub fn check_pieces(
     checker.conclude()
 }
 
-/// The pieces, in order, of which a file is missing or too short. Reads nothing.
+/// The pieces, in order, of which a file is missing or too short. Reads nothing, and makes folders
+/// and empty files again if they were made before.
 pub(crate) fn missing(storage: &Storage) -> Result<Vec<PieceIndex>, StorageError> {
     storage.close_files();
-    let cancel = AtomicBool::new(false);
-    let checker = Checker::new(storage, None, &|_| (), &cancel);
-    let mut missing = Vec::new();
-    for piece in storage.layout().pieces() {
-        if checker.missing_file(piece)?.is_some() {
-            missing.push(piece);
-        }
-    }
-    Ok(missing)
+    storage.restore()?;
+    let layout = storage.layout();
+    let files = (0..layout.file_count()).map(FileIndex);
+    // Of each: a file that is known to have gone may be made again.
+    let is_data = |file: &FileIndex| storage.info().file(*file).kind == FileKind::Data;
+    let lengths = files.map(|file| match is_data(&file) {
+        true => storage.length_on_disk(file),
+        false => Ok(0),
+    });
+    let lengths = lengths.collect::<Result<Vec<_>, _>>()?;
+    let is_missing = |piece: &PieceIndex| {
+        let mut slices = storage.slices_of(*piece).filter(|slice| !slice.is_pad);
+        slices.any(|slice| lengths[slice.file.0 as usize] < slice.offset + u64::from(slice.length))
+    };
+    Ok(layout.pieces().filter(is_missing).collect())
 }
 
 /// What the threads share.
@@ -156,7 +166,8 @@ struct Found {
     have: Bitfield,
     bytes_have: u64,
     bad: Vec<BadPiece>,
-    error: Option<StorageError>,
+    /// And among which pieces.
+    error: Option<(StorageError, Range<u32>)>,
 }
 
 type Verdict = Result<(), Problem>;
@@ -196,8 +207,8 @@ impl<'a> Checker<'a> {
             let Some(batch) = self.batches.take() else {
                 return;
             };
-            if let Err(error) = self.check_batch(batch, &mut buffer) {
-                self.found().error.get_or_insert(error);
+            if let Err(error) = self.check_batch(batch.clone(), &mut buffer) {
+                self.found().error.get_or_insert((error, batch));
             }
         }
     }
@@ -393,7 +404,7 @@ impl<'a> Checker<'a> {
             bad: found.bad,
         };
         match found.error {
-            Some(error) => Err(Interrupted { checked, error }),
+            Some((error, at)) => Err(Interrupted { checked, at, error }),
             None => Ok(checked),
         }
     }

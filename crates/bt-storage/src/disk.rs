@@ -66,7 +66,7 @@ pub enum Job<B> {
         buffer: B,
     },
     /// Find out which pieces cannot be there, because a file is missing or too short. Nothing is
-    /// read.
+    /// read. Folders and empty files that [`Storage::prepare`] has made are made again.
     Survey,
 }
 

@@ -36,6 +36,8 @@ pub struct Storage {
     /// Of each file, whether it has been seen to exist: then it is not made again unasked when it has
     /// gone, as it was not empty.
     seen: Box<[AtomicBool]>,
+    /// Folders and empty files have been made.
+    is_prepared: AtomicBool,
     hash_time: HashTime,
 }
 
@@ -55,6 +57,7 @@ impl Storage {
             info,
             pool,
             has_pads,
+            is_prepared: AtomicBool::new(false),
             hash_time: HashTime::default(),
         }
     }
@@ -105,6 +108,20 @@ impl Storage {
     pub fn prepare(&self) -> Result<(), StorageError> {
         fs::create_dir_all(&self.root)
             .map_err(|error| StorageError::new(Operation::Create, &self.root, error))?;
+        self.is_prepared.store(true, Ordering::Relaxed);
+        self.make_folders_and_empty_files()
+    }
+
+    /// Makes again what [`prepare`](Self::prepare) has made, if it has; but not the root: a disk that
+    /// is not mounted is not written around.
+    pub(crate) fn restore(&self) -> Result<(), StorageError> {
+        match self.is_prepared.load(Ordering::Relaxed) && self.root.is_dir() {
+            true => self.make_folders_and_empty_files(),
+            false => Ok(()),
+        }
+    }
+
+    fn make_folders_and_empty_files(&self) -> Result<(), StorageError> {
         let mut made: Vec<&str> = Vec::new();
         for (index, file) in self.info.files().iter().enumerate() {
             if file.kind != FileKind::Data {
@@ -286,6 +303,8 @@ impl Storage {
     }
 
     fn error(&self, operation: Operation, file: FileIndex, source: io::Error) -> StorageError {
+        // Of a disk that has been away, what is open never works again.
+        self.close_files();
         StorageError::new(operation, &self.path_of(file), source)
     }
 }

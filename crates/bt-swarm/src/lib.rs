@@ -89,6 +89,7 @@ mod dialler;
 mod early;
 mod event;
 mod peers;
+mod retries;
 mod servings;
 mod session;
 mod spread;
@@ -100,15 +101,18 @@ mod swarm;
 mod testing;
 mod throttle;
 mod timers;
+mod trouble;
 mod turns;
 mod upload;
 mod votes;
 
 pub use action::{
-    Action, Dial, DialId, DisconnectReason, DiskDone, DiskJob, FailedJob, Outgoing, ProtocolBreach,
+    Action, Dial, DialId, DisconnectReason, DiskDone, DiskJob, DiskRefusal, FailedJob, Outgoing,
+    ProtocolBreach,
 };
 pub use bans::{BanList, BanReason};
 pub use config::{Config, HANDSHAKE_TIMEOUT};
 pub use event::Event;
+pub use retries::Backoff;
 pub use stats::{PeerInfo, Stats};
 pub use swarm::{NewConnection, Refusal, Swarm};

@@ -1,6 +1,10 @@
-use std::{net::SocketAddr, num::NonZeroU64};
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    num::NonZeroU64,
+};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::values::{parse_memory, parse_peer, parse_rate, parse_seconds, parse_tracker};
 
@@ -31,6 +35,11 @@ pub(crate) struct Network {
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_memory)]
     pub(crate) memory: u64,
 
+    /// When the disk is full, read-only, away or broken: wait and go on by itself when it works
+    /// again, or end with exit code 5 [default: wait if stderr is a terminal, else fail]
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(crate) on_disk_error: Option<OnDiskError>,
+
     /// Announce to a tracker no more often than this, in seconds, whatever it asks for
     #[arg(
         long,
@@ -44,6 +53,27 @@ pub(crate) struct Network {
     /// Print events on stdout, one JSON object a line; `bt get --help` tells which there are
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What to do about a disk that fails.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum OnDiskError {
+    Wait,
+    Fail,
+}
+
+impl Network {
+    /// As the user wishes, or as it suits who sees stderr: a script waits for an exit code.
+    pub(crate) fn on_disk_error(&self) -> bt_client::OnDiskError {
+        let usual = match io::stderr().is_terminal() {
+            true => OnDiskError::Wait,
+            false => OnDiskError::Fail,
+        };
+        match self.on_disk_error.unwrap_or(usual) {
+            OnDiskError::Wait => bt_client::OnDiskError::Wait,
+            OnDiskError::Fail => bt_client::OnDiskError::Fail,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +90,7 @@ mod tests {
             ("--peer localhost", "192.0.2.7:6881"),
             ("--min-announce-interval 0", "at least 1"),
             ("--memory 1K", "at least 1M"),
+            ("--on-disk-error retry", "possible values: wait, fail"),
             ("--limit-up -1", "a number like 500000, 512K"),
             ("--seed-ratio -1", "a number above 0"),
             ("--seed-time -1", "like 90, 90s, 15m"),

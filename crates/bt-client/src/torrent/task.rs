@@ -3,14 +3,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_storage::StorageError;
-use bt_swarm::Stats;
+use bt_storage::{StorageError, check::Checked};
+use bt_swarm::{Backoff, Stats};
 use bt_types::Bitfield;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 use tracing::info;
 
-use super::{AddTorrent, Mode, Parts, check::Checking, drive::Drive};
-use crate::{Snapshot, State, TorrentError, mail::Mail};
+use super::{
+    AddTorrent, Mode, Parts,
+    check::{CheckFailure, Checking, Findings},
+    drive::Drive,
+    log,
+};
+use crate::{DiskTrouble, OnDiskError, Snapshot, State, TorrentError, mail::Mail};
 
 /// The life of one torrent, from the check of its data until it is stopped or cannot go on.
 pub(crate) async fn run(mut parts: Parts) {
@@ -29,29 +34,73 @@ impl Parts {
     /// Finds out which pieces are on disk; `None` if the torrent has been stopped meanwhile.
     async fn check(&mut self) -> Result<Option<Bitfield>, TorrentError> {
         let is_download = self.torrent.mode == Mode::Get;
-        let shared = Arc::clone(&self.shared);
-        let _turn = tokio::select! {
-            turn = shared.turn_to_check() => turn,
-            () = self.stop_requested() => return Ok(None),
-        };
-        let storage = Arc::clone(&self.storage);
-        let mut checking = Checking::start(storage, shared.check_threads, is_download);
-        let checked = loop {
-            tokio::select! {
-                checked = checking.finish() => break checked?,
-                () = self.stop_requested() => return Ok(None),
-                () = sleep(PROGRESS_INTERVAL) => self.show_progress(checking.bytes_done()),
+        let mut findings = Findings::new(self.torrent.info.layout().piece_count());
+        let mut waiting: Option<Waiting> = None;
+        loop {
+            let Some(looked) = self.look(&findings).await else {
+                return Ok(None);
+            };
+            let failure = match looked {
+                Ok(checked) => {
+                    let is_all = findings.add(&checked);
+                    if let Some(Waiting { trouble, .. }) = waiting.take() {
+                        log::disk_recovered(trouble.since.elapsed(), 0);
+                    }
+                    if is_all {
+                        break;
+                    }
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            if self.shared.on_disk_error == OnDiskError::Fail {
+                return Err(failure.into_error().into());
             }
-        };
-        let (pieces_good, piece_count) = (checked.have.count_ones(), checked.have.len());
+            findings.interrupted(&failure);
+            let now = Instant::now();
+            let waiting = waiting.get_or_insert_with(|| Waiting::new(now, failure.error()));
+            waiting.backoff.failed(now);
+            self.show(State::DiskTrouble(Arc::clone(&waiting.trouble)));
+            tokio::select! {
+                () = sleep_until(waiting.backoff.due().into()) => {}
+                () = self.stop_requested() => return Ok(None),
+            }
+        }
+        let have = findings.have;
+        let (pieces_good, piece_count) = (have.count_ones(), have.len());
         info!(pieces_good, piece_count, "checked");
-        if is_download || checked.have.is_full() {
-            Ok(Some(checked.have))
+        if is_download || have.is_full() {
+            Ok(Some(have))
         } else {
             Err(TorrentError::DataIncomplete {
                 pieces_good,
                 piece_count,
             })
+        }
+    }
+
+    /// Looks at what is left; `None` if the torrent has been stopped meanwhile.
+    async fn look(&mut self, findings: &Findings) -> Option<Result<Checked, CheckFailure>> {
+        let shared = Arc::clone(&self.shared);
+        let _turn = tokio::select! {
+            turn = shared.turn_to_check() => turn,
+            () = self.stop_requested() => return None,
+        };
+        let mut checking = Checking::start(
+            Arc::clone(&self.storage),
+            shared.check_threads,
+            self.torrent.mode == Mode::Get,
+            findings.next(),
+        );
+        let bytes_before = findings.bytes_done(self.torrent.info.layout());
+        loop {
+            tokio::select! {
+                checked = checking.finish() => return Some(checked),
+                () = self.stop_requested() => return None,
+                () = sleep(PROGRESS_INTERVAL) => if !findings.is_trial() {
+                    self.show_progress(bytes_before + checking.bytes_done());
+                },
+            }
         }
     }
 
@@ -72,11 +121,15 @@ impl Parts {
     }
 
     fn show_progress(&mut self, bytes_done: u64) {
-        let mut snapshot = Snapshot::clone(&self.publisher.current());
-        snapshot.state = State::Checking {
+        self.show(State::Checking {
             bytes_done,
-            bytes_total: snapshot.stats.bytes_total,
-        };
+            bytes_total: self.torrent.info.layout().data_length(),
+        });
+    }
+
+    fn show(&mut self, state: State) {
+        let mut snapshot = Snapshot::clone(&self.publisher.current());
+        snapshot.state = state;
         self.publisher.show(Instant::now(), snapshot);
     }
 
@@ -84,6 +137,23 @@ impl Parts {
         let mut snapshot = Snapshot::clone(&self.publisher.current());
         snapshot.state = state;
         self.end(snapshot);
+    }
+}
+
+/// For a disk that has failed during the check.
+struct Waiting {
+    trouble: Arc<DiskTrouble>,
+    backoff: Backoff,
+}
+
+impl Waiting {
+    fn new(now: Instant, error: &StorageError) -> Self {
+        let trouble = DiskTrouble::new(now, error);
+        log::disk_trouble(&trouble);
+        Self {
+            trouble,
+            backoff: Backoff::new(now),
+        }
     }
 }
 

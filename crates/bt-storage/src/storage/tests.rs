@@ -22,6 +22,19 @@ const FILES: &[(&str, usize, &str)] = &[
 ];
 
 #[test]
+fn a_survey_that_finds_files_gone_lets_them_be_made_again() {
+    let world = World::new(64, &[("a", 40, ""), ("b", 40, ""), ("c/empty", 0, "")]);
+    world.fill();
+    let (piece, bytes) = world.piece(0);
+    world.read(piece).unwrap();
+    std::fs::remove_dir_all(world.path("t")).unwrap();
+    crate::check::missing(&world.storage).unwrap();
+    assert!(world.path("t/c/empty").exists() && !world.path("t/a").exists());
+    world.storage.write(piece, &[(0, bytes)]).unwrap();
+    assert_eq!(world.read(piece).unwrap(), bytes);
+}
+
+#[test]
 #[cfg(unix)]
 fn a_file_that_is_removed_is_missing_once_and_then_made_anew() {
     for is_open in [true, false] {
