@@ -51,6 +51,8 @@ pub(crate) struct Progress {
     pub(crate) downloaded: u64,
     /// Payload sent.
     pub(crate) uploaded: u64,
+    /// It waits for its disk.
+    pub(crate) is_in_trouble: bool,
 }
 
 /// What a command that ends by itself left.
@@ -252,6 +254,11 @@ impl Bt {
         })
     }
 
+    /// How many events of a kind there were.
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        self.process.count_events(|event| event["event"] == kind)
+    }
+
     /// The last event of a kind.
     pub(crate) fn latest(&self, kind: &str) -> Outcome<Value> {
         let event = self.process.latest_event(kind);
@@ -331,6 +338,7 @@ impl Progress {
             peers_connected: number("peers_connected")?,
             downloaded: number("downloaded")?,
             uploaded: number("uploaded")?,
+            is_in_trouble: event["state"] == "disk_trouble",
         })
     }
 }
