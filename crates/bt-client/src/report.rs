@@ -198,7 +198,7 @@ impl Total {
                 State::DiskTrouble(_) | State::Stopped
                     if stats.bytes_verified == stats.bytes_total =>
                 {
-                    total.complete += 1
+                    total.complete += 1;
                 }
                 State::Failed(_) => total.failed += 1,
                 State::Checking { .. }
@@ -373,6 +373,24 @@ mod tests {
             &Report::of(&snapshot),
             r#"{"event":"checking","info_hash":"0707070707070707070707070707070707070707","bytes_done":3,"bytes_total":4000}"#,
         );
+    }
+
+    #[test]
+    fn a_torrent_that_waits_for_its_disk_says_so() {
+        let mut snapshot = snapshot();
+        let trouble = DiskTrouble::full("d/name");
+        check(
+            &Report::disk_trouble(&snapshot, &trouble),
+            r#"{"event":"disk_trouble","name":"name","info_hash":"0707070707070707070707070707070707070707","kind":"full","path":"d/name","message":"cannot write d/name: no space left on device; make room, and it goes on by itself"}"#,
+        );
+        check(
+            &Report::disk_recovered(&snapshot, Duration::from_millis(74_999)),
+            r#"{"event":"disk_recovered","name":"name","info_hash":"0707070707070707070707070707070707070707","trouble_secs":74}"#,
+        );
+        snapshot.state = State::DiskTrouble(trouble.into());
+        let line = serde_json::to_string(&Report::of(&snapshot)).unwrap();
+        assert!(line.contains(r#""state":"disk_trouble""#), "{line}");
+        assert_eq!(Total::of([&snapshot]).complete, 0);
     }
 
     #[test]

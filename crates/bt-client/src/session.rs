@@ -93,6 +93,13 @@ impl Session {
     /// # Panics
     /// Outside of a tokio runtime, or if the system cannot start a single thread.
     pub fn start(config: SessionConfig) -> Result<Self, SessionError> {
+        let files = FilePool::new(config.max_open_files);
+        Self::with_files(config, files)
+    }
+
+    /// With files that may fail: for tests.
+    #[doc(hidden)]
+    pub fn with_files(config: SessionConfig, files: FilePool) -> Result<Self, SessionError> {
         let mut seeds = Seeds::from_system().map_err(SessionError::Random)?;
         let Sockets {
             port,
@@ -132,7 +139,7 @@ impl Session {
             port,
             peer_id: new_peer_id(&mut seeds),
             min_announce_interval: config.min_announce_interval,
-            files: Arc::new(FilePool::new(config.max_open_files)),
+            files: Arc::new(files),
             udp: UdpTrackers::start(udp, seeds.fork()),
             seeds: Mutex::new(seeds),
             torrents: Mutex::default(),

@@ -66,3 +66,15 @@ impl fmt::Display for DiskTrouble {
         write!(f, "{}; {until}", self.message)
     }
 }
+
+#[cfg(test)]
+impl DiskTrouble {
+    pub(crate) fn full(path: &str) -> Self {
+        Self {
+            kind: ErrorKind::Full,
+            path: path.into(),
+            since: Instant::now(),
+            message: format!("cannot write {path}: no space left on device"),
+        }
+    }
+}

@@ -46,6 +46,16 @@
 //! nobody. So no peer can have another banned, whatever it sends. [`BanList`] holds the bans, which
 //! torrents can share ([`Swarm::set_bans`]).
 //!
+//! # When the disk refuses
+//!
+//! A job that fails comes back with its blocks ([`DiskDone::Failed`]). They stay in memory, where
+//! they are counted, and one of these jobs is given to the disk again after a second, then after two,
+//! and at last every half minute, until it is done; then the others follow. Meanwhile nothing is
+//! requested, and we are interested in nobody; what can be read is served, and if nothing can be,
+//! everybody is choked. If others need the memory, what has no room is fetched again. At the end, and
+//! at once if a file is missing, a [`DiskJob::Survey`] finds the pieces that are lost: they are taken
+//! back (BEP 54), and fetched again, or waited for by who [only serves](Config::only_serves).
+//!
 //! # What is deliberately outside
 //!
 //! Handshakes, since an incoming one must be read before its torrent is known (the driver does

@@ -13,7 +13,7 @@ fn what_a_full_disk_refuses_is_kept_and_written_later() {
         let (seed, leech, other) = (net.seed(&info), small(&mut net, &info), net.leech(&info));
         net.tell(leech, &[seed]);
         half_way(&mut net, leech, |net| {
-            net.nodes[leech].disk_refuses = vec![refusal]
+            net.nodes[leech].disk_refuses = vec![refusal];
         });
         net.advance(secs(5));
         let had = net.nodes[leech].swarm.stats(net.now).pieces_verified;
@@ -200,7 +200,7 @@ fn a_torrent_that_waits_for_its_disk_can_be_stopped() {
 fn small(net: &mut Net, info: &Arc<Info>) -> usize {
     let have = Bitfield::new(info.layout().piece_count());
     net.add_with(info, have, |config| {
-        config.grant.memory_bytes = MIB as usize
+        config.grant.memory_bytes = MIB as usize;
     })
 }
 
