@@ -388,10 +388,11 @@ fn answer(job: DiskJob<Length>, index: u8, is_good: bool, fails: bool) -> DiskDo
 
 /// `index` decides how; some drivers lose blocks.
 fn refuse(mut job: DiskJob<Length>, index: u8) -> DiskDone<Length> {
-    if let DiskJob::Verify { blocks, .. } | DiskJob::Spill { blocks, .. } = &mut job {
-        if index % 5 == 4 {
+    match &mut job {
+        DiskJob::Verify { blocks, .. } | DiskJob::Spill { blocks, .. } if index % 5 == 4 => {
             blocks.pop();
         }
+        _ => {}
     }
     let refusals = [DiskRefusal::Write, DiskRefusal::Read, DiskRefusal::Missing];
     DiskDone::Failed(job, refusals[usize::from(index % 3)])
