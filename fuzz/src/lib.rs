@@ -19,6 +19,7 @@ pub mod scheduler_arbiter;
 pub mod scheduler_ops;
 pub mod sim_network;
 pub mod storage_ops;
+pub mod storage_resume;
 pub mod swarm_ops;
 pub mod tracker_schedule_ops;
 pub mod tracker_udp_client;
@@ -43,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     ("scheduler_ops", scheduler_ops::run),
     ("sim_network", sim_network::run),
     ("storage_ops", storage_ops::run),
+    ("storage_resume", storage_resume::run),
     ("swarm_ops", swarm_ops::run),
     ("tracker_schedule_ops", tracker_schedule_ops::run),
     ("tracker_udp_client", tracker_udp_client::run),

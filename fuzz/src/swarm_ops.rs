@@ -10,7 +10,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use bt_metainfo::{Info, InfoBuilder};
 use bt_scheduler::Grant;
 use bt_swarm::{
-    Action, Config, DialId, DiskDone, DiskJob, DiskRefusal, NewConnection, Outgoing, Swarm,
+    Action, Config, DialId, DiskDone, DiskJob, DiskRefusal, Limit, NewConnection, Outgoing,
+    Outside, Swarm,
 };
 use bt_types::{
     Bitfield, Block, ConnId, Direction, Payload, PeerId, PeerSource, PieceIndex, Transport,
@@ -27,8 +28,7 @@ pub fn run(data: &[u8]) {
         world.step(op);
         world.drain();
         world.swarm.check_invariants();
-        let memory = world.swarm.stats(world.now).memory_bytes;
-        assert!(memory <= MEMORY_BYTES, "{memory} bytes");
+        world.look();
     }
     if !input
         .ops
@@ -170,6 +170,25 @@ struct World {
 }
 
 impl World {
+    /// What is shown must fit together, whatever has happened.
+    fn look(&mut self) {
+        let stats = self.swarm.stats(self.now);
+        let memory = stats.memory_bytes;
+        assert!(memory <= MEMORY_BYTES, "{memory} bytes");
+        assert!(stats.bytes_missing <= stats.bytes_total - stats.bytes_verified);
+        for (_, count) in stats.sources.iter() {
+            assert!(count.connected <= count.named);
+        }
+        for peer in self.swarm.peers(self.now) {
+            assert_eq!(peer.am_choking, peer.why_choked.is_some());
+            assert!(peer.flags().chars().count() <= bt_swarm::FLAGS.len());
+        }
+        let limit = self.swarm.observe(self.now, Outside::default());
+        assert_eq!(limit.is_some(), self.swarm.info().is_some());
+        let is_complete = limit == Some(Limit::Complete);
+        assert_eq!(is_complete, self.swarm.is_complete());
+    }
+
     fn new(input: &Input) -> Self {
         let info = InfoBuilder::new("file", 65_536)
             .single_file(PIECES * 65_536 - 30_000)

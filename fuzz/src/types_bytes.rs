@@ -1,6 +1,6 @@
-//! Bytes that peers and trackers send: bitfields and compact addresses.
+//! Bytes that peers and trackers send: bitfields, compact addresses and peer ids.
 
-use bt_types::{Bitfield, CompactAddrs, PieceIndex, push_compact};
+use bt_types::{Bitfield, CompactAddrs, PeerId, PieceIndex, push_compact};
 
 /// The first four bytes are the number of pieces, the rest what was received.
 pub fn run(data: &[u8]) {
@@ -10,6 +10,19 @@ pub fn run(data: &[u8]) {
     bitfield(received, u32::from_be_bytes(*pieces));
     compact(received, CompactAddrs::v4, CompactAddrs::lossy_v4, 6);
     compact(received, CompactAddrs::v6, CompactAddrs::lossy_v6, 18);
+    if let Some(id) = data.first_chunk::<20>() {
+        client(PeerId(*id));
+    }
+}
+
+fn client(id: PeerId) {
+    if let Some(client) = id.client() {
+        assert!(client.chars().count() <= 40, "{client:?}");
+        assert!(
+            client.chars().all(|letter| !letter.is_control()),
+            "{client:?}"
+        );
+    }
 }
 
 fn bitfield(received: &[u8], pieces: u32) {

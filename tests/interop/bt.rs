@@ -55,6 +55,15 @@ pub(crate) struct Progress {
     pub(crate) is_in_trouble: bool,
 }
 
+/// What a run found when it began.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Start {
+    /// Bytes that were believed to be there without being read.
+    pub(crate) resumed: u64,
+    /// Bytes that were read and hashed.
+    pub(crate) hashed: u64,
+}
+
 /// What a command that ends by itself left.
 #[derive(Debug)]
 pub(crate) struct Finished {
@@ -95,6 +104,7 @@ pub(crate) fn run<W: AsRef<OsStr>>(
 ) -> Outcome<Finished> {
     let mut command = Command::new(case.bt()?);
     command.args(words);
+    command.env("XDG_STATE_HOME", case.folder("state")?);
     let mut process = case.spawn("bt", command)?;
     let exit = process.wait_exit(patience)?;
     let log = process.log();
@@ -108,6 +118,7 @@ pub(crate) fn run<W: AsRef<OsStr>>(
 impl<'a> Builder<'a> {
     fn new(case: &'a Case<'a>, name: &str, mut command: Command) -> Outcome<Self> {
         command.args(["--json", "--port", &case.wildcard_port()?.to_string()]);
+        command.env("XDG_STATE_HOME", case.folder("state")?);
         Ok(Self {
             case,
             name: name.to_owned(),
@@ -193,6 +204,19 @@ impl Bt {
         Progress::of(&self.process.latest_event("progress")?)
     }
 
+    /// What it found when it began.
+    pub(crate) fn start(&mut self) -> Outcome<Start> {
+        self.process
+            .wait_event("has begun", wait::TRANSFER, |event| {
+                let is_figure = event["event"] == "progress" || event["event"] == "complete";
+                is_figure.then_some(())?;
+                Some(Start {
+                    resumed: event["bytes_resumed"].as_u64()?,
+                    hashed: event["bytes_hashed"].as_u64()?,
+                })
+            })
+    }
+
     /// Waits for the end of a `get` and fails unless it says in every way that it is complete.
     pub(crate) fn wait_complete(&mut self, patience: Duration) -> Outcome {
         self.wait_exit(exit::DONE, patience)?;
@@ -257,6 +281,16 @@ impl Bt {
     /// How many events of a kind there were.
     pub(crate) fn count(&self, kind: &str) -> usize {
         self.process.count_events(|event| event["event"] == kind)
+    }
+
+    /// Waits for an event of which something is wanted, and returns that.
+    pub(crate) fn wait_event<T>(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        find: impl Fn(&Value) -> Option<T>,
+    ) -> Outcome<T> {
+        self.process.wait_event(what, patience, find)
     }
 
     /// The last event of a kind.

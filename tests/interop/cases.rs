@@ -16,9 +16,12 @@ mod limits;
 mod matrix;
 mod mixed;
 mod resume;
+mod resume_kills;
+mod resume_record;
 mod seeding;
 mod selftest;
 mod several;
+mod statistics;
 mod super_seed;
 mod trackers;
 
@@ -85,9 +88,12 @@ fn short() -> Vec<Planned> {
     let tables = [
         get::CASES,
         several::CASES,
+        statistics::CASES,
         mixed::CASES,
         super_seed::CASES,
         resume::CASES,
+        resume_record::CASES,
+        resume_kills::CASES,
         broken_peers::CASES,
         hostile::liar::CASES,
         hostile::peers::CASES,
@@ -115,6 +121,7 @@ fn long() -> Vec<Planned> {
         .into_iter()
         .chain(planned(mixed::LONG_CASES))
         .chain(planned(resume::LONG_CASES))
+        .chain(planned(resume_kills::LONG_CASES))
         .chain(planned(limits::LONG_CASES))
         .chain(planned(corpus::LONG_CASES))
         .collect()

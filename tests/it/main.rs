@@ -1,8 +1,11 @@
 //! Scenarios on virtual time: no socket, no file, no sleep.
 
+mod ablation;
 mod corpus;
 mod liars;
 mod limits;
 mod scenarios;
 mod sessions;
+mod statistics;
 mod swarms;
+mod why;

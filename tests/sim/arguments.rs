@@ -4,6 +4,8 @@ use bt_tests::{SCENARIOS, Scenario, Setting};
 
 pub(crate) enum Wanted {
     Run(Arguments),
+    /// What each term of the evaluation of peers is good for.
+    Ablation,
     Help,
 }
 
@@ -37,6 +39,7 @@ impl Arguments {
                 option if option.starts_with('-') => {
                     return Err(format!("{option} is not an option"));
                 }
+                "ablation" if scenario.is_none() => return Ok(Wanted::Ablation),
                 name if scenario.is_none() => {
                     let named = Scenario::named(name);
                     scenario = Some(named.ok_or(format!("no scenario is called {name}"))?);

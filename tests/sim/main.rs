@@ -6,13 +6,17 @@ mod cost;
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use arguments::{Arguments, Wanted};
-use bt_tests::{Run, Verdict};
+use bt_tests::{Run, Verdict, ablation_table};
 use cost::Cost;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "that is its job")]
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
         Ok(Wanted::Run(arguments)) => arguments,
+        Ok(Wanted::Ablation) => {
+            print!("{}", ablation_table());
+            return ExitCode::SUCCESS;
+        }
         Ok(Wanted::Help) => {
             print!("{}", arguments::help());
             return ExitCode::SUCCESS;

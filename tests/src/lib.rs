@@ -26,6 +26,7 @@ pub mod harness;
 )]
 pub mod tracker_client;
 
+mod ablation;
 mod bound;
 pub mod corpus;
 mod node;
@@ -36,8 +37,9 @@ mod timeline;
 mod tracker;
 mod world;
 
+pub use ablation::{ABLATIONS, Ablation, ablation_table};
 pub use bound::fluid_lower_bound;
-pub use node::{Absence, Behaviour, FullDisk, NodeSpec};
+pub use node::{Absence, Behaviour, FullDisk, NodeSpec, Sight};
 pub use report::{Group, NodeReport, Report};
 pub use scenario::{Run, SCENARIOS, Scenario, Setting, Verdict};
 pub use tag::Tag;

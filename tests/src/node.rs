@@ -4,8 +4,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_sim::{Access, Disk, DiskConfig, NatKind, SimRng};
-use bt_swarm::{DialId, DiskDone, DiskJob, DiskRefusal, Event, Stats, Swarm};
+use bt_sim::{Access, Disk, DiskConfig, NatKind, Rate, SimRng};
+use bt_swarm::{DialId, DiskDone, DiskJob, DiskRefusal, Event, Limit, Outside, Stats, Swarm};
 use bt_types::{Bitfield, PieceIndex};
 
 use crate::{Tag, world::Wires};
@@ -26,8 +26,12 @@ pub struct NodeSpec {
     pub disk: DiskConfig,
     /// Its disk is full for a while.
     pub full_disk: Option<FullDisk>,
+    /// How fast it hashes; as if at once if `None`.
+    pub hashing: Option<Rate>,
     /// It begins with everything.
     pub is_seed: bool,
+    /// But for these pieces.
+    pub lacks: Vec<u32>,
     /// How it treats others.
     pub behaviour: Behaviour,
     /// When it comes.
@@ -60,6 +64,17 @@ pub struct FullDisk {
     pub until: Duration,
 }
 
+/// How a node was doing at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight {
+    /// When.
+    pub at: Duration,
+    /// Its figures.
+    pub stats: Stats,
+    /// What limits it, by the last seconds.
+    pub limit: Limit,
+}
+
 /// How a node treats others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Behaviour {
@@ -69,6 +84,8 @@ pub enum Behaviour {
     Liar(f64),
     /// Never gives anybody anything: it has no upload slots.
     Leech,
+    /// Of what it is asked for, leaves this part unanswered.
+    Forgetful(f64),
 }
 
 impl NodeSpec {
@@ -82,7 +99,9 @@ impl NodeSpec {
             nat: NatKind::Open,
             disk: DiskConfig::solid_state(),
             full_disk: None,
+            hashing: None,
             is_seed: false,
+            lacks: Vec::new(),
             behaviour: Behaviour::Honest,
             joins_at: Duration::ZERO,
             absence: None,
@@ -116,7 +135,9 @@ impl NodeSpec {
     pub(crate) fn useful_up(&self) -> u64 {
         match self.behaviour {
             Behaviour::Leech => 0,
-            Behaviour::Honest | Behaviour::Liar(_) => self.access.up.get(),
+            Behaviour::Honest | Behaviour::Liar(_) | Behaviour::Forgetful(_) => {
+                self.access.up.get()
+            }
         }
     }
 }
@@ -165,6 +186,12 @@ pub(crate) struct Node {
     /// Those of them whose part it was that failed.
     pub(crate) lied_to_by: BTreeSet<usize>,
     pub(crate) banned: BTreeSet<usize>,
+    /// What was seen of it, if it is [observed](crate::World::observe).
+    pub(crate) sights: Vec<Sight>,
+    /// What it is told of its tracker and its disk.
+    pub(crate) outside: Outside,
+    /// Until when its processor hashes.
+    hashes_until: Duration,
     lies_told: u32,
     disk: Disk,
     /// Blocks written unverified, by piece.
@@ -204,6 +231,12 @@ impl Node {
             suspected: BTreeSet::new(),
             lied_to_by: BTreeSet::new(),
             banned: BTreeSet::new(),
+            sights: Vec::new(),
+            outside: Outside {
+                disk_threads: 1,
+                ..Outside::default()
+            },
+            hashes_until: Duration::ZERO,
             lies_told: 0,
             spilled: BTreeMap::new(),
             rng,
@@ -222,6 +255,28 @@ impl Node {
         self.wires.clear();
         self.dials.clear();
         self.spilled.clear();
+    }
+
+    /// Whether it leaves unanswered what it is just about to answer.
+    pub(crate) fn forgets(&mut self) -> bool {
+        matches!(self.spec.behaviour, Behaviour::Forgetful(part) if self.rng.chance(part))
+    }
+
+    /// From now on its disk is another one, and what it does now is forgotten.
+    pub(crate) fn set_disk(&mut self, config: DiskConfig) {
+        self.spec.disk = config;
+        self.disk = Disk::new(config);
+    }
+
+    /// When so many bytes are hashed, one piece after the other.
+    fn hash(&mut self, now: Duration, bytes: u64) -> Duration {
+        let Some(rate) = self.spec.hashing else {
+            return now;
+        };
+        let time = rate.time_for(bytes);
+        self.hashes_until = self.hashes_until.max(now) + time;
+        self.outside.hash_time += time;
+        self.hashes_until
     }
 
     /// Does a job; returns when it will be done, and how.
@@ -260,11 +315,15 @@ impl Node {
             }
             _ => Some(DiskRefusal::Read),
         };
+        let hashed = match &job {
+            DiskJob::Verify { blocks, .. } => self.hash(now, bytes_of(blocks)),
+            _ => now,
+        };
         let answer = match refusal {
             Some(refusal) => DiskDone::Failed(job, refusal),
             None => self.do_job(job),
         };
-        (done.at, answer)
+        (done.at.max(hashed), answer)
     }
 
     /// From now on nothing can be written, or it can again.

@@ -104,7 +104,7 @@ impl Report {
     /// Of a hundred bytes received, how many were of no use.
     #[must_use]
     pub fn wasted_percent(&self) -> f64 {
-        let (down, wasted) = (self.sum(|s| s.downloaded), self.sum(|s| s.wasted));
+        let (down, wasted) = (self.sum(|s| s.downloaded), self.sum(|s| s.wasted.total()));
         wasted as f64 * 100.0 / down.max(1) as f64
     }
 
@@ -199,7 +199,7 @@ impl fmt::Display for Report {
                 "share ratio: least {least:.2}, median {median:.2}, greatest {most:.2}"
             )?;
         }
-        let (down, wasted) = (self.sum(|s| s.downloaded), self.sum(|s| s.wasted));
+        let (down, wasted) = (self.sum(|s| s.downloaded), self.sum(|s| s.wasted.total()));
         let percent = self.wasted_percent();
         writeln!(
             f,

@@ -1,5 +1,6 @@
 mod happening;
 mod network;
+mod observing;
 mod session;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
 };
 
 use bt_metainfo::{Info, InfoBuilder};
+use bt_scheduler::{Evaluator, Grant};
 use bt_sim::{EventQueue, Network, SimRng};
 use bt_swarm::{Config, Swarm};
 use bt_types::{Bitfield, ConnId, FileIndex, PeerId, PeerSource, PieceIndex};
@@ -38,8 +40,14 @@ pub struct WorldConfig {
     pub max_peers: usize,
     /// How many bytes of payload a node may hold in memory, or reserve for requests.
     pub memory_bytes: usize,
+    /// How many connections a node may be making at once.
+    pub max_half_open: usize,
     /// The network falls into two parts for a while.
     pub partition: Option<Partition>,
+    /// How nodes judge each other.
+    pub evaluator: Evaluator,
+    /// Until then the tracker does not answer.
+    pub tracker_down_until: Duration,
 }
 
 /// For how long [near and far](NodeSpec::is_far) nodes do not reach each other. The tracker is
@@ -106,7 +114,10 @@ impl WorldConfig {
             peers_returned: 50,
             max_peers: 50,
             memory_bytes: 32 << 20,
+            max_half_open: Grant::default().max_half_open,
             partition: None,
+            evaluator: Evaluator::default(),
+            tracker_down_until: Duration::ZERO,
         }
     }
 }
@@ -289,7 +300,13 @@ impl World {
         let count = info.layout().piece_count();
         let have = match node.kept.take() {
             Some(kept) => kept,
-            None if node.spec.is_seed => Bitfield::full(count),
+            None if node.spec.is_seed => {
+                let mut have = Bitfield::full(count);
+                for &piece in &node.spec.lacks {
+                    have.remove(PieceIndex::new(piece));
+                }
+                have
+            }
             None => Bitfield::new(count),
         };
         node.swarm
@@ -306,8 +323,15 @@ impl World {
     /// Asks the tracker for peers, and comes back for more as long as more would help.
     fn announce(&mut self, now: Duration, index: usize) {
         let node = &mut self.nodes[index];
+        if now < self.config.tracker_down_until {
+            (node.outside.trackers_working, node.outside.trackers_failing) = (0, 1);
+            self.queue
+                .schedule_in(RETRY_INTERVAL, Happening::Node(node.life, What::Announce));
+            return;
+        }
         let is_cut_off = node.spec.is_far && self.config.partition.is_some_and(|p| p.holds(now));
         if !is_cut_off {
+            (node.outside.trackers_working, node.outside.trackers_failing) = (1, 0);
             let tracker = &mut self.torrents[node.spec.torrent].tracker;
             let peers = tracker.announce(node.addr);
             node.swarm
@@ -381,7 +405,9 @@ fn new_swarm(
     random[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
     let mut swarm = Config::new(PeerId::azureus(*b"bt", *b"0000", random), PORT);
     swarm.grant.max_peers = config.max_peers;
+    swarm.grant.max_half_open = config.max_half_open;
     swarm.grant.memory_bytes = config.memory_bytes;
+    swarm.evaluator = config.evaluator;
     if spec.behaviour == Behaviour::Leech {
         swarm.grant.upload_slots = 0;
     }
@@ -391,4 +417,6 @@ fn new_swarm(
 /// How often a node asks the tracker whether there is somebody new: trackers of busy swarms say
 /// so; a node that has enough peers ignores them.
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(120);
+/// How soon a tracker is asked again that did not answer.
+const RETRY_INTERVAL: Duration = Duration::from_secs(15);
 const PORT: u16 = 6881;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use bt_client::{Snapshot, TorrentHandle, report::Total};
+use bt_client::{PeerInfo, Snapshot, TorrentHandle, report::Total};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::exit::Failure;
@@ -90,6 +90,11 @@ impl Batch {
     /// How it was doing when it was last heard of.
     pub(crate) fn snapshot(&self, place: usize) -> Arc<Snapshot> {
         Arc::clone(&self.members[place].snapshot)
+    }
+
+    /// Who is connected to it.
+    pub(crate) async fn peers(&self, place: usize) -> Vec<PeerInfo> {
+        self.members[place].handle.peers().await
     }
 
     /// Stops one of them, without waiting for it.

@@ -1,5 +1,10 @@
 mod bars;
+mod below;
+mod eta;
+mod overview;
+mod peers;
 mod troubles;
+mod why;
 mod words;
 
 use std::{
@@ -8,7 +13,7 @@ use std::{
 };
 
 use bt_client::{
-    Snapshot,
+    Limit, PeerInfo, Snapshot,
     report::{Report, Total},
 };
 
@@ -17,7 +22,13 @@ use self::{
     troubles::Troubles,
     words::{Amount, describe, describe_check, transfer},
 };
-use crate::{batch::Batch, exit::Failure, format::percent, json, logging, seeding::Goal};
+use crate::{
+    batch::Batch,
+    exit::Failure,
+    format::{percent, printable},
+    json, logging,
+    seeding::Goal,
+};
 
 /// Shows how torrents are doing: to machines on stdout, to people on stderr.
 pub(crate) enum Progress {
@@ -31,6 +42,8 @@ pub(crate) enum Progress {
     /// Lines now and then, where nothing can be drawn over.
     Lines {
         next: Instant,
+        /// When peers are shown again.
+        next_peers: Instant,
     },
     Silent,
 }
@@ -46,6 +59,7 @@ impl Progress {
             (false, false, true) => Self::Bars(Bars::new()),
             (false, false, false) => Self::Lines {
                 next: Instant::now() + FIRST_LINE,
+                next_peers: Instant::now() + FIRST_LINE,
             },
         }
     }
@@ -65,7 +79,7 @@ impl Progress {
                 json::print(&Report::of(snapshot));
             }
             Self::Bars(bars) => bars.set_total(Amount::of(snapshot), describe(snapshot)),
-            Self::Lines { next } => {
+            Self::Lines { next, .. } => {
                 tell_if_due(next, Amount::of(snapshot), || describe(snapshot));
             }
             Self::Silent => {}
@@ -96,8 +110,50 @@ impl Progress {
                 bars.set_one(place, &snapshot);
                 bars.set_total(amount(&total), describe_all(&total));
             }
-            Self::Lines { next } => tell_if_due(next, amount(&total), || describe_all(&total)),
+            Self::Lines { next, .. } => tell_if_due(next, amount(&total), || describe_all(&total)),
             Self::Silent => {}
+        }
+    }
+
+    /// Who is connected, to each of those that are not done.
+    pub(crate) fn show_peers(&mut self, batch: &Batch, of: Vec<(usize, Vec<PeerInfo>)>) {
+        let all = |of: Vec<(usize, Vec<PeerInfo>)>| -> Vec<PeerInfo> {
+            of.into_iter().flat_map(|(_, peers)| peers).collect()
+        };
+        match self {
+            Self::Json { .. } => {
+                for (place, peers) in of {
+                    json::print(&Report::peers(&batch.snapshot(place), &peers));
+                }
+            }
+            Self::Bars(bars) => {
+                let mut lines = overview_of_only(batch);
+                lines.extend(peers::table(&all(of), bars.room_below()));
+                bars.set_below(&lines);
+            }
+            Self::Lines { next_peers, .. } => {
+                let now = Instant::now();
+                if *next_peers <= now {
+                    *next_peers = now + LINE_INTERVAL;
+                    let mut lines = overview_of_only(batch);
+                    lines.extend(peers::table(&all(of), MOST_PEERS));
+                    lines.iter().for_each(|line| logging::tell(line));
+                }
+            }
+            Self::Silent => {}
+        }
+    }
+
+    /// What limits one of them, now that it is something else than before.
+    pub(crate) fn why(&self, batch: &Batch, place: usize, limit: &Limit) {
+        let snapshot = batch.snapshot(place);
+        if let Self::Json { .. } = self {
+            return json::print(&Report::why(&snapshot, limit));
+        }
+        let why = why::why(limit);
+        match batch.has_several() {
+            true => self.tell(&format!("why: {}: {why}", printable(&snapshot.name))),
+            false => self.tell(&format!("why: {why}")),
         }
     }
 
@@ -137,7 +193,7 @@ impl Progress {
         let amount = Amount { done, total };
         match self {
             Self::Bars(bars) => bars.set_total(amount, words()),
-            Self::Lines { next } => tell_if_due(next, amount, words),
+            Self::Lines { next, .. } => tell_if_due(next, amount, words),
             Self::Json { .. } | Self::Silent => {}
         }
     }
@@ -199,6 +255,13 @@ impl Drop for Progress {
     }
 }
 
+/// Of several there would have to be as many.
+fn overview_of_only(batch: &Batch) -> Vec<String> {
+    let is_only = !batch.has_several() && batch.started() == 1;
+    let only = is_only.then(|| overview::overview(&batch.snapshot(0)));
+    only.into_iter().collect()
+}
+
 fn tell_if_due(next: &mut Instant, amount: Amount, words: impl FnOnce() -> String) {
     let now = Instant::now();
     if *next <= now {
@@ -230,5 +293,7 @@ fn describe_all(total: &Total) -> String {
 const FIRST_LINE: Duration = Duration::from_secs(1);
 /// Often enough to see that it moves, seldom enough for a log file.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// In a log file nobody looks for more.
+const MOST_PEERS: usize = 20;
 /// As often as a torrent has something new to tell.
 const TOTAL_INTERVAL: Duration = Duration::from_millis(250);

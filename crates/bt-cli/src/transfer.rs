@@ -16,6 +16,7 @@ use crate::{
     format::{bytes, in_full, printable, reason},
     logging,
     progress::Progress,
+    state_folder::state_folder,
 };
 
 /// Runs a command that waits for more than one thing.
@@ -62,6 +63,7 @@ pub(crate) fn open(
             download: network.limit_down,
         },
         on_disk_error: network.on_disk_error(),
+        state: state_folder(network.state.as_deref()),
         min_announce_interval: Duration::from_secs(network.min_announce_interval),
         ..SessionConfig::default()
     };
@@ -88,6 +90,7 @@ pub(crate) fn add(
     let named = network.tracker.iter().map(|url| vec![url.clone()]);
     torrent.trackers.splice(0..0, named);
     torrent.peers.clone_from(&network.peer);
+    torrent.recheck = network.recheck;
     session.add(torrent)
 }
 

@@ -13,6 +13,10 @@ use tempfile::TempDir;
 fn bt(words: &[&str]) -> Command {
     let mut bt = Command::new(env!("CARGO_BIN_EXE_bt"));
     bt.args(words).env_remove("BT_LOG").stdin(Stdio::null());
+    // Nothing is left in the home of who runs the tests.
+    for home in ["HOME", "XDG_STATE_HOME", "LOCALAPPDATA"] {
+        bt.env_remove(home);
+    }
     bt
 }
 
@@ -394,3 +398,50 @@ fn until_deadline<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
 /// pipe(7)
 #[cfg(target_os = "linux")]
 const PIPE_CAPACITY: usize = 65_536;
+
+/// Nobody listens at the discard port.
+#[test]
+fn who_is_alone_is_told_why() {
+    let folder = folder();
+    let words = |more: &[&'static str]| {
+        let words = ["get", "a.torrent", "--peers", "--why", "--port", "0"];
+        let who = ["--peer", "127.0.0.1:9", "--timeout", "3"];
+        [&words[..], &who, more].concat()
+    };
+    let (code, shown, said) = run(folder.path(), &words(&["--json"]));
+    assert_eq!(code, Some(3), "{said}");
+    let events: Vec<serde_json::Value> = shown
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |kind: &str| {
+        events
+            .iter()
+            .filter(|it| it["event"] == kind)
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        of("peers")
+            .iter()
+            .all(|it| it["peers"] == serde_json::json!([]))
+    );
+    assert!(of("peers").len() >= 2, "{shown}");
+    let why = of("why");
+    let last = why.last().expect("it is told");
+    assert_eq!(last["limit"], "no_peers", "{shown}");
+    assert_eq!(last["figures"]["peers_known"], 1, "{shown}");
+    assert_eq!(last["info_hash"], of("progress")[0]["info_hash"]);
+
+    let (code, shown, said) = run(folder.path(), &words(&[]));
+    assert_eq!((code, shown.as_str()), (Some(3), ""));
+    let has = |start: &str| said.lines().filter(|line| line.starts_with(start)).count();
+    assert_eq!(
+        has("why: no peers: none of 1 known is connected"),
+        1,
+        "{said}"
+    );
+    assert_eq!(has("no peer is connected"), 1, "{said}");
+
+    let (_, shown, said) = run(folder.path(), &words(&["-q"]));
+    assert_eq!((shown.as_str(), said.lines().count()), ("", 1), "{said}");
+}

@@ -78,6 +78,7 @@ fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, peer: Option<SocketAddr>) 
         trackers: Vec::new(),
         peers: peer.into_iter().collect(),
         limits: RateLimits::NONE,
+        recheck: false,
     }
 }
 

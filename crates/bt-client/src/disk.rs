@@ -22,6 +22,7 @@ use crate::{
 pub(crate) struct Disk {
     /// Some until it is dropped.
     pool: Option<DiskPool<Ticket, Buffer>>,
+    threads: usize,
     buffers: BufferPool,
 }
 
@@ -45,8 +46,13 @@ impl Disk {
         };
         Self {
             pool: Some(DiskPool::new(threads, on_done)),
+            threads,
             buffers,
         }
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
     }
 
     /// Queues a job, whose end will be reported to `mailbox`.

@@ -92,6 +92,9 @@ pub enum TorrentError {
     /// The disk refused. What was verified is intact.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// Another process is using the same data.
+    #[error("another bt is using {}", .0.display())]
+    InUse(PathBuf),
     /// Data that was to be served is not what the torrent says.
     #[error("only {pieces_good} of {piece_count} pieces are there and good")]
     DataIncomplete {

@@ -92,6 +92,7 @@ mod tests {
             disk,
             1,
             Default::default(),
+            None,
         );
         let shared = Arc::new(shared);
         let ids = TorrentIds::v1_only(InfoHash([1; 20]));

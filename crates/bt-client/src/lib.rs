@@ -32,6 +32,7 @@
 //!     trackers: Vec::new(),
 //!     peers,
 //!     limits: RateLimits::NONE,
+//!     recheck: false,
 //! };
 //! let start = || Session::start(SessionConfig {
 //!     bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -90,7 +91,7 @@ mod trouble;
 
 pub use bt_scheduler::RateLimits;
 pub use bt_storage::ErrorKind;
-pub use bt_swarm::Stats;
+pub use bt_swarm::{FLAGS, Limit, PeerInfo, SourceCount, SourceCounts, Stats, Wasted, WhyChoked};
 #[doc(hidden)]
 pub use connection::fuzzing;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bt_scheduler::{Grant, RateLimits};
 use bt_storage::StorageError;
-use bt_swarm::{BanList, DialId, DiskDone};
+use bt_swarm::{BanList, DialId, DiskDone, PeerInfo};
 use bt_tracker::{AnnounceFailure, AnnounceId};
 use bt_types::AnnounceResponse;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     buffers::Buffer,
@@ -32,6 +32,8 @@ pub(crate) enum Mail {
     Bans(Arc<BanList>),
     /// The owner changes how fast the torrent may be.
     Limits(RateLimits),
+    /// Somebody wants to see the peers.
+    Peers(oneshot::Sender<Vec<PeerInfo>>),
     /// The owner wishes the torrent to end.
     Stop,
 }

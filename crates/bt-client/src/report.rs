@@ -6,8 +6,10 @@
 //! ```json
 //! {"event":"listening","port":6881}
 //! {"event":"checking","info_hash":"…","bytes_done":1048576,"bytes_total":4194304}
-//! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6,"down_limit_bytes_per_sec":524288,"up_limit_bytes_per_sec":null}
-//! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304,"hash_cpu_ms":3}
+//! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6,"down_limit_bytes_per_sec":524288,"up_limit_bytes_per_sec":null,"bytes_resumed":524288,"bytes_hashed":0,"wasted_duplicate":0,"wasted_failed_hash":0,"availability":2.75,"downloaded_total":1060864,"uploaded_total":0,"share_ratio":0.0,"sources":{"tracker":{"named":5,"connected":2}}}
+//! {"event":"peers","info_hash":"…","peers":[{"address":"192.0.2.7:6881","client":"qBittorrent 4.5.2","peer_id":"-qB4520-…","transport":"tcp","direction":"out","flags":"DC","sources":["tracker"],"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"downloaded":1060864,"uploaded":0,"pieces_done":16,"piece_count":16,"am_interested":true,"peer_choking":false,"peer_interested":false,"am_choking":true,"why_choked":"upload_only","is_optimistic":false,"is_snubbed":false,"is_seed":true,"is_upload_only":true,"requests":12,"round_trip_ms":40,"connected_secs":3,"score_bytes_per_sec":353621}]}
+//! {"event":"why","info_hash":"…","limit":"own_limit","figures":{"limit_bytes_per_sec":524288,"received_bytes_per_sec":524288}}
+//! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304,"hash_cpu_ms":3,"bytes_resumed":524288,"bytes_hashed":0}
 //! {"event":"seeded","name":"a","info_hash":"…","goal":"ratio","bytes_total":4194304,"uploaded":8388608,"seeding_secs":61}
 //! {"event":"total","torrents":2,"complete":1,"failed":0,"bytes_done":1048576,"bytes_total":4194304,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
 //! {"event":"disk_trouble","name":"a","info_hash":"…","kind":"full","path":"d/a","message":"cannot write d/a: no space left on device; make room, and it goes on by itself"}
@@ -16,9 +18,15 @@
 //! {"event":"error","message":"cannot write a/b: no space left on device","code":5}
 //! ```
 
-use std::{num::NonZeroU64, time::Duration};
+mod peers;
+mod why;
 
+use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
+
+use bt_swarm::{Limit, PeerInfo, SourceCount};
 use serde::Serialize;
+
+pub use self::{peers::Peer, why::Figures};
 
 use crate::{DiskTrouble, Snapshot, State};
 
@@ -43,6 +51,22 @@ pub enum Report {
     },
     /// How a torrent is doing.
     Progress(Progress),
+    /// The connected peers of a torrent, if the user wants to see them.
+    Peers {
+        /// Of this torrent, as in [`Progress`].
+        info_hash: String,
+        /// Each of them, in no particular order.
+        peers: Vec<Peer>,
+    },
+    /// What limits a download now; again when that has changed.
+    Why {
+        /// Of this torrent, as in [`Progress`].
+        info_hash: String,
+        /// What: see [`Limit`], in its [name](Limit::name).
+        limit: &'static str,
+        /// What says so.
+        figures: Figures,
+    },
     /// How all torrents of a command are doing together, if there are several.
     Total(Total),
     /// A torrent waits for its disk, and will go on by itself.
@@ -89,6 +113,11 @@ pub enum Report {
         bytes_total: u64,
         /// Milliseconds of CPU time that hashing took in this run, on all threads together.
         hash_cpu_ms: u64,
+        /// Bytes of its files that were on disk at the start by the record of an earlier run, without
+        /// being read.
+        bytes_resumed: u64,
+        /// Bytes that were read and hashed at the start.
+        bytes_hashed: u64,
     },
     /// A torrent has been served for as long as the user wished, and is being ended.
     Seeded {
@@ -144,12 +173,42 @@ pub struct Progress {
     pub uploaded: u64,
     /// Payload bytes received in vain in this run.
     pub wasted: u64,
-    /// Seconds until the download is complete at the present rate; null if nobody knows.
+    /// Seconds until the download is complete at the mean rate of the last minute; null if nobody
+    /// knows.
     pub eta_secs: Option<u64>,
     /// Bytes per second that it may receive at the moment; null without a limit.
     pub down_limit_bytes_per_sec: Option<NonZeroU64>,
     /// Bytes per second that it may send at the moment; null without a limit.
     pub up_limit_bytes_per_sec: Option<NonZeroU64>,
+    /// Bytes of its files that were on disk at the start by the record of an earlier run, without
+    /// being read.
+    pub bytes_resumed: u64,
+    /// Bytes that were read and hashed at the start, to find out what is there.
+    pub bytes_hashed: u64,
+    /// Of `wasted`, what somebody else had sent before.
+    pub wasted_duplicate: u64,
+    /// Of `wasted`, what was in pieces that failed their hash.
+    pub wasted_failed_hash: u64,
+    /// How often the torrent is there among the connected peers and us, as distributed copies.
+    pub availability: f64,
+    /// Payload bytes received in all runs.
+    pub downloaded_total: u64,
+    /// Payload bytes sent in all runs.
+    pub uploaded_total: u64,
+    /// The latter by the former; null if there is nothing yet.
+    pub share_ratio: Option<f64>,
+    /// Who has told of peers in this run, by the names that a peer's `sources` have.
+    pub sources: BTreeMap<&'static str, Source>,
+}
+
+/// What one source of peers has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Source {
+    /// Addresses.
+    pub named: u64,
+    /// Of these, those to which a connection has come about.
+    pub connected: u64,
 }
 
 /// The figures of several torrents at one moment, added up.
@@ -180,8 +239,8 @@ pub struct Total {
     pub uploaded: u64,
     /// Payload bytes received in vain in this run.
     pub wasted: u64,
-    /// Seconds until those that are downloading are complete, at the present rate; null if nobody
-    /// knows.
+    /// Seconds until those that are downloading are complete, at the mean rate of the last minute;
+    /// null if nobody knows.
     pub eta_secs: Option<u64>,
 }
 
@@ -189,7 +248,7 @@ impl Total {
     /// Adds up.
     pub fn of<'a>(snapshots: impl IntoIterator<Item = &'a Snapshot>) -> Self {
         let mut total = Self::default();
-        let mut left = 0;
+        let (mut left, mut rate) = (0, 0);
         for Snapshot { state, stats, .. } in snapshots {
             total.torrents += 1;
             match state {
@@ -201,10 +260,11 @@ impl Total {
                     total.complete += 1;
                 }
                 State::Failed(_) => total.failed += 1,
-                State::Checking { .. }
-                | State::Downloading
-                | State::DiskTrouble(_)
-                | State::Stopped => {
+                State::Downloading => {
+                    left += stats.bytes_missing;
+                    rate += stats.progress_rate_bytes_per_sec;
+                }
+                State::Checking { .. } | State::DiskTrouble(_) | State::Stopped => {
                     left += stats.bytes_total - stats.bytes_verified;
                 }
             }
@@ -216,9 +276,8 @@ impl Total {
             total.peers_known += stats.peers_known.max(stats.peers_connected);
             total.downloaded += stats.downloaded;
             total.uploaded += stats.uploaded;
-            total.wasted += stats.wasted;
+            total.wasted += stats.wasted.total();
         }
-        let rate = total.down_bytes_per_sec;
         total.eta_secs = (rate > 0 && left > 0).then(|| left.div_ceil(rate));
         total
     }
@@ -267,6 +326,25 @@ impl Report {
         }
     }
 
+    /// Who is connected.
+    #[must_use]
+    pub fn peers(snapshot: &Snapshot, peers: &[PeerInfo]) -> Self {
+        Self::Peers {
+            info_hash: snapshot.info_hash(),
+            peers: peers.iter().map(Peer::of).collect(),
+        }
+    }
+
+    /// What limits a download.
+    #[must_use]
+    pub fn why(snapshot: &Snapshot, limit: &Limit) -> Self {
+        Self::Why {
+            info_hash: snapshot.info_hash(),
+            limit: limit.name(),
+            figures: Figures::of(limit),
+        }
+    }
+
     /// That a torrent has been served for as long as was wished, by what `goal` says.
     #[must_use]
     pub fn seeded(snapshot: &Snapshot, goal: &'static str, seeding: Duration) -> Self {
@@ -288,6 +366,8 @@ impl Report {
             info_hash: snapshot.info_hash(),
             bytes_total: snapshot.stats.bytes_total,
             hash_cpu_ms: u64::try_from(snapshot.hash_cpu_time.as_millis()).unwrap_or(u64::MAX),
+            bytes_resumed: snapshot.bytes_resumed,
+            bytes_hashed: snapshot.bytes_hashed,
         }
     }
 }
@@ -295,6 +375,7 @@ impl Report {
 impl Progress {
     fn of(snapshot: &Snapshot, state: &'static str) -> Self {
         let stats = &snapshot.stats;
+        let totals = snapshot.totals();
         Self {
             info_hash: snapshot.info_hash(),
             state,
@@ -308,12 +389,39 @@ impl Progress {
             peers_known: stats.peers_known,
             downloaded: stats.downloaded,
             uploaded: stats.uploaded,
-            wasted: stats.wasted,
+            wasted: stats.wasted.total(),
             eta_secs: snapshot.time_left().map(|left| left.as_secs()),
             down_limit_bytes_per_sec: snapshot.limits.download,
             up_limit_bytes_per_sec: snapshot.limits.upload,
+            bytes_resumed: snapshot.bytes_resumed,
+            bytes_hashed: snapshot.bytes_hashed,
+            wasted_duplicate: stats.wasted.duplicate,
+            wasted_failed_hash: stats.wasted.failed_hash,
+            availability: thousandths(stats.copies.as_f64()),
+            downloaded_total: totals.downloaded,
+            uploaded_total: totals.uploaded,
+            share_ratio: snapshot.share_ratio().map(thousandths),
+            sources: stats
+                .sources
+                .iter()
+                .map(|(source, count)| (source.name(), Source::of(count)))
+                .collect(),
         }
     }
+}
+
+impl Source {
+    fn of(count: SourceCount) -> Self {
+        Self {
+            named: count.named,
+            connected: count.connected,
+        }
+    }
+}
+
+/// More would be noise.
+fn thousandths(figure: f64) -> f64 {
+    (figure * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]
@@ -341,7 +449,7 @@ mod tests {
         let mut snapshot = snapshot();
         check(
             &Report::complete(&snapshot),
-            r#"{"event":"complete","name":"name","info_hash":"0707070707070707070707070707070707070707","bytes_total":4000,"hash_cpu_ms":12}"#,
+            r#"{"event":"complete","name":"name","info_hash":"0707070707070707070707070707070707070707","bytes_total":4000,"hash_cpu_ms":12,"bytes_resumed":500,"bytes_hashed":600}"#,
         );
         check(
             &Report::of(&snapshot),
@@ -350,21 +458,24 @@ mod tests {
                 r#""state":"downloading","bytes_done":1000,"bytes_total":4000,"#,
                 r#""pieces_done":1,"piece_count":4,"down_bytes_per_sec":100,"up_bytes_per_sec":20,"#,
                 r#""peers_connected":2,"peers_known":5,"downloaded":1100,"uploaded":30,"wasted":100,"#,
-                r#""eta_secs":30,"down_limit_bytes_per_sec":null,"up_limit_bytes_per_sec":null}"#
+                r#""eta_secs":30,"down_limit_bytes_per_sec":null,"up_limit_bytes_per_sec":null,"#,
+                r#""bytes_resumed":500,"bytes_hashed":600,"wasted_duplicate":30,"wasted_failed_hash":64,"#,
+                r#""availability":1.5,"downloaded_total":2000,"uploaded_total":3000,"#,
+                r#""share_ratio":1.5,"sources":{}}"#
             ),
         );
         check(
             &Report::seeded(&snapshot, "ratio", Duration::from_millis(61_999)),
             r#"{"event":"seeded","name":"name","info_hash":"0707070707070707070707070707070707070707","goal":"ratio","bytes_total":4000,"uploaded":30,"seeding_secs":61}"#,
         );
-        snapshot.stats.download_rate_bytes_per_sec = 0;
+        snapshot.stats.progress_rate_bytes_per_sec = 0;
         snapshot.limits.download = NonZeroU64::new(70);
         let line = serde_json::to_string(&Report::of(&snapshot)).unwrap();
-        let end = concat!(
+        let part = concat!(
             r#""eta_secs":null,"down_limit_bytes_per_sec":70,"#,
-            r#""up_limit_bytes_per_sec":null}"#
+            r#""up_limit_bytes_per_sec":null"#
         );
-        assert!(line.ends_with(end), "{line}");
+        assert!(line.contains(part), "{line}");
         snapshot.state = State::Checking {
             bytes_done: 3,
             bytes_total: 4000,
@@ -405,7 +516,7 @@ mod tests {
                 r#"{"event":"total","torrents":3,"complete":1,"failed":0,"bytes_done":6000,"#,
                 r#""bytes_total":12000,"down_bytes_per_sec":300,"up_bytes_per_sec":60,"#,
                 r#""peers_connected":6,"peers_known":15,"downloaded":3300,"uploaded":90,"#,
-                r#""wasted":300,"eta_secs":20}"#
+                r#""wasted":300,"eta_secs":30}"#
             ),
         );
         assert_eq!(Total::of([&complete]).eta_secs, None);

@@ -1,6 +1,7 @@
 use std::{
     net::IpAddr,
     num::NonZero,
+    path::PathBuf,
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -64,6 +65,10 @@ pub struct SessionConfig {
     pub disk_threads: usize,
     /// What to do about a disk that fails.
     pub on_disk_error: OnDiskError,
+    /// The folder in which is remembered, from one session to the next, what of each torrent is on
+    /// disk, so that it need not be hashed again, and which keeps two processes from using the same
+    /// data. `None` to remember nothing.
+    pub state: Option<PathBuf>,
     /// No regular announce to a tracker follows another sooner than this, whatever it asks for.
     pub min_announce_interval: Duration,
 }
@@ -79,6 +84,7 @@ impl Default for SessionConfig {
             max_open_files: DEFAULT_OPEN_FILES,
             disk_threads: cores(),
             on_disk_error: OnDiskError::Wait,
+            state: None,
             min_announce_interval: MIN_ANNOUNCE_INTERVAL,
         }
     }
@@ -125,6 +131,7 @@ impl Session {
             disk,
             cores(),
             config.on_disk_error,
+            config.state,
         ));
         let half_open = HalfOpen::new();
         let listen = |listener| {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bt_scheduler::{Arbiter, Demand, Grant, RateLimits};
+use bt_storage::resume::BootId;
 use bt_swarm::BanList;
 use bt_types::{SwarmId, TorrentIds};
 use bt_wire::Handshake;
@@ -31,6 +32,10 @@ pub(crate) struct Shared {
     pub(crate) disk: Disk,
     pub(crate) check_threads: usize,
     pub(crate) on_disk_error: OnDiskError,
+    /// Where it is remembered what torrents have on disk.
+    pub(crate) state: Option<PathBuf>,
+    /// The present run of the machine.
+    pub(crate) boot: Option<BootId>,
     listens_on: Vec<SocketAddr>,
     torrents: Mutex<Torrents>,
     demand_changed: Notify,
@@ -67,6 +72,7 @@ impl Shared {
         disk: Disk,
         check_threads: usize,
         on_disk_error: OnDiskError,
+        state: Option<PathBuf>,
     ) -> Self {
         Self {
             bind,
@@ -74,6 +80,8 @@ impl Shared {
             disk,
             check_threads,
             on_disk_error,
+            state,
+            boot: BootId::current(),
             listens_on,
             torrents: Mutex::new(Torrents {
                 routes: HashMap::new(),

@@ -78,7 +78,7 @@ async fn a_download_waits_for_a_full_disk_and_loses_nothing() {
     disk.set_failing(false);
     let done = until(&get, is_seeding).await;
     assert_eq!(
-        (done.stats.downloaded, done.stats.wasted),
+        (done.stats.downloaded, done.stats.wasted.total()),
         (LENGTH as u64, 0)
     );
     let read = |root: &Path| fs::read(root.join("data")).unwrap();
@@ -169,6 +169,7 @@ fn add(
         trackers: vec![],
         peers: peers.into_iter().collect(),
         limits: RateLimits::NONE,
+        recheck: false,
     };
     session.add(torrent).unwrap()
 }

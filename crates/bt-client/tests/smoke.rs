@@ -17,12 +17,12 @@ use std::{
 };
 
 use bt_client::{
-    AddError, AddTorrent, LocalTracker, Mode, RateLimits, Session, SessionConfig, Snapshot, State,
-    TorrentError,
+    AddError, AddTorrent, Limit, LocalTracker, Mode, RateLimits, Session, SessionConfig, Snapshot,
+    State, TorrentError,
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::{ServerConfig, SwarmStats};
-use bt_types::PeerId;
+use bt_types::{PeerId, PeerSource};
 use bt_wire::{Handshake, Reserved};
 use tokio::time::timeout;
 
@@ -72,6 +72,7 @@ fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, tracker: &LocalTracker) ->
         trackers: vec![vec![tracker.url()]],
         peers: vec![],
         limits: RateLimits::NONE,
+        recheck: false,
     }
 }
 
@@ -161,6 +162,7 @@ async fn a_torrent_that_has_ended_tells_so_and_can_be_added_again() {
         trackers: vec![],
         peers: vec![],
         limits: RateLimits::NONE,
+        recheck: false,
     };
     for _ in 0..3 {
         let seed = session.add(torrent()).unwrap();
@@ -189,6 +191,7 @@ async fn idle_strangers_do_not_keep_peers_out() {
         trackers: vec![],
         peers: vec![],
         limits: RateLimits::NONE,
+        recheck: false,
     });
     let seed = seed.unwrap();
     in_time(seed.wait_for(|snapshot| matches!(snapshot.state, State::Seeding))).await;
@@ -245,6 +248,7 @@ async fn limits_change_while_it_runs_and_the_lower_counts() {
         trackers: vec![],
         peers: vec![],
         limits: upload(70_000),
+        recheck: false,
     });
     let seed = seed.unwrap();
     let shown = async |limits| {
@@ -281,6 +285,7 @@ async fn a_limit_that_is_taken_away_lets_a_transfer_go_on() {
             trackers: vec![],
             peers,
             limits,
+            recheck: false,
         };
         session.add(torrent).unwrap()
     };
@@ -305,4 +310,63 @@ async fn a_limit_that_is_taken_away_lets_a_transfer_go_on() {
     let is_over = |snapshot: &Snapshot| matches!(snapshot.state, State::Seeding | State::Failed(_));
     let last = in_time(get.wait_for(is_over)).await;
     assert!(matches!(last.state, State::Seeding), "{last:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_connected_and_what_limits_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    let info = write_data(&from);
+    let (seeder, leecher) = (session(), session());
+    let add = |session: &Session, root: &Path, mode, peers, download| {
+        let torrent = AddTorrent {
+            info: Arc::clone(&info),
+            root: root.to_owned(),
+            mode,
+            trackers: vec![],
+            peers,
+            limits: RateLimits {
+                upload: None,
+                download: NonZeroU64::new(download),
+            },
+            recheck: false,
+        };
+        session.add(torrent).unwrap()
+    };
+    let seed = add(&seeder, &from, Mode::Seed, vec![], 0);
+    in_time(seed.wait_for(|snapshot| matches!(snapshot.state, State::Seeding))).await;
+    let seed_addr = (Ipv4Addr::LOCALHOST, seeder.listen_port()).into();
+    let get = add(&leecher, &to, Mode::Get, vec![seed_addr], 200_000);
+    let limited = |snapshot: &Snapshot| {
+        let limit = snapshot.limit.filter(|limit| limit.name() == "own_limit");
+        limit.is_some() && snapshot.stats.downloaded > 0
+    };
+    let snapshot = in_time(get.wait_for(limited)).await;
+    assert_eq!(snapshot.totals().downloaded, snapshot.stats.downloaded);
+    assert_eq!(snapshot.share_ratio(), Some(0.0));
+    let source = snapshot.stats.sources.of(PeerSource::User);
+    assert_eq!((source.named, source.connected), (1, 1));
+    assert!(snapshot.stats.copies.whole() >= 1);
+
+    let [theirs] = &get.peers().await[..] else {
+        panic!("one is connected")
+    };
+    assert_eq!(theirs.addr, seed_addr);
+    // It says so itself, and its id says the same.
+    let client = theirs.client().unwrap();
+    assert!(client.starts_with("bt 0."), "{client}");
+    assert_eq!(theirs.peer_id.client().as_deref(), Some("bt 0.1.0"));
+    assert_eq!(theirs.flags(), "DC");
+    assert!(theirs.worth_bytes_per_sec > 0);
+    let [ours] = &seed.peers().await[..] else {
+        panic!("one is connected")
+    };
+    assert_eq!((ours.flags().as_str(), ours.why_choked), ("UI", None));
+    assert!(ours.uploaded >= snapshot.stats.downloaded);
+
+    get.set_limits(RateLimits::NONE);
+    let done = in_time(get.wait_for(|snapshot| matches!(snapshot.state, State::Seeding))).await;
+    assert_eq!(done.limit, Some(Limit::Complete));
+    assert_eq!(in_time(get.stop()).await.limit, None);
+    assert!(get.peers().await.is_empty(), "it is over");
 }

@@ -5,6 +5,8 @@ use std::{collections::VecDeque, ops::Range};
 use bt_types::{Bitfield, PieceIndex};
 use rand_chacha::{ChaCha12Rng, rand_core::Rng};
 
+use crate::Copies;
+
 /// Every piece with the number of peers that have it, and the pieces not yet begun in the order
 /// of that number.
 ///
@@ -82,6 +84,28 @@ impl Availability {
     /// How many peers have `piece`.
     pub(crate) fn of(&self, piece: PieceIndex) -> u16 {
         self.relative[piece.as_usize()].wrapping_add(self.origin)
+    }
+
+    /// How many of the pieces not begun as many peers have.
+    pub(crate) fn listed_with(&self, availability: usize) -> u32 {
+        let end = |bucket: usize| {
+            self.ends
+                .get(bucket)
+                .map_or(self.order.len() as u32, |&end| end)
+        };
+        match availability {
+            0 => end(0),
+            n => end(n) - end(n - 1),
+        }
+    }
+
+    /// How often the torrent is there; of pieces for which `have` says so there is one more.
+    pub(crate) fn copies(&self, have: &Bitfield) -> Copies {
+        let counts = (0..self.relative.len() as u32).map(|index| {
+            let piece = PieceIndex::new(index);
+            u32::from(self.of(piece)) + u32::from(have.get(piece))
+        });
+        Copies::of(counts)
     }
 
     /// The pieces wanted and not begun.

@@ -151,6 +151,18 @@ impl Choker {
         self.max_slots = max_slots;
     }
 
+    /// How many slots there are: of those whose holders rest there may be some more.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots.min(self.max_slots)
+    }
+
+    /// Whether the peer has one of the slots that go to whoever has waited longest.
+    #[must_use]
+    pub fn is_optimistic(&self, conn: ConnId) -> bool {
+        self.optimistic.iter().any(|&(holder, _)| holder == conn)
+    }
+
     /// When to call [`rechoke`](Self::rechoke) again; `None` before the first time.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {

@@ -72,13 +72,12 @@ mod tests {
             is_seed_hint: true,
             ..candidate(PeerSource::Pex)
         };
-        let failing = |failures| {
-            let mut evidence = Evidence::default();
-            (0..failures).for_each(|_| evidence.connections.add_bad());
-            DialCandidate {
-                evaluation: Evaluator::default().evaluate(&evidence),
-                ..tracker
-            }
+        let failing = |failures| DialCandidate {
+            evaluation: Evaluator::default().evaluate(&Evidence {
+                failures,
+                ..Evidence::default()
+            }),
+            ..tracker
         };
         let known = |download_rate| DialCandidate {
             evaluation: Evaluator::default().evaluate(&Evidence {

@@ -42,7 +42,7 @@ pub struct Evaluation {
     uptake: u64,
     latency: Duration,
     block_time: Option<Duration>,
-    /// Of the attempts to have something to do with it, those that succeed; in [`ONE`]s.
+    /// How likely it is to be there; in [`ONE`]s.
     reach: u64,
 }
 
@@ -73,11 +73,10 @@ impl Evaluator {
                 false => Duration::ZERO,
             },
             block_time: known_time.map(|time| stretched(time, reliability)),
-            reach: share(
-                Term::Connections,
-                evidence.connections,
-                BENEFIT_OF_CONNECTIONS,
-            ),
+            reach: match counts(Term::Connections) {
+                true => ONE >> evidence.failures.min(MOST_HALVINGS),
+                false => ONE,
+            },
         }
     }
 }
@@ -94,7 +93,7 @@ impl Evaluation {
     ///
     /// What it takes counts half of what it gives: it is given on to others, and some of it comes
     /// back. A request that takes long to answer keeps its block from others and its memory from
-    /// us, so that a peer that is [`NEAR`] away counts half of one next door.
+    /// us, so that a peer that is 400 ms away counts half of one next door.
     #[must_use]
     pub fn worth(&self) -> u64 {
         let latency_ms = self.latency.as_millis() as u64;
@@ -154,8 +153,9 @@ const BENEFIT_OF_ANSWERS: u32 = 4;
 /// Right pieces that everybody is taken to have had part in. Few: a wrong one costs all of its
 /// bytes, and who was in it by chance soon has part in right ones.
 const BENEFIT_OF_PIECES: u32 = 1;
-/// Connections of use: the second attempt is worth half of the first, the third a third.
-const BENEFIT_OF_CONNECTIONS: u32 = 1;
+/// With each attempt that comes to nothing it is half as likely that the next will not, however
+/// good the peer once was; but nobody is given up.
+const MOST_HALVINGS: u32 = 9;
 
 #[cfg(test)]
 mod tests;

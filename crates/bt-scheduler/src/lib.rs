@@ -44,6 +44,41 @@
 //! # Ok::<(), bt_types::LayoutError>(())
 //! ```
 //!
+//! # How good a peer is
+//!
+//! One function, [`Evaluator::evaluate`], judges peers by what is known of them ([`Evidence`]), be it
+//! measured while they are connected or remembered from before:
+//!
+//! ```text
+//! reliability = answers × pieces          of what is asked for, what comes and is right
+//! goodput     = download rate × reliability
+//! block time  = measured block time ÷ reliability
+//! reach       = ½ ^ failures in a row
+//! worth       = (goodput × 400 ms ÷ (400 ms + latency) + upload rate ÷ 2) × reach
+//! ```
+//!
+//! | term | how it counts | why, and whose idea |
+//! |---|---|---|
+//! | download rate | bytes per second; a stranger is taken to send a block a second | what a download is about (BEP 3, tit for tat) |
+//! | upload rate | half: what it takes is given on, and some of it comes back | a seed serves whom it can serve fast (libtorrent's fastest-upload choker) |
+//! | latency | the farther, the more requests at once, and the less a place is worth: what is asked of it keeps memory, and blocks from others | bandwidth-delay product; libtorrent's request queue |
+//! | answers | the share of requests that it answered of the last hundred, four granted in advance | who is asked in vain costs the time to notice (libtorrent snubs; here it is remembered) |
+//! | hash failures | the share of pieces with its blocks that passed, one granted in advance; taken back when its blocks turn out to be right | a wrong piece costs all of its bytes (libtorrent's trust points) |
+//! | connections | halves with each attempt in a row that comes to nothing | an address that does not answer costs a place among those being dialled (libtorrent's fail count) |
+//!
+//! What follows from it, and where:
+//!
+//! | decision | follows |
+//! |---|---|
+//! | whom to dial | greatest worth first ([`dial_priority`]) |
+//! | from whom to part when there is no room | least worth, once it has had two minutes, if it is a sixteenth of who waits (`bt-swarm`) |
+//! | how many requests | goodput × (400 ms + latency) |
+//! | whom to unchoke | greatest goodput in the last rounds, then by turns, then greatest worth ([`Choker`]) |
+//! | whose request is given to another | who will need more than twice the other's block time for it |
+//!
+//! [Canonical priority](canonical_priority) (BEP 40) decides between equals. What each term is good
+//! for is measured in a world of its own, with it and without: `cargo xtask sim ablation`.
+//!
 //! # Which piece
 //!
 //! The first four are random, so that there is soon something to give; then the rarest come first,
@@ -115,6 +150,7 @@ mod bucket;
 mod canonical;
 mod choker;
 mod config;
+mod copies;
 mod dial;
 mod evaluation;
 mod grant;
@@ -130,9 +166,10 @@ pub use bucket::TokenBucket;
 pub use canonical::canonical_priority;
 pub use choker::{ChokeCandidate, Choker, Conduct, Rechoke};
 pub use config::PickerConfig;
+pub use copies::Copies;
 pub use dial::{DialCandidate, DialPriority, dial_priority};
 pub use evaluation::{Evaluation, Evaluator, Evidence, Tally, Term, Terms};
 pub use grant::Grant;
 pub use limits::RateLimits;
-pub use picker::{OnChoke, PeerStats, Picker, Received};
+pub use picker::{OnChoke, PeerStats, Picker, Received, Supply};
 pub use rate::RateMeter;

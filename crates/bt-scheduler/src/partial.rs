@@ -103,6 +103,20 @@ impl Partials {
         id
     }
 
+    /// A block that nobody is asked for is there already; returns whether it was the last.
+    pub(crate) fn find_there(&mut self, id: u32, slot: u32) -> bool {
+        let partial = &mut self.slab[id as usize];
+        let record = partial.slots.get_mut(slot as usize);
+        if let Some(record) = record.filter(|record| record.is_free()) {
+            record.state = SlotState::Received;
+            partial.missing -= 1;
+            partial.free -= 1;
+        }
+        let completes = partial.missing == 0;
+        self.set_open(id);
+        completes
+    }
+
     /// Forgets a piece, which no table may hold requests for any more.
     pub(crate) fn close(&mut self, id: u32) {
         let partial = &mut self.slab[id as usize];
@@ -340,6 +354,19 @@ impl Partials {
 }
 
 impl Partial {
+    /// Blocks that have been received.
+    pub(crate) fn received(&self) -> usize {
+        let slots = self.slots.iter();
+        slots
+            .filter(|slot| slot.state == SlotState::Received)
+            .count()
+    }
+
+    /// Whether all of it has been received, so that it awaits its verdict.
+    pub(crate) fn is_received(&self) -> bool {
+        self.missing == 0
+    }
+
     fn vacant() -> Self {
         Self {
             piece: PieceIndex::new(0),

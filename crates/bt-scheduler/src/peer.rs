@@ -78,6 +78,8 @@ pub(crate) struct Request {
     pub(crate) is_duplicate: bool,
     /// Asked while the peer choked us, which has not unchoked us since.
     is_favour: bool,
+    /// It was held against the peer that it did not answer.
+    is_missed: bool,
 }
 
 /// A request that its peer has answered.
@@ -321,6 +323,7 @@ impl Requests {
             is_skipped: false,
             is_duplicate,
             is_favour: false,
+            is_missed: false,
         }
     }
 
@@ -390,6 +393,18 @@ impl Requests {
         index
             .and_then(|index| self.given_up.remove(index))
             .is_some()
+    }
+
+    /// How many requests the peer has left unanswered since this was last asked.
+    pub(crate) fn newly_missed(&mut self) -> usize {
+        let late = self.late.iter_mut();
+        let missed = late.map(|request| !std::mem::replace(&mut request.is_missed, true));
+        missed.filter(|is_news| *is_news).count()
+    }
+
+    /// Nothing of what is late is held against the peer.
+    pub(crate) fn excuse_late(&mut self) {
+        self.newly_missed();
     }
 
     /// The live request at `index` is no longer counted on.

@@ -4,6 +4,7 @@ mod hints;
 mod invariants;
 mod outcomes;
 mod requesting;
+mod supply;
 mod timeouts;
 
 use std::{
@@ -14,6 +15,8 @@ use std::{
 
 use bt_types::{Bitfield, Block, ConnId, ConnIndex, PieceIndex, PieceLayout};
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
+
+pub use supply::Supply;
 
 use crate::{
     Evidence, PickerConfig,

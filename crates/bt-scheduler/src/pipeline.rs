@@ -158,10 +158,12 @@ impl Pipeline {
         self.evaluate(now, config);
     }
 
-    /// The peer was asked for a block, and did not send it, though it could have.
-    pub(crate) fn missed(&mut self, now: Instant, config: &PickerConfig) {
-        self.answers.add_bad();
-        self.evaluate(now, config);
+    /// The peer was asked for so many blocks, and did not send them, though it could have.
+    pub(crate) fn missed(&mut self, now: Instant, blocks: usize, config: &PickerConfig) {
+        (0..blocks).for_each(|_| self.answers.add_bad());
+        if blocks > 0 {
+            self.evaluate(now, config);
+        }
     }
 
     /// A piece that the peer had part in has passed its hash, or not.

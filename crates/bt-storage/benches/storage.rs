@@ -17,8 +17,9 @@ use bt_storage::{
     check::check,
     create::{Content, Selection, hash_pieces},
     disk::{DiskPool, Done, Job},
+    resume::{BootId, FileTime, Keeper, Place, Record, Stamp},
 };
-use bt_types::{BLOCK_LENGTH, Block, PieceIndex};
+use bt_types::{BLOCK_LENGTH, Bitfield, Block, InfoHash, PieceIndex, ResumeState, TorrentIds};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tempfile::TempDir;
 
@@ -147,6 +148,79 @@ fn read(c: &mut Criterion) {
     });
 }
 
+/// A million pieces in a thousand files, half of them there; and what a download of short pieces
+/// pays for being noted.
+fn resume(c: &mut Criterion) {
+    let ids = TorrentIds::v1_only(InfoHash([7; 20]));
+    let mut state = ResumeState::nothing(ids, 1 << 20);
+    for piece in (0..1 << 20).step_by(2).map(PieceIndex::new) {
+        state.written.insert(piece);
+    }
+    state.synced.clone_from(&state.written);
+    let time = FileTime {
+        secs: 1_700_000_000,
+        nanos: 5,
+    };
+    let stamp = Stamp {
+        length: 1 << 30,
+        modified: time,
+        changed: time,
+    };
+    let record = Record {
+        state,
+        files: vec![Some(stamp); 1000],
+        boot: BootId::new("a boot"),
+        is_clean: true,
+    };
+    let bytes = record.encode();
+    let mut group = c.benchmark_group("storage/resume");
+    group.bench_function("encode_1m_pieces", |b| b.iter(|| record.encode()));
+    group.bench_function("decode_1m_pieces", |b| {
+        b.iter(|| Record::decode(&bytes).expect("a good record"));
+    });
+    for (name, is_noted) in [
+        ("pieces_of_16_kib", false),
+        ("pieces_of_16_kib_noted", true),
+    ] {
+        let (storage, content, folder) = torrent(16 << 10, &[16 * MIB]);
+        if is_noted {
+            let place = Place::lock(&folder.path().join("state"), &storage).expect("our place");
+            let start = place.start(&storage, None).expect("a good disk");
+            let nothing = Bitfield::new(storage.layout().piece_count());
+            let keeper = Keeper::begin(place, &storage, start, nothing, None);
+            storage.set_keeper(Arc::new(keeper.expect("a good disk")));
+        }
+        let (sender, answers) = mpsc::channel();
+        let pool = DiskPool::new(1, move |(), done: Done<Vec<u8>>| {
+            sender.send(done).expect("we listen");
+        });
+        group.throughput(Throughput::Elements(1024));
+        group.bench_function(name, |b| {
+            let jobs = || -> Vec<_> {
+                let pieces = content.chunks(16 << 10).zip(storage.layout().pieces());
+                let pieces = pieces.map(|(bytes, piece)| Job::Verify {
+                    piece,
+                    blocks: blocks_of(bytes),
+                    wants_digests: false,
+                });
+                pieces.collect()
+            };
+            let run = |jobs: Vec<_>| {
+                let count = jobs.len();
+                for job in jobs {
+                    pool.submit(Arc::clone(&storage), (), job);
+                }
+                for _ in 0..count {
+                    let done = answers.recv().expect("an answer");
+                    assert!(matches!(done, Done::Verified { .. }), "{done:?}");
+                }
+            };
+            b.iter_batched(jobs, run, BatchSize::LargeInput);
+        });
+    }
+    group.finish();
+}
+
 /// A torrent of files of the given lengths, complete on disk.
 fn torrent(piece_length: usize, files: &[usize]) -> (Arc<Storage>, Vec<u8>, TempDir) {
     let content: Vec<u8> = (0..files.iter().sum::<usize>() as u32)
@@ -189,6 +263,7 @@ criterion_group!(
     check_all,
     create,
     small_files,
-    read
+    read,
+    resume
 );
 criterion_main!(benches);

@@ -28,6 +28,8 @@ pub struct Checked {
     pub bytes_have: u64,
     /// The pieces that are not, in order, as far as the check got.
     pub bad: Vec<BadPiece>,
+    /// The bytes that were read and hashed, padding included.
+    pub bytes_hashed: u64,
     /// Whether it was cancelled: then pieces may be neither in `have` nor in `bad`.
     pub is_cancelled: bool,
 }
@@ -59,7 +61,7 @@ pub enum Problem {
 pub struct CheckProgress {
     /// Bytes of files that were looked at, or need no look since they are missing.
     pub bytes_done: u64,
-    /// Bytes of files in the torrent.
+    /// Bytes of files in the pieces that are checked.
     pub bytes_total: u64,
     /// Pieces that were looked at.
     pub pieces_done: u32,
@@ -67,14 +69,7 @@ pub struct CheckProgress {
     pub pieces_ok: u32,
 }
 
-/// Hashes what is on disk on `threads` threads, the caller's among them.
-///
-/// Reads and hashes 8 MiB a thread at a time at most, however long pieces are.
-/// Missing or short files are found out before anything of their pieces is read. `progress` is
-/// called from all threads, not necessarily in order: after each batch of pieces, which are a MiB or
-/// 16,384 at least, and after each MiB of a piece that fills a batch by itself. Once `cancel` is
-/// set, the check ends within a few parts. The torrent's files are closed first, so that what is
-/// seen is what is there now.
+/// Hashes all that is on disk: [`check_pieces`] of all of them.
 ///
 /// # Errors
 /// If something other than a missing file or wrong bytes keeps a file from being read.
@@ -84,10 +79,8 @@ pub fn check(
     progress: &(dyn Fn(CheckProgress) + Sync),
     cancel: &AtomicBool,
 ) -> Result<Checked, StorageError> {
-    storage.close_files();
-    let checker = Checker::new(storage, None, progress, cancel);
-    on_threads(threads, "bt-check", || checker.work());
-    checker.conclude().map_err(|interrupted| interrupted.error)
+    let all = Bitfield::full(storage.layout().piece_count());
+    check_pieces(storage, &all, threads, progress, cancel).map_err(|interrupted| interrupted.error)
 }
 
 /// What a check found before a disk failed.
@@ -101,15 +94,22 @@ pub struct Interrupted {
     pub error: StorageError,
 }
 
-/// As [`check`], of the pieces in `wanted` only: so that a check which a disk has interrupted goes
-/// on where it was, and what is in doubt is looked at without the rest. Others are neither in
-/// `have` nor in `bad`, and the progress passes over them.
+/// Hashes what is on disk of the pieces in `wanted` on `threads` threads, the caller's among them:
+/// so that what is in doubt is looked at without the rest, and a check that a disk has interrupted
+/// goes on where it was. Others are neither in `have` nor in `bad`, and do not count in the progress.
+///
+/// Reads and hashes 8 MiB a thread at a time at most, however long pieces are.
+/// Missing or short files are found out before anything of their pieces is read. `progress` is
+/// called from all threads, not necessarily in order: after each batch of pieces, which are a MiB or
+/// 16,384 at least, and after each MiB of a piece that fills a batch by itself. Once `cancel` is
+/// set, the check ends within a few parts. The torrent's files are closed first, so that what is
+/// seen is what is there now.
 ///
 /// # Errors
 /// If something other than a missing file or wrong bytes keeps a file from being read.
 ///
 /// # Panics
-/// If `wanted` speaks about another number of pieces than the torrent has.
+/// If `wanted` is of another torrent.
 pub fn check_pieces(
     storage: &Storage,
     wanted: &Bitfield,
@@ -117,10 +117,10 @@ pub fn check_pieces(
     progress: &(dyn Fn(CheckProgress) + Sync),
     cancel: &AtomicBool,
 ) -> Result<Checked, Interrupted> {
-    let piece_count = storage.layout().piece_count();
-    assert_eq!(wanted.len(), piece_count, "a bitfield of another torrent");
     storage.close_files();
-    let checker = Checker::new(storage, Some(wanted), progress, cancel);
+    let checker = Checker::new(storage, wanted, progress, cancel);
+    // A few are hashed sooner than threads are started.
+    let threads = threads.min(wanted.count_ones() as usize);
     on_threads(threads, "bt-check", || checker.work());
     checker.conclude()
 }
@@ -149,14 +149,16 @@ pub(crate) fn missing(storage: &Storage) -> Result<Vec<PieceIndex>, StorageError
 /// What the threads share.
 struct Checker<'a> {
     storage: &'a Storage,
-    /// The pieces to look at, if it is not all.
-    wanted: Option<&'a Bitfield>,
+    wanted: &'a Bitfield,
+    /// Of the files, in wanted pieces.
+    bytes_total: u64,
     progress: &'a (dyn Fn(CheckProgress) + Sync),
     cancel: &'a AtomicBool,
     /// Sizes on disk by file, [`NOT_SEEN`] until a thread needs one.
     lengths: Box<[AtomicU64]>,
     batches: Batches,
     bytes_done: AtomicU64,
+    bytes_hashed: AtomicU64,
     pieces_done: AtomicU32,
     pieces_ok: AtomicU32,
     found: Mutex<Found>,
@@ -175,14 +177,26 @@ type Verdict = Result<(), Problem>;
 impl<'a> Checker<'a> {
     fn new(
         storage: &'a Storage,
-        wanted: Option<&'a Bitfield>,
+        wanted: &'a Bitfield,
         progress: &'a (dyn Fn(CheckProgress) + Sync),
         cancel: &'a AtomicBool,
     ) -> Self {
         let layout = storage.layout();
+        assert_eq!(
+            wanted.len(),
+            layout.piece_count(),
+            "pieces of another torrent"
+        );
+        let bytes_total = if wanted.is_full() {
+            layout.data_length()
+        } else {
+            let bytes = wanted.iter_ones().map(|piece| layout.data_length_of(piece));
+            bytes.map(u64::from).sum()
+        };
         Self {
             storage,
             wanted,
+            bytes_total,
             progress,
             cancel,
             lengths: (0..layout.file_count())
@@ -190,6 +204,7 @@ impl<'a> Checker<'a> {
                 .collect(),
             batches: Batches::new(layout),
             bytes_done: AtomicU64::new(0),
+            bytes_hashed: AtomicU64::new(0),
             pieces_done: AtomicU32::new(0),
             pieces_ok: AtomicU32::new(0),
             found: Mutex::new(Found {
@@ -216,8 +231,8 @@ impl<'a> Checker<'a> {
     fn check_batch(&self, batch: Range<u32>, buffer: &mut Vec<u8>) -> Result<(), StorageError> {
         let mut present = Vec::new();
         let mut missing = Vec::new();
-        let is_wanted = |piece: &PieceIndex| self.wanted.is_none_or(|wanted| wanted.get(*piece));
-        for piece in batch.map(PieceIndex::new).filter(is_wanted) {
+        let wanted = batch.map(PieceIndex::new);
+        for piece in wanted.filter(|&piece| self.wanted.get(piece)) {
             match self.missing_file(piece)? {
                 Some(file) => missing.push((piece, Err(Problem::Missing(file)))),
                 None => present.push(piece),
@@ -226,6 +241,9 @@ impl<'a> Checker<'a> {
         self.record(&missing, 0);
         if let &[piece] = present.as_slice() {
             return self.check_alone(piece, buffer);
+        }
+        if present.is_empty() {
+            return Ok(());
         }
         match self.check_together(&present, buffer) {
             // Somebody cuts files while we look at them: find out which pieces that hits.
@@ -267,6 +285,7 @@ impl<'a> Checker<'a> {
             .iter()
             .flat_map(|&piece| self.storage.slices_of(piece));
         self.storage.read_slices(slices, buffer)?;
+        self.count_hashed(buffer.len());
 
         let info = self.storage.info();
         let mut hasher = Hasher::new();
@@ -333,6 +352,7 @@ impl<'a> Checker<'a> {
                 }
                 result => result?,
             }
+            self.count_hashed(buffer.len());
             self.storage.hash_time().measure(|| hasher.update(buffer));
             begin += length;
             if begin < piece_length {
@@ -379,10 +399,14 @@ impl<'a> Checker<'a> {
     fn advance(&self, bytes: u64) {
         (self.progress)(CheckProgress {
             bytes_done: self.bytes_done.fetch_add(bytes, Ordering::Relaxed) + bytes,
-            bytes_total: self.storage.layout().data_length(),
+            bytes_total: self.bytes_total,
             pieces_done: self.pieces_done.load(Ordering::Relaxed),
             pieces_ok: self.pieces_ok.load(Ordering::Relaxed),
         });
+    }
+
+    fn count_hashed(&self, bytes: usize) {
+        self.bytes_hashed.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     fn is_over(&self) -> bool {
@@ -396,9 +420,9 @@ impl<'a> Checker<'a> {
             .unwrap_or_else(PoisonError::into_inner);
         found.bad.sort_unstable_by_key(|bad| bad.piece);
         let pieces_done = found.have.count_ones() + found.bad.len() as u32;
-        let wanted = self.wanted.map_or(found.have.len(), Bitfield::count_ones);
         let checked = Checked {
-            is_cancelled: pieces_done < wanted,
+            is_cancelled: pieces_done < self.wanted.count_ones(),
+            bytes_hashed: self.bytes_hashed.into_inner(),
             have: found.have,
             bytes_have: found.bytes_have,
             bad: found.bad,

@@ -12,6 +12,7 @@ use bt_types::{Block, PieceHash, PieceIndex};
 
 use crate::{Storage, StorageError};
 
+mod noted;
 mod parts;
 mod queue;
 mod worker;
@@ -208,7 +209,12 @@ where
             }
             FailedJob::Read { .. } | FailedJob::Survey => None,
         };
-        let fills_lane = matches!(work, Work::VerifyTogether { .. });
+        let fills_lane = match &work {
+            Work::VerifyTogether { piece, .. } => {
+                Some(storage.layout().piece_length(*piece) as usize)
+            }
+            _ => None,
+        };
         let ticket = Ticket { storage, tag, what };
         self.shared.queue.push(Entry {
             job: (ticket, work),

@@ -51,6 +51,8 @@ pub enum Operation {
     Write,
     /// Making a folder or an empty file.
     Create,
+    /// Bringing to the medium what was written.
+    Sync,
 }
 
 impl StorageError {
@@ -103,6 +105,7 @@ impl fmt::Display for Operation {
             Self::Read => "read",
             Self::Write => "write",
             Self::Create => "create",
+            Self::Sync => "sync",
         })
     }
 }

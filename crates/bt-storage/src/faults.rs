@@ -13,6 +13,8 @@ pub enum Call {
     Read,
     /// Bytes are written.
     Write,
+    /// What was written is brought to the medium.
+    Sync,
 }
 
 /// What happens to a call.
@@ -28,7 +30,7 @@ pub enum Outcome {
 
 /// Decides about every call, on any thread. Closures are the usual implementation.
 pub trait Faults: Send + Sync {
-    /// A `call` about `bytes` bytes (0 for [`Call::Open`]) is about to be made.
+    /// A `call` about `bytes` bytes (0 for [`Call::Open`] and [`Call::Sync`]) is about to be made.
     fn before(&self, call: Call, bytes: usize) -> Outcome;
 }
 

@@ -3,8 +3,9 @@
 //! A [`Storage`] is one torrent in one folder. It knows which bytes of which files a piece is made
 //! of, opens files through a [`FilePool`] that all torrents share, and moves whole ranges with as
 //! few system calls as there are files. Above it stand a pool of threads that hash and write
-//! ([`disk::DiskPool`]) and the check of what is on disk already ([`check::check`]). Apart from it,
-//! [`create`] finds and hashes the files that a new torrent is made of.
+//! ([`disk::DiskPool`]), the check of what is on disk already ([`check::check`]), and the record by
+//! which a later run knows it without a check ([`resume`]). Apart from it, [`create`] finds and hashes
+//! the files that a new torrent is made of.
 //!
 //! ```text
 //! let pool = DiskPool::new(threads, |tag, done| tell the torrent's task);
@@ -67,12 +68,13 @@
 //!   torrents. Two that write at a time would spoil each other's pieces, which a check tells; a
 //!   session of `bt-client` takes no second torrent for a path.
 //! - A piece is reported as verified only if a read gives back the bytes that were hashed.
+//! - A resume record never claims what is not on disk, whenever and however a run ends.
 //! - What peers send never makes it panic; what its caller does against the rules may.
 //!
 //! # What is deliberately outside
 //!
-//! Which blocks to ask for, how much memory they may take, resume records, moving and removing
-//! files, and the symbolic links that a torrent may describe: none is made.
+//! Which blocks to ask for, how much memory they may take, where resume records are kept, moving and
+//! removing files, and the symbolic links that a torrent may describe: none is made.
 //!
 //! # BEPs
 //!
@@ -88,6 +90,7 @@ pub mod faults;
 mod hash_time;
 mod hashing;
 mod pool;
+pub mod resume;
 mod runs;
 mod storage;
 mod sweep;

@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     faults::{Call, Faults, Outcome},
+    resume::Stamp,
     sys::{self, Access},
 };
 
@@ -165,6 +166,14 @@ impl Handle {
         self.file.len()
     }
 
+    /// Waits until all that was written is on the medium.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        match decide(self.faults.as_ref(), Call::Sync, 0) {
+            Outcome::Fail(error) => Err(error),
+            _ => self.file.sync(),
+        }
+    }
+
     /// Fills `buf` from `offset` on; `UnexpectedEof` if the file ends before.
     pub(crate) fn read_exact_at(&self, mut buf: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !buf.is_empty() {
@@ -186,12 +195,14 @@ impl Handle {
         Ok(())
     }
 
-    /// Writes the bytes of all of `bufs`, none of them empty, from `offset` on.
+    /// Writes the bytes of all of `bufs`, none of them empty, from `offset` on; if `wants_stamp`,
+    /// tells how the file looks then.
     pub(crate) fn write_all_at(
         &self,
         mut bufs: &mut [IoSlice<'_>],
         mut offset: u64,
-    ) -> io::Result<()> {
+        wants_stamp: bool,
+    ) -> io::Result<Option<Stamp>> {
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         while !bufs.is_empty() {
             match self.write_some(&bufs[..bufs.len().min(MAX_BUFFERS)], offset) {
@@ -204,7 +215,7 @@ impl Handle {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        wants_stamp.then(|| self.file.stamp()).transpose()
     }
 
     fn read_some(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -1,9 +1,11 @@
+mod looking;
+
 use std::{
     fmt, fs,
     io::{self, IoSlice},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -16,6 +18,7 @@ use crate::{
     FilePool, Operation, StorageError,
     hash_time::HashTime,
     pool::{Handle, StorageId},
+    resume::{FileStamp, Keeper},
     runs::runs,
     sys::{self, Access},
 };
@@ -39,6 +42,7 @@ pub struct Storage {
     /// Folders and empty files have been made.
     is_prepared: AtomicBool,
     hash_time: HashTime,
+    keeper: OnceLock<Arc<Keeper>>,
 }
 
 impl Storage {
@@ -59,6 +63,7 @@ impl Storage {
             has_pads,
             is_prepared: AtomicBool::new(false),
             hash_time: HashTime::default(),
+            keeper: OnceLock::new(),
         }
     }
 
@@ -155,25 +160,8 @@ impl Storage {
     /// # Panics
     /// If a block reaches beyond its piece.
     pub fn write(&self, piece: PieceIndex, blocks: &[(u32, &[u8])]) -> Result<(), StorageError> {
-        let piece_length = self.layout().piece_length(piece) as usize;
-        let mut gathered = Gathered::new(self);
-        for &(begin, bytes) in blocks {
-            assert!(
-                begin as usize + bytes.len() <= piece_length,
-                "{} bytes at {begin} of a piece of {piece_length}",
-                bytes.len()
-            );
-            let mut rest = bytes;
-            let length = bytes.len() as u32;
-            for slice in self.layout().slices(piece, begin, length) {
-                let (part, after) = rest.split_at(slice.length as usize);
-                rest = after;
-                if !slice.is_pad && !part.is_empty() {
-                    gathered.push(slice, part)?;
-                }
-            }
-        }
-        gathered.write()
+        self.write_gathered(piece, blocks, Gathered::new(self))
+            .map(drop)
     }
 
     /// Fills `buf` with `block`. Padding reads as zeros.
@@ -198,10 +186,60 @@ impl Storage {
         self.hash_time.total()
     }
 
+    /// Has a keeper note what a [`DiskPool`](crate::disk::DiskPool) writes from now on. There is one
+    /// at most: another is not taken.
+    pub fn set_keeper(&self, keeper: Arc<Keeper>) {
+        let _ = self.keeper.set(keeper);
+    }
+
     /// Closes this torrent's files: before they are moved, or when somebody else may have put
     /// other files in their places. They are opened again when needed.
     pub fn close_files(&self) {
         self.pool.close(self.id);
+    }
+
+    /// Writes as [`write`](Self::write) does, and tells how the files look then; those that were
+    /// written to, that is.
+    pub(crate) fn write_and_look(
+        &self,
+        piece: PieceIndex,
+        blocks: &[(u32, &[u8])],
+    ) -> Result<Vec<FileStamp>, StorageError> {
+        let mut gathered = Gathered::new(self);
+        gathered.stamps = Some(Vec::new());
+        self.write_gathered(piece, blocks, gathered)
+    }
+
+    /// Who notes what is written, if anybody.
+    pub(crate) fn keeper(&self) -> Option<&Arc<Keeper>> {
+        self.keeper.get()
+    }
+
+    fn write_gathered<'a>(
+        &'a self,
+        piece: PieceIndex,
+        blocks: &[(u32, &'a [u8])],
+        mut gathered: Gathered<'a>,
+    ) -> Result<Vec<FileStamp>, StorageError> {
+        let piece_length = self.layout().piece_length(piece) as usize;
+        for &(begin, bytes) in blocks {
+            assert!(
+                begin as usize + bytes.len() <= piece_length,
+                "{} bytes at {begin} of a piece of {piece_length}",
+                bytes.len()
+            );
+            let mut rest = bytes;
+            let length = bytes.len() as u32;
+            for slice in self.layout().slices(piece, begin, length) {
+                let (part, after) = rest.split_at(slice.length as usize);
+                rest = after;
+                if !slice.is_pad && !part.is_empty() {
+                    gathered.push(slice, part)?;
+                }
+            }
+        }
+        gathered.write()?;
+        Ok(gathered.stamps.unwrap_or_default())
     }
 
     /// Reads `slices`, one behind the other, into `buf`, which is exactly as long as they are.
@@ -331,6 +369,8 @@ struct Gathered<'a> {
     end: u64,
     /// None of them is empty; `end - start` bytes together.
     parts: Vec<IoSlice<'a>>,
+    /// How the files look after the last write to each, if that is wanted.
+    stamps: Option<Vec<FileStamp>>,
 }
 
 impl<'a> Gathered<'a> {
@@ -341,6 +381,7 @@ impl<'a> Gathered<'a> {
             start: 0,
             end: 0,
             parts: Vec::new(),
+            stamps: None,
         }
     }
 
@@ -362,9 +403,18 @@ impl<'a> Gathered<'a> {
         let written = self
             .storage
             .open(self.file, self.storage.to_write(self.file))
-            .and_then(|file| file.write_all_at(&mut self.parts, self.start));
+            .and_then(|file| {
+                let wants_stamp = self.stamps.is_some();
+                file.write_all_at(&mut self.parts, self.start, wants_stamp)
+            });
         self.parts.clear();
-        written.map_err(|error| self.storage.error(Operation::Write, self.file, error))
+        let stamp =
+            written.map_err(|error| self.storage.error(Operation::Write, self.file, error))?;
+        if let (Some(stamps), Some(stamp)) = (&mut self.stamps, stamp) {
+            stamps.retain(|(file, _)| *file != self.file);
+            stamps.push((self.file, stamp));
+        }
+        Ok(())
     }
 }
 

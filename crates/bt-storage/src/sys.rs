@@ -13,9 +13,15 @@ mod portable;
 mod unix;
 
 #[cfg(not(unix))]
-pub(crate) use portable::{File, make_folders, out_of_descriptors, thread_cpu_time};
+pub(crate) use portable::{
+    File, Folder, Lock, make_folders, modified, out_of_descriptors, sync_named_folder,
+    thread_cpu_time,
+};
 #[cfg(unix)]
-pub(crate) use unix::{File, make_folders, out_of_descriptors, thread_cpu_time};
+pub(crate) use unix::{
+    File, Folder, Lock, make_folders, modified, out_of_descriptors, sync_named_folder,
+    thread_cpu_time,
+};
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -88,6 +88,12 @@ impl World {
         }
     }
 
+    /// As another process would: nothing is open, and nobody notes anything.
+    pub(crate) fn reopen(&mut self) {
+        let (info, pool) = (Arc::clone(&self.info), Arc::clone(&self.pool));
+        self.storage = Arc::new(Storage::new(self.folder.path().into(), info, pool));
+    }
+
     /// Puts all of the content on disk, around the storage.
     pub(crate) fn fill(&self) {
         self.storage.prepare().unwrap();

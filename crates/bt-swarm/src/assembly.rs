@@ -25,6 +25,8 @@ pub(crate) struct Senders {
     /// Where each block begins, and whose of `peers` it is; in order of arrival, those that were
     /// written early included.
     blocks: Vec<(u32, u32)>,
+    /// Some blocks were sent in an earlier run, by nobody knows whom.
+    has_unknown: bool,
 }
 
 #[derive(Debug)]
@@ -66,6 +68,11 @@ impl<P> Assembly<P> {
         self.held_bytes + self.disk_bytes
     }
 
+    /// Of these, what the disk has been given and has not answered for.
+    pub(crate) fn disk_bytes(&self) -> usize {
+        self.disk_bytes
+    }
+
     pub(crate) fn insert(&mut self, block: Block, payload: P, from: SocketAddr) {
         let piece = self.pieces.entry(block.piece).or_insert_with(|| Gathered {
             blocks: Vec::new(),
@@ -81,6 +88,21 @@ impl<P> Assembly<P> {
         self.held_bytes += FOOTPRINT;
         piece.blocks.push((block.begin, payload));
         piece.senders.add(block.begin, from);
+    }
+
+    /// Blocks of `piece` are on disk since an earlier run, as if they had been written early.
+    pub(crate) fn resume(&mut self, piece: PieceIndex) {
+        let senders = Senders {
+            has_unknown: true,
+            ..Senders::default()
+        };
+        self.pieces.entry(piece).or_insert_with(|| Gathered {
+            blocks: Vec::new(),
+            senders,
+            stage: Stage::Gathering,
+            has_spilled: true,
+            is_doubtful: false,
+        });
     }
 
     /// The last block of `piece` is there. Returns the job that gives the verdict, unless blocks
@@ -110,18 +132,21 @@ impl<P> Assembly<P> {
         }
         let gathering = self
             .pieces
-            .iter_mut()
+            .iter()
             .filter(|(_, piece)| piece.stage == Stage::Gathering && !piece.blocks.is_empty());
-        let (&piece, gathered) = gathering.min_by_key(|(_, piece)| piece.senders.blocks.len())?;
-        let blocks = take_sorted(&mut gathered.blocks);
-        let disk_bytes = memory_of(&blocks);
-        gathered.stage = Stage::Spilling {
-            disk_bytes,
-            complete: false,
-        };
-        self.held_bytes -= disk_bytes;
-        self.disk_bytes += disk_bytes;
-        Some((piece, DiskJob::Spill { piece, blocks }))
+        let (&piece, _) = gathering.min_by_key(|(_, piece)| piece.senders.blocks.len())?;
+        Some((piece, self.spill(piece)))
+    }
+
+    /// The jobs that write all blocks of incomplete pieces to their places, so that they are found
+    /// there in another run.
+    pub(crate) fn spill_all(&mut self) -> Vec<DiskJob<P>> {
+        let gathering = self
+            .pieces
+            .iter()
+            .filter(|(_, piece)| piece.stage == Stage::Gathering && !piece.blocks.is_empty());
+        let pieces: Vec<_> = gathering.map(|(&piece, _)| piece).collect();
+        pieces.into_iter().map(|piece| self.spill(piece)).collect()
     }
 
     /// Blocks of `piece` have been written early. Returns the job that gives the verdict if the
@@ -188,6 +213,23 @@ impl<P> Assembly<P> {
         gathered.senders
     }
 
+    /// Has the blocks of `piece` that are in memory written early.
+    fn spill(&mut self, piece: PieceIndex) -> DiskJob<P> {
+        let gathered = self
+            .pieces
+            .get_mut(&piece)
+            .expect("holds because the callers found it");
+        let blocks = take_sorted(&mut gathered.blocks);
+        let disk_bytes = memory_of(&blocks);
+        gathered.stage = Stage::Spilling {
+            disk_bytes,
+            complete: false,
+        };
+        self.held_bytes -= disk_bytes;
+        self.disk_bytes += disk_bytes;
+        DiskJob::Spill { piece, blocks }
+    }
+
     /// Hands everything of `piece` that is in memory to the disk.
     fn verify(&mut self, piece: PieceIndex, wants_digests: bool) -> DiskJob<P> {
         let gathered = self
@@ -237,6 +279,11 @@ impl Senders {
         &self.peers
     }
 
+    /// Whether somebody else may have sent a block, too.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.has_unknown
+    }
+
     /// Where each block begins, and who sent it.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = (u32, SocketAddr)> + '_ {
         let blocks = self.blocks.iter();
@@ -279,6 +326,38 @@ mod tests {
         );
         assert_eq!(assembly.remove(PieceIndex::new(5)).peers(), [from(1)]);
         assert_eq!(assembly.memory_bytes(), 0);
+    }
+
+    #[test]
+    fn all_that_is_not_with_the_disk_yet_is_spilled_at_the_end() {
+        let mut assembly = Assembly::new();
+        assembly.insert(block(1, 0), vec![0; 10], from(1));
+        assembly.insert(block(2, 1), vec![0; 10], from(1));
+        assembly.insert(block(2, 0), vec![0; 10], from(1));
+        assembly.insert(block(3, 0), vec![0; 10], from(1));
+        assert!(assembly.complete(PieceIndex::new(3), false).is_some());
+        let jobs = assembly.spill_all();
+        let spilled: Vec<_> = jobs
+            .iter()
+            .map(|job| match job {
+                DiskJob::Spill { piece, blocks } => (piece.get(), begins(blocks)),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(spilled, [(1, vec![0]), (2, vec![0, 16_384])]);
+        assert!(assembly.spill_all().is_empty());
+        assembly.check_invariants();
+    }
+
+    #[test]
+    fn what_is_on_disk_already_has_no_known_sender() {
+        let mut assembly = Assembly::new();
+        assembly.resume(PieceIndex::new(1));
+        assembly.insert(block(1, 1), vec![0; 10], from(1));
+        assert!(assembly.complete(PieceIndex::new(1), false).is_some());
+        let senders = assembly.remove(PieceIndex::new(1));
+        assert!(senders.has_unknown());
+        assert_eq!(senders.peers(), [from(1)]);
     }
 
     #[test]

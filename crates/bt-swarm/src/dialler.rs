@@ -67,9 +67,9 @@ impl Dialler {
             .filter(|(_, peer)| peer.next_dial <= now && useful(peer.is_seed))
             .map(|(addr, peer)| {
                 let candidate = DialCandidate {
-                    source: peer.source,
+                    source: peer.source(),
                     evaluation: self.evaluator.evaluate(&peer.evidence),
-                    last_attempt: (peer.failures > 0).then_some(peer.next_dial),
+                    last_attempt: (peer.failures() > 0).then_some(peer.next_dial),
                     is_seed_hint: peer.is_seed,
                     canonical_priority: rank(addr),
                 };

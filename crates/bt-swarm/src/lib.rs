@@ -56,6 +56,16 @@
 //! at once if a file is missing, a [`DiskJob::Survey`] finds the pieces that are lost: they are taken
 //! back (BEP 54), and fetched again, or waited for by who [only serves](Config::only_serves).
 //!
+//! # What limits a download
+//!
+//! [`Swarm::observe`] looks at how things are, a few times a second, and names one [`Limit`] by what
+//! was seen in the last five seconds, with the figures that say so. First what we do ourselves: the
+//! disk has more than it can write, or the processor than it can hash, so that no memory is left for
+//! requests; our own rate limit holds somebody back; memory is short without that. Then what is
+//! missing of others: nobody is connected, or even known, as no tracker answers; nobody has what we
+//! lack, or hardly anybody; all who have it choke us. If it is none of these, it is as fast as the
+//! peers send. It costs nothing where nobody asks.
+//!
 //! # What is deliberately outside
 //!
 //! Handshakes, since an incoming one must be read before its torrent is known (the driver does
@@ -95,13 +105,18 @@ mod allowed_fast;
 mod assembly;
 mod bans;
 mod config;
+mod diagnosis;
 mod dialler;
 mod early;
 mod event;
+mod limit;
+mod mean_rate;
+mod peer_info;
 mod peers;
 mod retries;
 mod servings;
 mod session;
+mod sources;
 mod spread;
 mod stats;
 mod super_seed;
@@ -123,6 +138,9 @@ pub use action::{
 pub use bans::{BanList, BanReason};
 pub use config::{Config, HANDSHAKE_TIMEOUT};
 pub use event::Event;
+pub use limit::{Limit, Outside};
+pub use peer_info::{FLAGS, PeerInfo, WhyChoked};
 pub use retries::Backoff;
-pub use stats::{PeerInfo, Stats};
+pub use sources::{SourceCount, SourceCounts};
+pub use stats::{Stats, Wasted};
 pub use swarm::{NewConnection, Refusal, Swarm};

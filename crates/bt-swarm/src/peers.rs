@@ -8,9 +8,9 @@ use std::{
 };
 
 use bt_scheduler::Evidence;
-use bt_types::PeerSource;
+use bt_types::{PeerSource, PeerSources};
 
-use crate::BanList;
+use crate::{BanList, SourceCounts};
 
 /// Everything known about peers that is not bound to a connection. All addresses enter by
 /// [`add`](Self::add), which holds the rules about who may.
@@ -27,15 +27,16 @@ pub(crate) struct Peers {
     bans: BanList,
     /// Those who have lied to any torrent, as far as we were told.
     shared_bans: Arc<BanList>,
+    counts: SourceCounts,
 }
 
 /// A peer that may be dialled.
 #[derive(Debug)]
 pub(crate) struct Known {
-    /// The best of the sources that named it.
-    pub(crate) source: PeerSource,
-    /// Dials and connections in a row that came to nothing.
-    pub(crate) failures: u32,
+    /// Whoever named it; never empty.
+    sources: PeerSources,
+    /// A connection to it has come about.
+    has_connected: bool,
     /// What is remembered of it.
     pub(crate) evidence: Evidence,
     /// Not before then.
@@ -43,6 +44,13 @@ pub(crate) struct Known {
     /// It has every piece: of no use once we have, too.
     pub(crate) is_seed: bool,
     pub(crate) state: State,
+}
+
+impl Known {
+    /// Dials and connections in a row that came to nothing.
+    pub(crate) fn failures(&self) -> u32 {
+        self.evidence.failures
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,6 +71,13 @@ pub(crate) enum Outcome {
     Breach,
 }
 
+impl Known {
+    /// The best of the sources that named it.
+    pub(crate) fn source(&self) -> PeerSource {
+        self.sources.best().unwrap_or(PeerSource::Resume)
+    }
+}
+
 impl Peers {
     pub(crate) fn new(max_known: usize, redial_delay: Duration) -> Self {
         Self {
@@ -73,6 +88,7 @@ impl Peers {
             own: BTreeSet::new(),
             bans: BanList::new(),
             shared_bans: Arc::default(),
+            counts: SourceCounts::default(),
         }
     }
 
@@ -80,7 +96,7 @@ impl Peers {
     pub(crate) fn set_private(&mut self) {
         self.is_private = true;
         self.known
-            .retain(|_, peer| peer.state != State::Idle || is_allowed_if_private(peer.source));
+            .retain(|_, peer| peer.state != State::Idle || is_allowed_if_private(peer.source()));
     }
 
     /// Learns of a peer; returns whether it is news and may be dialled.
@@ -92,15 +108,21 @@ impl Peers {
             return false;
         }
         if let Some(peer) = self.known.get_mut(&addr) {
-            peer.source = peer.source.min(source);
+            if peer.sources.insert(source) {
+                self.counts.named(source);
+                if peer.has_connected {
+                    self.counts.connected(source);
+                }
+            }
             return false;
         }
         if self.known.len() >= self.max_known && !self.evict_for(source) {
             return false;
         }
+        self.counts.named(source);
         let peer = Known {
-            source,
-            failures: 0,
+            sources: source.into(),
+            has_connected: false,
             evidence: Evidence::default(),
             next_dial: now,
             is_seed: false,
@@ -168,6 +190,23 @@ impl Peers {
 
     pub(crate) fn set_connected(&mut self, addr: SocketAddr) {
         self.set_state(addr, State::Connected);
+        let peer = self.known.get_mut(&addr);
+        if let Some(peer) = peer.filter(|peer| !peer.has_connected) {
+            peer.has_connected = true;
+            let sources = peer.sources.iter();
+            sources.for_each(|source| self.counts.connected(source));
+        }
+    }
+
+    /// Who has told us of the peer at `addr`; nobody if it is not known.
+    pub(crate) fn sources(&self, addr: SocketAddr) -> PeerSources {
+        let known = self.known.get(&addr);
+        known.map_or(PeerSources::NONE, |peer| peer.sources)
+    }
+
+    /// How many peers each source has brought.
+    pub(crate) fn counts(&self) -> SourceCounts {
+        self.counts
     }
 
     pub(crate) fn set_seed(&mut self, addr: SocketAddr) {
@@ -187,14 +226,10 @@ impl Peers {
         known.map_or_else(Evidence::default, |peer| peer.evidence)
     }
 
-    /// Remembers what a connection has shown of the peer, all but how connections to it go.
+    /// Remembers what a connection has shown of the peer.
     pub(crate) fn remember(&mut self, addr: SocketAddr, shown: Evidence) {
         if let Some(peer) = self.known.get_mut(&addr) {
-            let connections = peer.evidence.connections;
-            peer.evidence = Evidence {
-                connections,
-                ..shown
-            };
+            peer.evidence = shown;
         }
     }
 
@@ -223,15 +258,12 @@ impl Peers {
             return 0;
         };
         peer.state = State::Idle;
-        peer.failures = count(peer.failures);
-        match peer.failures {
-            0 => peer.evidence.connections.add_good(),
-            _ => peer.evidence.connections.add_bad(),
-        }
-        let doublings = peer.failures.min(MAX_DOUBLINGS);
+        let failures = count(peer.evidence.failures);
+        peer.evidence.failures = failures;
+        let doublings = failures.min(MAX_DOUBLINGS);
         let delay = (self.redial_delay * 2_u32.pow(doublings)).min(MAX_REDIAL_DELAY);
         peer.next_dial = now + delay.mul_f64(1.0 + jitter * REDIAL_JITTER);
-        peer.failures
+        failures
     }
 
     fn set_state(&mut self, addr: SocketAddr, state: State) {
@@ -248,9 +280,9 @@ impl Peers {
             .known
             .iter()
             .filter(|(_, peer)| peer.state == State::Idle);
-        let worst = idle.max_by_key(|(_, peer)| (peer.failures, peer.source));
+        let worst = idle.max_by_key(|(_, peer)| (peer.failures(), peer.source()));
         match worst {
-            Some((&addr, peer)) if peer.failures > 0 || peer.source > source => {
+            Some((&addr, peer)) if peer.failures() > 0 || peer.source() > source => {
                 self.known.remove(&addr).is_some()
             }
             _ => false,

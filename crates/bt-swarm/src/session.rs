@@ -2,11 +2,12 @@
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bt_scheduler::RateMeter;
-use bt_types::{Direction, PeerId};
+use bt_types::{Direction, PeerId, Transport};
 use bt_wire::ExtensionIds;
 
 use crate::{
@@ -21,10 +22,11 @@ pub(crate) struct Session {
     /// Where the peer can be dialled, as far as we know.
     pub(crate) listen_addr: Option<SocketAddr>,
     pub(crate) direction: Direction,
+    pub(crate) transport: Transport,
     pub(crate) peer_id: PeerId,
     pub(crate) supports_fast: bool,
     pub(crate) supports_extended: bool,
-    pub(crate) client_name: Option<String>,
+    pub(crate) client_name: Option<Arc<str>>,
     /// How many requests it takes, as far as it has said so (BEP 10, `reqq`).
     pub(crate) reqq: Option<u32>,
     /// The numbers under which it takes messages of extensions (BEP 10).
@@ -108,6 +110,7 @@ impl Session {
             addr: connection.peer,
             listen_addr: is_outbound.then_some(connection.peer),
             direction: connection.direction,
+            transport: connection.transport,
             peer_id: connection.peer_id,
             supports_fast: connection.reserved.supports_fast(),
             supports_extended: connection.reserved.supports_extended(),

@@ -1,6 +1,8 @@
-use std::net::SocketAddr;
+use std::ops::AddAssign;
 
-use bt_types::{ConnId, Direction, PeerId};
+use bt_scheduler::Copies;
+
+use crate::SourceCounts;
 
 /// The figures of one torrent at one moment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -14,58 +16,64 @@ pub struct Stats {
     pub bytes_verified: u64,
     /// Bytes of all files, padding not counted; 0 while the metadata is unknown.
     pub bytes_total: u64,
+    /// Bytes of files that have not been received, or were not right; what waits for its verdict is
+    /// taken to be.
+    pub bytes_missing: u64,
     /// Payload bytes received, whether useful or not.
     pub downloaded: u64,
     /// Payload bytes sent.
     pub uploaded: u64,
-    /// Payload bytes received in vain: duplicates, and pieces that failed their hash.
-    pub wasted: u64,
-    /// Payload bytes received per second, smoothed.
+    /// Payload bytes received in vain.
+    pub wasted: Wasted,
+    /// Payload bytes received per second, smoothed over two seconds.
     pub download_rate_bytes_per_sec: u64,
-    /// Payload bytes sent per second, smoothed.
+    /// Payload bytes sent per second, smoothed over two seconds.
     pub upload_rate_bytes_per_sec: u64,
+    /// Payload bytes received per second that are of use, as a mean of the last minute: what tells
+    /// how long the rest will take.
+    pub progress_rate_bytes_per_sec: u64,
+    /// How often the torrent is there, among the connected peers and us.
+    pub copies: Copies,
     /// Peers with whom handshakes have been exchanged.
     pub peers_connected: usize,
     /// Addresses that may be dialled, connected ones included.
     pub peers_known: usize,
+    /// Who told us of peers.
+    pub sources: SourceCounts,
     /// Dials under way.
     pub dials_in_flight: usize,
     /// Payload bytes in memory, and bytes of blocks for which memory is reserved.
     pub memory_bytes: usize,
 }
 
-/// One connected peer, to be shown.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// Payload bytes that came in vain, by why.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct PeerInfo<'a> {
-    /// The connection.
-    pub conn: ConnId,
-    /// The address at the other end.
-    pub addr: SocketAddr,
-    /// Who opened the connection.
-    pub direction: Direction,
-    /// What it calls itself in the handshake.
-    pub peer_id: PeerId,
-    /// What it calls itself in words (BEP 10, `v`). Untrusted text.
-    pub client_name: Option<&'a str>,
-    /// We do not answer its requests.
-    pub am_choking: bool,
-    /// It has something that we want.
-    pub am_interested: bool,
-    /// It does not answer our requests.
-    pub peer_choking: bool,
-    /// We have something that it wants.
-    pub peer_interested: bool,
-    /// Pieces that it has.
-    pub pieces: u32,
-    /// Payload bytes received from it.
-    pub downloaded: u64,
-    /// Payload bytes sent to it.
-    pub uploaded: u64,
-    /// Payload bytes received from it per second, smoothed.
-    pub download_rate_bytes_per_sec: u64,
-    /// Payload bytes sent to it per second, smoothed.
-    pub upload_rate_bytes_per_sec: u64,
-    /// Blocks asked of it and not yet received.
-    pub requests_outstanding: usize,
+pub struct Wasted {
+    /// Somebody else was faster: in the end-game, or after a peer had taken so long that others
+    /// were asked.
+    pub duplicate: u64,
+    /// Of pieces that failed their hash.
+    pub failed_hash: u64,
+    /// Nobody had asked for them.
+    pub unrequested: u64,
+    /// The disk did not take them while others needed the memory, or has lost them.
+    pub not_kept: u64,
+}
+
+impl Wasted {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.duplicate + self.failed_hash + self.unrequested + self.not_kept
+    }
+}
+
+impl AddAssign for Wasted {
+    fn add_assign(&mut self, other: Self) {
+        self.duplicate += other.duplicate;
+        self.failed_hash += other.failed_hash;
+        self.unrequested += other.unrequested;
+        self.not_kept += other.not_kept;
+    }
 }

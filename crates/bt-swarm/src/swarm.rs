@@ -7,9 +7,11 @@ mod evaluating;
 mod extended;
 mod fast;
 mod messages;
+mod observing;
 mod requests;
 mod serving;
 mod sharing;
+mod showing;
 mod spreading;
 mod super_seeding;
 mod trouble;
@@ -34,9 +36,11 @@ pub use connections::{NewConnection, Refusal};
 use super_seeding::Disguise;
 
 use crate::{
-    Action, Config, DisconnectReason, Event, Outgoing, PeerInfo, Stats,
+    Action, Config, DisconnectReason, Event, Outgoing, Wasted,
     assembly::Assembly,
+    diagnosis::Samples,
     dialler::Dialler,
+    mean_rate::MeanRate,
     peers::Peers,
     session::{Session, Traffic},
     spread::Spread,
@@ -103,7 +107,9 @@ pub struct Swarm<P> {
     /// When a peer that connected to us last found no room.
     turned_away_at: Option<Instant>,
     traffic: Option<Traffic>,
-    wasted: u64,
+    wasted: Wasted,
+    /// For finding out what limits the download.
+    samples: Samples,
 
     actions: VecDeque<Action<P>>,
     events: VecDeque<Event>,
@@ -118,6 +124,8 @@ struct Torrent<P> {
     assembly: Assembly<P>,
     suspects: Suspects,
     spread: Spread,
+    /// What of use has come.
+    progress: MeanRate,
 }
 
 impl<P: Payload> Swarm<P> {
@@ -161,7 +169,8 @@ impl<P: Payload> Swarm<P> {
             last_dialling: None,
             turned_away_at: None,
             traffic: None,
-            wasted: 0,
+            wasted: Wasted::default(),
+            samples: Samples::default(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
             config,
@@ -200,6 +209,7 @@ impl<P: Payload> Swarm<P> {
             assembly: Assembly::new(),
             suspects: Suspects::default(),
             spread: Spread::default(),
+            progress: MeanRate::default(),
         });
         self.begin_super_seeding();
         for conn in self.conns() {
@@ -358,55 +368,7 @@ impl<P: Payload> Swarm<P> {
             && !self.is_complete()
             && self.trouble.is_none()
             && busy < self.grant.max_peers.min(ENOUGH_PEERS)
-            && self.peers.idle().all(|(_, peer)| peer.failures > 0)
-    }
-
-    /// The figures of this moment.
-    #[must_use]
-    pub fn stats(&self, now: Instant) -> Stats {
-        let mut stats = Stats {
-            wasted: self.wasted,
-            peers_connected: self.sessions.len(),
-            peers_known: self.peers.len(),
-            dials_in_flight: self.dialler.len(),
-            memory_bytes: self.memory_bytes(),
-            ..Stats::default()
-        };
-        if let Some(traffic) = &self.traffic {
-            stats.downloaded = traffic.downloaded;
-            stats.uploaded = traffic.uploaded;
-            stats.download_rate_bytes_per_sec = traffic.down.bytes_per_sec(now);
-            stats.upload_rate_bytes_per_sec = traffic.up.bytes_per_sec(now);
-        }
-        if let Some(torrent) = &self.torrent {
-            stats.pieces_verified = torrent.picker.have().count_ones();
-            stats.piece_count = torrent.layout.piece_count();
-            stats.bytes_total = torrent.layout.data_length();
-            stats.bytes_verified = stats.bytes_total - torrent.picker.bytes_left();
-        }
-        stats
-    }
-
-    /// The connected peers.
-    pub fn peers(&self, now: Instant) -> impl Iterator<Item = PeerInfo<'_>> {
-        let picker = self.torrent.as_ref().map(|torrent| &torrent.picker);
-        self.sessions.iter().map(move |(&conn, session)| PeerInfo {
-            conn,
-            addr: session.addr,
-            direction: session.direction,
-            peer_id: session.peer_id,
-            client_name: session.client_name.as_deref(),
-            am_choking: session.am_choking(),
-            am_interested: session.am_interested,
-            peer_choking: session.peer_choking,
-            peer_interested: session.peer_interested,
-            pieces: picker.map_or(0, |picker| picker.peer_pieces(conn).count_ones()),
-            downloaded: session.traffic.downloaded,
-            uploaded: session.traffic.uploaded,
-            download_rate_bytes_per_sec: session.traffic.down.bytes_per_sec(now),
-            upload_rate_bytes_per_sec: session.traffic.up.bytes_per_sec(now),
-            requests_outstanding: picker.map_or(0, |picker| picker.outstanding(conn)),
-        })
+            && self.peers.idle().all(|(_, peer)| peer.failures() > 0)
     }
 
     /// Asserts what must always hold. For tests and fuzzing.

@@ -78,7 +78,7 @@ pub(crate) struct Node {
     pub(crate) requests_sent: usize,
     pub(crate) spills: usize,
     /// What the disk has of incomplete pieces because of spills.
-    spilled: BTreeMap<PieceIndex, BTreeMap<u32, Tag>>,
+    pub(crate) spilled: BTreeMap<PieceIndex, BTreeMap<u32, Tag>>,
 }
 
 enum Delivery {

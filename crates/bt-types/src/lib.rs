@@ -1,4 +1,5 @@
-//! The shared nouns of a BitTorrent stack: ids, pieces, blocks, layouts, bitfields, addresses.
+//! The shared nouns of a BitTorrent stack: ids, pieces, blocks, layouts, bitfields, addresses, and
+//! what is known of a torrent when it goes on later ([`ResumeState`]).
 //!
 //! Everything here is a value. Nothing performs I/O, reads a clock or allocates in proportion to
 //! a number that a stranger sent. Crates that must talk about the same thing (a piece, a block,
@@ -33,12 +34,14 @@
 
 mod announce;
 mod bitfield;
+mod client;
 mod compact;
 mod conn_map;
 mod ids;
 mod layout;
 mod peer;
 mod piece;
+mod resume;
 
 pub use announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 pub use bitfield::{Bitfield, BitfieldError};
@@ -48,5 +51,6 @@ pub use ids::{InfoHash, InfoHashV2, ParseHashError, PeerId, PieceHash, SwarmId, 
 pub use layout::{
     BlockError, FileExtent, FileIndex, FileSlice, LayoutError, PieceLayout, PieceOutOfRange,
 };
-pub use peer::{ConnId, Direction, Encryption, Payload, PeerSource, Transport};
+pub use peer::{ConnId, Direction, Encryption, Payload, PeerSource, PeerSources, Transport};
 pub use piece::{BLOCK_LENGTH, Block, PieceIndex, Span};
+pub use resume::{PartialPiece, ResumeState, Totals};

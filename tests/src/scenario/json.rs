@@ -49,7 +49,7 @@ impl Run {
             "share_ratios": share_ratios.collect::<Vec<_>>(),
             "downloaded": sum(|stats| stats.downloaded),
             "uploaded": sum(|stats| stats.uploaded),
-            "wasted": sum(|stats| stats.wasted),
+            "wasted": sum(|stats| stats.wasted.total()),
             "wasted_percent": report.wasted_percent(),
             "utilisation": report.utilisation(1)[0],
             "utilisation_by_twentieths": report.utilisation(20),

@@ -24,6 +24,8 @@ pub(super) enum Happening {
 
 pub(super) enum What {
     Announce,
+    /// It is looked at.
+    Observe,
     /// A node's timer, if it is still the one that it waits for.
     Wake,
     /// A dial has an answer.
@@ -87,6 +89,8 @@ impl World {
             What::Answer(dial) => return self.answer(now, index, dial),
             What::Resume(conn) => return self.resume(now, index, conn),
             What::Announce => self.announce(now, index),
+            // Changes nothing.
+            What::Observe => return self.sight(now, index),
         }
         self.touched.push(index);
     }
@@ -123,6 +127,12 @@ impl World {
         match action {
             Action::Send(conn, Outgoing::Message(message)) => {
                 self.send_message(now, index, conn, message);
+            }
+            Action::Send(conn, Outgoing::Block(block, _)) if self.nodes[index].forgets() => {
+                // It believes that it has sent it.
+                let life = self.nodes[index].life;
+                let sent = Happening::Node(life, What::Sent(conn, block));
+                self.queue.schedule_at(now, sent);
             }
             Action::Send(conn, Outgoing::Block(block, tag)) => {
                 self.flush(now, index);

@@ -2,14 +2,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Network, SeedUntil, values::parse_seconds};
+use super::{Network, SeedUntil, Watch, values::parse_seconds};
 use crate::seeding::Seeding;
 
 /// Download torrents
 ///
 /// Finds peers through the torrents' UDP trackers, and exits when everything is verified and
-/// written, or with --seed when it has been served. What is in the folder already is checked first
-/// and not fetched again, so that running the same command again resumes. Several torrents share one
+/// written, or with --seed when it has been served. What is in the folder already is not fetched
+/// again, so that running the same command again resumes: what bt itself has written is known, and
+/// checked only where files were changed since; what others have put there is checked first. Several torrents share one
 /// port and all limits: of memory, connections and rates; if one of them fails the others go on, and
 /// the exit code is that of the first SOURCE that failed.
 #[derive(Args, Debug)]
@@ -35,6 +36,9 @@ pub(crate) struct Get {
 
     #[command(flatten)]
     pub(crate) seed_until: SeedUntil,
+
+    #[command(flatten)]
+    pub(crate) watch: Watch,
 
     #[command(flatten)]
     pub(crate) network: Network,
@@ -64,11 +68,46 @@ Output with --json, one object a line:
              down_bytes_per_sec, up_bytes_per_sec: payload, smoothed
              peers_connected, peers_known: the latter with the former
              downloaded, uploaded, wasted: payload of this run, in bytes
-             eta_secs: seconds until it is complete, at the present rate; null if unknown
+             eta_secs: seconds until it is complete, at the mean rate of the last minute; null if
+             unknown
              down_limit_bytes_per_sec, up_limit_bytes_per_sec: what it may have at the moment of
              --limit-down and --limit-up; null without
+             bytes_resumed: what was there at the start and known without a check
+             bytes_hashed: what was read and checked at the start
+             wasted_duplicate, wasted_failed_hash: of wasted, what somebody else had sent before,
+             and what was in pieces that failed their hash
+             availability: distributed copies among the connected peers and us: how many have the
+             rarest piece, and the part of the pieces that more have
+             downloaded_total, uploaded_total: payload of all runs, in bytes
+             share_ratio: the latter by the former; null if there is nothing yet
+             sources: who told of peers (\"tracker\", \"user\", \"incoming\", ...), each with
+             named, how many addresses, and connected, how many of these were reached
+  peers      with --peers, once a second, for each torrent:
+             info_hash (hex)
+             peers: a list, of each connected peer
+               address, client (by its own words or its id; null if neither tells), peer_id
+               transport: \"tcp\"; direction: \"out\" if we connected, else \"in\"
+               flags: see below
+               sources: a list of who told of it, as in progress
+               down_bytes_per_sec, up_bytes_per_sec, downloaded, uploaded
+               pieces_done, piece_count: how much it has
+               am_interested, peer_choking, peer_interested, am_choking
+               why_choked: why we choke it: \"upload_only\", \"not_interested\", \"no_slots\",
+               \"hoarding\" (gives nothing on), \"taking\" (gives nothing back), \"slots_full\",
+               \"next_round\" (it gets the next slot); null if we do not
+               is_optimistic, is_snubbed, is_seed, is_upload_only
+               requests: blocks asked of it; round_trip_ms: how long one takes; null if unknown
+               connected_secs
+               score_bytes_per_sec: what its place is worth to us, by the evaluation of peers
+  why        with --why, whenever it changes, for each torrent:
+             info_hash (hex)
+             limit: what limits its speed: \"checking\", \"no_peers\", \"trackers_down\",
+             \"all_choked\", \"rare_pieces\", \"own_limit\", \"memory\", \"disk\", \"hashing\",
+             or \"peers\": it is as fast as they send
+             figures: an object with those that say so, as means of five seconds
   complete   name, info_hash (hex), bytes_total: everything is verified and written;
              hash_cpu_ms: CPU time that hashing took
+             bytes_resumed, bytes_hashed: as in progress
   total      a few times a second, if there are several torrents, all of them together:
              torrents, complete, failed: how many there are, have everything, had to give up
              and bytes_done to eta_secs as in progress, without pieces
@@ -83,12 +122,23 @@ Output with --json, one object a line:
              source (as given), info_hash (null if unknown), message, code
   error      message, code: what is wrong, and the exit code; the last line
 
+Flags of peers, as other clients have them:
+  D d    we download from it; it has what we want, and chokes us
+  U u    we upload to it; it wants something, and we choke it
+  K ?    it lets us, and has nothing for us; we let it, and it wants nothing
+  O S    its slot is optimistic; it is snubbed, as it does not answer in time
+  C I    it has everything; it connected to us
+  P      uTP
+  X H L  known from another peer, from the DHT, from the local network
+
 Examples:
   bt get debian.torrent -o ~/downloads
   bt get debian.torrent --tracker udp://tracker.example.org:6969
   bt get *.torrent -o ~/downloads
   bt get debian.torrent --peer 192.0.2.7:6881 --timeout 600
   bt get debian.torrent --limit-down 2M --limit-up 512K
+  bt get debian.torrent -o ~/downloads --recheck
+  bt get debian.torrent --peers --why
   bt get debian.torrent --seed-ratio 1.5 --seed-time 12h
   curl -L https://example.org/debian.torrent | bt get - --json";
 
@@ -102,7 +152,7 @@ mod tests {
     fn everything() {
         let words = "bt get a.torrent -o d --tracker udp://a:1 --tracker udp://b:2 --peer [::1]:5 \
                      --port 0 --timeout 7 --memory 16M --limit-up 3K --limit-down 2M --seed \
-                     --on-disk-error wait --seed-ratio 1.5 --seed-time 9m --json -vv";
+                     --on-disk-error wait --seed-ratio 1.5 --seed-time 9m --state s --recheck --json -vv";
         let arguments = parse(words).unwrap();
         assert_eq!((arguments.verbose, arguments.quiet), (2, false));
         assert!(arguments.verb.reports_events());
@@ -122,6 +172,32 @@ mod tests {
         assert_eq!(get.network.tracker, ["udp://a:1", "udp://b:2"]);
         assert_eq!(get.network.peer, ["[::1]:5".parse().unwrap()]);
         assert_eq!((get.network.port, get.network.memory), (0, 16 << 20));
+        assert_eq!(get.network.state, Some("s".into()));
+        assert!(get.network.recheck);
+    }
+
+    #[test]
+    fn what_is_shown_beside() {
+        for (words, peers, why) in [
+            ("bt get a", false, false),
+            ("bt get a --peers", true, false),
+            ("bt get a --why --json", false, true),
+        ] {
+            let Verb::Get(get) = parse(words).unwrap().verb else {
+                panic!()
+            };
+            assert_eq!((get.watch.peers, get.watch.why), (peers, why), "{words}");
+        }
+    }
+
+    /// The help explains each flag that is shown.
+    #[test]
+    fn flags_are_explained() {
+        let (_, flags) = super::EXAMPLES.split_once("Flags of peers").unwrap();
+        for (letter, _) in bt_client::FLAGS {
+            let mut words = flags.split_whitespace();
+            assert!(words.any(|word| word == letter.to_string()), "{letter}");
+        }
     }
 
     #[test]
@@ -133,6 +209,7 @@ mod tests {
         assert_eq!((get.network.port, get.network.memory), (6881, 32 << 20));
         assert_eq!(get.network.min_announce_interval, 60);
         assert_eq!((get.network.limit_up, get.network.limit_down), (None, None));
+        assert_eq!((get.network.state, get.network.recheck), (None, false));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod seed_until;
 mod show;
 mod values;
 mod verify;
+mod watch;
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +29,7 @@ pub(crate) use self::{
     show::Show,
     values::is_udp,
     verify::Verify,
+    watch::Watch,
 };
 
 /// A BitTorrent client

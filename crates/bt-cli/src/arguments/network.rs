@@ -2,6 +2,7 @@ use std::{
     io::{self, IsTerminal},
     net::SocketAddr,
     num::NonZeroU64,
+    path::PathBuf,
 };
 
 use clap::{Args, ValueEnum};
@@ -39,6 +40,15 @@ pub(crate) struct Network {
     /// again, or end with exit code 5 [default: wait if stderr is a terminal, else fail]
     #[arg(long, value_name = "WHAT", value_enum)]
     pub(crate) on_disk_error: Option<OnDiskError>,
+
+    /// Remember in this folder what is on disk, so that it is not checked again; by default bt in
+    /// $XDG_STATE_HOME, which is ~/.local/state if not set
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Check all that is on disk, whatever is remembered of it
+    #[arg(long)]
+    pub(crate) recheck: bool,
 
     /// Announce to a tracker no more often than this, in seconds, whatever it asks for
     #[arg(

@@ -6,7 +6,7 @@ use super::{Network, SeedUntil};
 
 /// Serve data that is there
 ///
-/// The data is checked first. Serves until interrupted, which is no error, or for as long as
+/// The data is checked first, unless it is remembered and as it was. Serves until interrupted, which is no error, or for as long as
 /// --seed-ratio or --seed-time says.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]

@@ -4,7 +4,10 @@ use bt_client::Snapshot;
 use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::words::{Amount, describe};
+use super::{
+    below::Below,
+    words::{Amount, describe},
+};
 use crate::{format::printable, logging::BARS};
 
 /// A bar for each torrent that is not done, and one for all of them; if there is only one torrent,
@@ -12,6 +15,7 @@ use crate::{format::printable, logging::BARS};
 pub(crate) struct Bars {
     each: BTreeMap<usize, ProgressBar>,
     total: ProgressBar,
+    below: Below,
 }
 
 impl Bars {
@@ -20,6 +24,7 @@ impl Bars {
         Self {
             each: BTreeMap::new(),
             total: BARS.add(ProgressBar::new(0).with_style(style(template_of_total(columns)))),
+            below: Below::default(),
         }
     }
 
@@ -43,7 +48,20 @@ impl Bars {
         }
     }
 
+    /// For how many peers there is room below the bars.
+    pub(super) fn room_below(&self) -> usize {
+        let rows = usize::from(Term::stderr().size().0);
+        // The bars, what is above them, and the lines about all of the peers have theirs.
+        rows.saturating_sub(self.each.len() + 5).max(1)
+    }
+
+    /// Shows lines below the bars, in place of those that were there.
+    pub(super) fn set_below(&mut self, lines: &[String]) {
+        self.below.set(&BARS, lines);
+    }
+
     pub(super) fn clear(&mut self) {
+        self.set_below(&[]);
         for bar in self.each.values().chain([&self.total]) {
             bar.finish_and_clear();
         }

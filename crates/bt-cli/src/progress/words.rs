@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bt_client::{DiskTrouble, ErrorKind, Snapshot, State};
 
+use super::eta::in_steps;
 use crate::format::{bytes, duration, rate};
 
 /// How much is done, of how much: bytes verified, or bytes checked.
@@ -41,13 +42,17 @@ pub(super) fn describe(snapshot: &Snapshot) -> String {
         return waiting(amount, trouble);
     }
     let stats = &snapshot.stats;
-    transfer(
+    let mut line = transfer(
         amount,
         stats.download_rate_bytes_per_sec,
         stats.upload_rate_bytes_per_sec,
         (stats.peers_connected, stats.peers_known),
         snapshot.time_left(),
-    )
+    );
+    if let (State::Seeding, Some(ratio)) = (&snapshot.state, snapshot.share_ratio()) {
+        line.push_str(&format!("  ratio {ratio:.2}"));
+    }
+    line
 }
 
 pub(super) fn describe_check(Amount { done, total }: Amount) -> String {
@@ -88,7 +93,7 @@ pub(super) fn transfer(
         known.max(connected),
     );
     if let Some(left) = time_left {
-        line.push_str(&format!("  {} left", duration(left)));
+        line.push_str(&format!("  {} left", duration(in_steps(left))));
     }
     line
 }

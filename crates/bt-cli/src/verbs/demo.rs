@@ -124,6 +124,7 @@ impl Stage {
             trackers: vec![vec![tracker.url()]],
             peers: Vec::new(),
             limits: RateLimits::NONE,
+            recheck: false,
         };
         let added = session.add(torrent);
         let handle = added.map_err(|error| Failure::other(in_full(&error)))?;

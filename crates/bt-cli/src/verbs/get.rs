@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_client::{AddError, Mode, Session, Snapshot, State, TorrentHandle, report::Total};
+use bt_client::{AddError, Limit, Mode, Session, Snapshot, State, TorrentHandle, report::Total};
 use bt_metainfo::Metainfo;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     exit::{Exit, Failure},
     format::{bytes, duration, printable, rate},
     interrupt::Interrupt,
+    looks::Looks,
     progress::Progress,
     seeding::{self, Seeding},
     torrent_file,
@@ -70,6 +71,8 @@ struct Torrent {
     /// The place of its source.
     source: usize,
     told: Told,
+    /// What was last said to limit it.
+    limit: Option<&'static str>,
     /// How long it is served, if at all.
     seeding: Option<Seeding>,
 }
@@ -135,6 +138,7 @@ impl<'a> Download<'a> {
                     download.torrents.push(Torrent {
                         source,
                         told: Told::Nothing,
+                        limit: None,
                         seeding: get.seeding(),
                     });
                 }
@@ -175,12 +179,14 @@ impl<'a> Download<'a> {
 
     /// Until each torrent is complete, and served for long enough, or has failed.
     async fn finish(&mut self) -> Result<(), Failure> {
+        let mut looks = Looks::new();
         while !self.torrents.iter().all(Torrent::is_done) {
             let served = self.torrents.iter().filter(|it| it.told == Told::Complete);
             let deadlines = served.filter_map(|it| it.seeding.as_ref()?.deadline());
             tokio::select! {
                 () = seeding::until(deadlines.min()) => {}
                 place = self.batch.changed() => self.show(place?)?,
+                () = looks.next(), if self.get.watch.peers => self.show_peers().await,
             }
             self.end_seeding();
         }
@@ -207,9 +213,32 @@ impl<'a> Download<'a> {
             let (source, failure) = (torrent.source, transfer::failure(error));
             self.failed(source, Some(&snapshot), failure)?;
         } else if !torrent.is_done() {
+            if self.get.watch.why {
+                self.show_why(place, &snapshot);
+            }
             self.progress.show_one_of(&self.batch, place);
         }
         Ok(())
+    }
+
+    async fn show_peers(&mut self) {
+        let mut all = Vec::new();
+        for (place, torrent) in self.torrents.iter().enumerate() {
+            if !torrent.is_done() {
+                all.push((place, self.batch.peers(place).await));
+            }
+        }
+        self.progress.show_peers(&self.batch, all);
+    }
+
+    /// Tells what limits a torrent, if that is something else than before.
+    fn show_why(&mut self, place: usize, snapshot: &Snapshot) {
+        let limit = snapshot.limit.filter(|limit| *limit != Limit::Complete);
+        let torrent = &mut self.torrents[place];
+        if let Some(limit) = limit.filter(|limit| torrent.limit != Some(limit.name())) {
+            torrent.limit = Some(limit.name());
+            self.progress.why(&self.batch, place, &limit);
+        }
     }
 
     /// Stops those that have been served for long enough; the others go on.

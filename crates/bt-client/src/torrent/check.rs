@@ -1,79 +1,131 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use bt_storage::{
     Storage, StorageError,
-    check::{self, Checked, Interrupted},
+    check::{self, CheckProgress, Checked, Interrupted},
+    resume::{Belief, BootId, Keeper, Place, PlaceError, Start},
 };
-use bt_types::{Bitfield, PieceIndex, PieceLayout};
+use bt_types::{Bitfield, PartialPiece, PieceIndex, PieceLayout, Totals};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::{Span, info, warn};
 
-/// A look at what is on disk, on threads of its own. Dropping it ends it soon.
-pub(super) struct Checking {
-    progress: Arc<Progress>,
-    task: JoinHandle<Result<Checked, CheckFailure>>,
+use crate::TorrentError;
+
+/// How a torrent's data is to be looked at.
+pub(super) struct Plan {
+    /// Where its record lies, or will lie.
+    pub(super) state: Option<PathBuf>,
+    pub(super) boot: Option<BootId>,
+    /// All is to be hashed, whatever the record says.
+    pub(super) recheck: bool,
+    pub(super) threads: usize,
+    /// Whether something may be missing: then folders and empty files are made first.
+    pub(super) is_download: bool,
 }
 
-/// A disk failed.
-#[derive(Debug)]
-pub(super) enum CheckFailure {
-    /// Before anything was looked at.
-    Prepare(StorageError),
-    Interrupted(Interrupted),
+/// A look at a torrent's data, as far as it has got: a disk that fails interrupts it, and it goes on
+/// with what is left.
+pub(super) struct Look {
+    plan: Plan,
+    /// The record's place has been asked for.
+    has_begun: bool,
+    place: Option<Place>,
+    /// `None` until the record has been read and the files have been looked at.
+    findings: Option<Findings>,
 }
 
-/// What has been found so far, and what is left to be looked at.
-pub(super) struct Findings {
-    pub(super) have: Bitfield,
+/// What has been found so far, and what is left to be hashed.
+struct Findings {
+    /// Unless nothing is remembered.
+    start: Option<Start>,
+    /// What is believed, and what was hashed and is right.
+    have: Bitfield,
     left: Bitfield,
     /// If a disk has failed, what is to be tried first.
     trial: Option<Bitfield>,
+    /// Of files in the pieces that are to be hashed, now or before.
+    bytes_total: u64,
+    bytes_hashed: u64,
+    /// Of files in pieces that were hashed and are right.
+    bytes_found: u64,
+}
+
+/// How far a look has got.
+pub(super) enum Looked {
+    /// All is known.
+    All(Box<Found>),
+    /// The disk does again what it had refused; there is more to look at.
+    Some(Box<Look>),
+    /// The disk has failed.
+    Refused(Box<Look>, StorageError),
+}
+
+/// What is on disk when a torrent begins.
+pub(super) struct Found {
+    pub(super) have: Bitfield,
+    pub(super) partial: Vec<PartialPiece>,
+    /// Bytes of files in pieces that were believed to be there without a look at them.
+    pub(super) bytes_resumed: u64,
+    /// Bytes that were hashed.
+    pub(super) bytes_hashed: u64,
+    /// Payload of earlier runs.
+    pub(super) totals: Totals,
+    /// Who notes what is written from now on, if anybody can.
+    pub(super) keeper: Option<Arc<Keeper>>,
+}
+
+/// A look that is under way, on threads of its own. Dropping it ends it soon.
+pub(super) struct Checking {
+    progress: Arc<Progress>,
+    task: JoinHandle<Result<Looked, TorrentError>>,
 }
 
 #[derive(Default)]
 struct Progress {
     bytes_done: AtomicU64,
+    bytes_total: AtomicU64,
     is_cancelled: AtomicBool,
 }
 
 impl Checking {
-    /// Begins to look at `wanted`, on `threads` threads. With `prepare`, folders and empty files are
-    /// made first.
-    pub(super) fn start(
-        storage: Arc<Storage>,
-        threads: usize,
-        prepare: bool,
-        wanted: Bitfield,
-    ) -> Self {
+    /// Begins, or goes on.
+    pub(super) fn start(storage: Arc<Storage>, look: Look) -> Self {
         let progress = Arc::new(Progress::default());
         let shared = Arc::clone(&progress);
+        let span = Span::current();
         let task = spawn_blocking(move || {
-            if prepare {
-                storage.prepare().map_err(CheckFailure::Prepare)?;
-            }
-            let report = |progress: check::CheckProgress| {
-                shared
-                    .bytes_done
-                    .fetch_max(progress.bytes_done, Ordering::Relaxed);
-            };
-            check::check_pieces(&storage, &wanted, threads, &report, &shared.is_cancelled)
-                .map_err(CheckFailure::Interrupted)
+            let _entered = span.enter();
+            look.at(&storage, &shared)
         });
         Self { progress, task }
     }
 
-    pub(super) fn bytes_done(&self) -> u64 {
-        self.progress.bytes_done.load(Ordering::Relaxed)
+    /// Bytes checked, and to check; nothing while that is not known, or the disk is only tried.
+    pub(super) fn progress(&self) -> Option<(u64, u64)> {
+        let total = self.progress.bytes_total.load(Ordering::Relaxed);
+        let done = self.progress.bytes_done.load(Ordering::Relaxed);
+        (total > 0).then_some((done, total))
     }
 
     /// Waits for the end. May be called again if it was interrupted.
-    pub(super) async fn finish(&mut self) -> Result<Checked, CheckFailure> {
+    pub(super) async fn finish(&mut self) -> Result<Looked, TorrentError> {
         match (&mut self.task).await {
             Ok(result) => result,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
+    }
+
+    /// Ends it early, and waits until nothing of it is left.
+    pub(super) async fn cancel(mut self) {
+        self.progress.is_cancelled.store(true, Ordering::Relaxed);
+        // Nobody wants to know.
+        let _ = (&mut self.task).await;
     }
 }
 
@@ -83,64 +135,190 @@ impl Drop for Checking {
     }
 }
 
-impl CheckFailure {
-    pub(super) fn into_error(self) -> StorageError {
-        match self {
-            Self::Prepare(error) => error,
-            Self::Interrupted(interrupted) => interrupted.error,
+impl Look {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            has_begun: false,
+            place: None,
+            findings: None,
         }
     }
 
-    pub(super) fn error(&self) -> &StorageError {
-        match self {
-            Self::Prepare(error) => error,
-            Self::Interrupted(interrupted) => &interrupted.error,
+    fn at(mut self, storage: &Arc<Storage>, progress: &Progress) -> Result<Looked, TorrentError> {
+        if !self.has_begun {
+            self.place = self.lock(storage)?;
+            self.has_begun = true;
+        }
+        let mut findings = match self.findings.take() {
+            Some(findings) => findings,
+            None => match self.begin(storage) {
+                Ok(findings) => findings,
+                Err(error) => return Ok(Looked::Refused(Box::new(self), error)),
+            },
+        };
+        let layout = storage.layout();
+        let bytes_before = findings.bytes_done(layout);
+        let is_trial = findings.trial.is_some();
+        let report = |now: CheckProgress| {
+            if is_trial {
+                return;
+            }
+            let bytes_done = bytes_before + now.bytes_done;
+            progress.bytes_done.fetch_max(bytes_done, Ordering::Relaxed);
+            progress
+                .bytes_total
+                .store(findings.bytes_total, Ordering::Relaxed);
+        };
+        let cancel = &progress.is_cancelled;
+        let wanted = findings.next();
+        match check::check_pieces(storage, wanted, self.plan.threads, &report, cancel) {
+            Ok(checked) => {
+                findings.add(&checked);
+                if checked.is_cancelled || findings.left.count_ones() == 0 {
+                    let found = self.conclude(storage, findings, checked.is_cancelled);
+                    Ok(Looked::All(Box::new(found)))
+                } else {
+                    self.findings = Some(findings);
+                    Ok(Looked::Some(Box::new(self)))
+                }
+            }
+            Err(interrupted) => {
+                findings.interrupted(&interrupted);
+                self.findings = Some(findings);
+                Ok(Looked::Refused(Box::new(self), interrupted.error))
+            }
+        }
+    }
+
+    /// Finds out what can be believed, and what is to be hashed.
+    fn begin(&self, storage: &Storage) -> Result<Findings, StorageError> {
+        if self.plan.is_download {
+            storage.prepare()?;
+        }
+        let start = match &self.place {
+            Some(place) if self.plan.recheck => Some(place.start_anew(storage)?),
+            Some(place) => Some(place.start(storage, self.plan.boot.as_ref())?),
+            None => None,
+        };
+        Ok(Findings::new(start, storage.layout()))
+    }
+
+    fn conclude(mut self, storage: &Arc<Storage>, findings: Findings, is_cancelled: bool) -> Found {
+        let Findings {
+            start,
+            have,
+            bytes_hashed,
+            bytes_found,
+            ..
+        } = findings;
+        let (pieces_good, piece_count) = (have.count_ones(), have.len());
+        let bytes_resumed = bytes_of(&have, storage.layout()) - bytes_found;
+        info!(
+            pieces_good,
+            piece_count, bytes_resumed, bytes_hashed, "checked"
+        );
+        let mut found = Found {
+            partial: Vec::new(),
+            bytes_resumed,
+            bytes_hashed,
+            totals: Totals::default(),
+            keeper: None,
+            have,
+        };
+        let is_usable = self.plan.is_download || found.have.is_full();
+        if let (Some(place), Some(start)) = (self.place.take(), start)
+            && is_usable
+            && !is_cancelled
+        {
+            tell(&start);
+            found.partial.clone_from(&start.partial);
+            found.totals = start.totals;
+            found.keeper = self.keeper(place, storage, start, &found.have);
+        }
+        found
+    }
+
+    /// A folder that is of no use is no reason not to go on: all is hashed then, as if there were
+    /// none.
+    fn lock(&self, storage: &Storage) -> Result<Option<Place>, TorrentError> {
+        let Some(folder) = &self.plan.state else {
+            return Ok(None);
+        };
+        match Place::lock(folder, storage) {
+            Ok(place) => Ok(Some(place)),
+            Err(PlaceError::InUse(path)) => Err(TorrentError::InUse(path)),
+            Err(error) => {
+                warn!(%error, "what is done will not be remembered");
+                Ok(None)
+            }
+        }
+    }
+
+    fn keeper(
+        &self,
+        place: Place,
+        storage: &Arc<Storage>,
+        start: Start,
+        have: &Bitfield,
+    ) -> Option<Arc<Keeper>> {
+        match Keeper::begin(place, storage, start, have.clone(), self.plan.boot.clone()) {
+            Ok(keeper) => {
+                let keeper = Arc::new(keeper);
+                storage.set_keeper(Arc::clone(&keeper));
+                Some(keeper)
+            }
+            Err(error) => {
+                warn!(%error, "what is done will not be remembered");
+                None
+            }
         }
     }
 }
 
 impl Findings {
-    pub(super) fn new(piece_count: u32) -> Self {
+    fn new(start: Option<Start>, layout: &PieceLayout) -> Self {
+        let (have, left) = match &start {
+            Some(start) => (start.trusted.clone(), start.doubtful.clone()),
+            None => (
+                Bitfield::new(layout.piece_count()),
+                Bitfield::full(layout.piece_count()),
+            ),
+        };
         Self {
-            have: Bitfield::new(piece_count),
-            left: Bitfield::full(piece_count),
+            bytes_total: bytes_of(&left, layout),
+            start,
+            have,
+            left,
             trial: None,
+            bytes_hashed: 0,
+            bytes_found: 0,
         }
     }
 
     /// What to look at next.
-    pub(super) fn next(&self) -> Bitfield {
-        self.trial.as_ref().unwrap_or(&self.left).clone()
-    }
-
-    /// Whether that is only to see whether the disk works again.
-    pub(super) fn is_trial(&self) -> bool {
-        self.trial.is_some()
+    fn next(&self) -> &Bitfield {
+        self.trial.as_ref().unwrap_or(&self.left)
     }
 
     /// How many bytes need no look any more.
-    pub(super) fn bytes_done(&self, layout: &PieceLayout) -> u64 {
-        let done = self.left.iter_zeros();
-        done.map(|piece| u64::from(layout.data_length_of(piece)))
-            .sum()
+    fn bytes_done(&self, layout: &PieceLayout) -> u64 {
+        self.bytes_total - bytes_of(&self.left, layout)
     }
 
-    /// What was to be looked at has been. Returns whether that is all.
-    pub(super) fn add(&mut self, checked: &Checked) -> bool {
+    /// What was to be looked at has been.
+    fn add(&mut self, checked: &Checked) {
         self.note(checked);
         self.trial = None;
-        self.left.count_ones() == 0
     }
 
     /// A disk has failed: what it failed at is tried first.
-    pub(super) fn interrupted(&mut self, failure: &CheckFailure) {
+    fn interrupted(&mut self, interrupted: &Interrupted) {
+        self.note(&interrupted.checked);
         let mut trial = Bitfield::new(self.left.len());
-        if let CheckFailure::Interrupted(interrupted) = failure {
-            self.note(&interrupted.checked);
-            let at = interrupted.at.clone().map(PieceIndex::new);
-            for piece in at.filter(|&piece| self.left.get(piece)) {
-                trial.insert(piece);
-            }
+        let at = interrupted.at.clone().map(PieceIndex::new);
+        for piece in at.filter(|&piece| self.left.get(piece)) {
+            trial.insert(piece);
         }
         self.trial = Some(trial);
     }
@@ -153,5 +331,28 @@ impl Findings {
         for bad in &checked.bad {
             self.left.remove(bad.piece);
         }
+        self.bytes_hashed += checked.bytes_hashed;
+        self.bytes_found += checked.bytes_have;
+    }
+}
+
+/// Of files in these pieces.
+fn bytes_of(pieces: &Bitfield, layout: &PieceLayout) -> u64 {
+    if pieces.is_full() {
+        return layout.data_length();
+    }
+    let bytes = pieces.iter_ones().map(|piece| layout.data_length_of(piece));
+    bytes.map(u64::from).sum()
+}
+
+fn tell(start: &Start) {
+    let doubtful = start.doubtful.count_ones();
+    match start.belief {
+        Belief::NoRecord => info!("no resume record"),
+        Belief::Recheck => info!("all is checked, as was wished"),
+        Belief::Refused(error) => warn!(%error, "resume record not believed"),
+        Belief::AllWritten => info!(doubtful, "resume record believed"),
+        Belief::OnlySynced => info!(doubtful, "the machine was off: what was synced is believed"),
+        other => info!(?other),
     }
 }

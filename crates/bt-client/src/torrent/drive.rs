@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_swarm::{Action, Dial, DialId, NewConnection, Swarm};
+use bt_swarm::{Action, Dial, DialId, Limit, NewConnection, Outside, Swarm};
 use bt_tracker::Progress;
-use bt_types::{Bitfield, ConnId, Encryption, PeerSource, Transport};
+use bt_types::{ConnId, Encryption, PeerSource, Transport};
 use bt_wire::Limits;
 use tokio::{sync::mpsc, time::sleep_until};
 use tracing::{debug, warn};
 
-use super::{Event, Parts, log};
+use super::{Event, Parts, check::Found, log, record::Remembering};
 use crate::{
     DiskTrouble, OnDiskError, Snapshot, State,
     buffers::Buffer,
@@ -38,6 +38,8 @@ pub(super) struct Drive {
     /// What the disk has refused first, until it is done; and how many pieces are lost since.
     trouble: Option<(Arc<DiskTrouble>, usize)>,
     ending: Option<Ending>,
+    /// `None` if nobody will remember what is done.
+    remembering: Option<Remembering>,
 }
 
 struct Ending {
@@ -48,14 +50,23 @@ struct Ending {
 }
 
 impl Drive {
-    pub(super) fn start(mut parts: Parts, have: Bitfield) -> Self {
+    pub(super) fn start(mut parts: Parts, found: Found) -> Self {
         let now = Instant::now();
         let info = Arc::clone(&parts.torrent.info);
         let peers = std::mem::take(&mut parts.torrent.peers);
         for own in parts.shared.own_addresses() {
             parts.swarm.ignore_address(own);
         }
-        parts.swarm.handle_metadata(now, info, have);
+        parts.swarm.handle_metadata(now, info, found.have);
+        for partial in &found.partial {
+            parts.swarm.handle_partial_piece(now, partial);
+        }
+        parts
+            .publisher
+            .set_start(found.bytes_resumed, found.bytes_hashed, found.totals);
+        let remembering = found
+            .keeper
+            .map(|keeper| Remembering::start(keeper, &parts));
         parts.swarm.add_peers(now, PeerSource::User, peers);
         let (batches, received) = mpsc::channel(MAX_BATCHES);
         let mut drive = Self {
@@ -67,6 +78,7 @@ impl Drive {
             disk_jobs: 0,
             trouble: None,
             ending: None,
+            remembering,
         };
         let progress = progress(&drive.parts.swarm, now);
         drive.parts.trackers.start(now, progress);
@@ -105,6 +117,9 @@ impl Drive {
             self.handle_timeouts(now);
         };
         let last = self.snapshot(Instant::now(), state);
+        if let Some(remembering) = self.remembering.take() {
+            remembering.finish(&self.parts.storage, &last).await;
+        }
         self.parts.end(last);
     }
 
@@ -146,6 +161,10 @@ impl Drive {
             Mail::Limits(limits) => {
                 let ids = self.parts.torrent.info.ids();
                 self.parts.shared.set_torrent_limits(ids, limits);
+            }
+            Mail::Peers(answer) => {
+                // Whoever has asked may have gone.
+                let _ = answer.send(self.parts.swarm.peers(now).collect());
             }
             Mail::Stop => self.end(now, State::Stopped),
         }
@@ -396,6 +415,9 @@ impl Drive {
                 state,
                 deadline: now + DISK_STOP_TIMEOUT,
             });
+            if self.remembering.is_some() {
+                self.parts.swarm.spill_all(now);
+            }
             self.parts.swarm.stop(now);
             self.parts.trackers.stop(now);
         }
@@ -424,14 +446,30 @@ impl Drive {
         }
     }
 
-    fn snapshot(&self, now: Instant, state: State) -> Snapshot {
+    fn snapshot(&mut self, now: Instant, state: State) -> Snapshot {
+        let limit = self.limit(now).filter(|_| !state.is_over());
+        let stats = self.parts.swarm.stats(now);
         Snapshot {
             state,
-            stats: self.parts.swarm.stats(now),
+            stats,
+            limit,
             limits: self.parts.swarm.limits(),
             hash_cpu_time: self.parts.storage.hash_cpu_time(),
             ..Snapshot::clone(&self.parts.publisher.current())
         }
+    }
+
+    /// What limits the download; the swarm decides, and is told what it does not see.
+    fn limit(&mut self, now: Instant) -> Option<Limit> {
+        let trackers = self.parts.trackers.counts();
+        let outside = Outside {
+            trackers_working: trackers.working,
+            trackers_failing: trackers.failing,
+            trackers_asked: trackers.asked,
+            hash_time: self.parts.storage.hash_cpu_time(),
+            disk_threads: self.parts.shared.disk.threads(),
+        };
+        self.parts.swarm.observe(now, outside)
     }
 }
 

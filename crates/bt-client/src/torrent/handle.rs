@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use bt_scheduler::RateLimits;
-use tokio::sync::{broadcast, watch};
+use bt_swarm::PeerInfo;
+use tokio::sync::{broadcast, oneshot, watch};
 
 use super::Event;
 use crate::{
@@ -65,6 +66,15 @@ impl TorrentHandle {
             None => broadcast::channel(1).1,
         };
         Events(receiver)
+    }
+
+    /// The connected peers as they are at this moment; none while the data is being checked, and once
+    /// the torrent is over. They are looked at only when somebody asks: a second apart is plenty.
+    pub async fn peers(&self) -> Vec<PeerInfo> {
+        let (answer, peers) = oneshot::channel();
+        // One that is over has none, nor will it answer.
+        let _ = self.mailbox.send(Mail::Peers(answer));
+        peers.await.unwrap_or_default()
     }
 
     /// Changes how fast the torrent may be, at once; the session's limits hold beside. See

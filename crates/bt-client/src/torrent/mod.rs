@@ -6,6 +6,7 @@ mod handle;
 mod log;
 mod parts;
 mod publish;
+mod record;
 mod task;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
@@ -33,6 +34,8 @@ pub struct AddTorrent {
     pub peers: Vec<SocketAddr>,
     /// How fast it may be, whatever the session's limits are; the lower counts.
     pub limits: RateLimits,
+    /// To hash all that is on disk first, though the session may remember what it is.
+    pub recheck: bool,
 }
 
 /// What to do with a torrent.
@@ -59,6 +62,7 @@ impl AddTorrent {
             trackers: metainfo.tiers().to_vec(),
             peers: Vec::new(),
             limits: RateLimits::NONE,
+            recheck: false,
         }
     }
 }

@@ -3,10 +3,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bt_types::Totals;
 use tokio::sync::{broadcast, watch};
 
 use super::TorrentHandle;
-use crate::{Snapshot, mail::Mailbox};
+use crate::{Snapshot, State, mail::Mailbox};
 
 /// What became true in a torrent.
 #[derive(Clone, Debug)]
@@ -45,6 +46,26 @@ impl Publisher {
         Arc::clone(&self.snapshots.borrow())
     }
 
+    /// The snapshots as they come.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshots.subscribe()
+    }
+
+    /// What is known of the start is in every snapshot from now on.
+    pub(crate) fn set_start(&mut self, bytes_resumed: u64, bytes_hashed: u64, earlier: Totals) {
+        let snapshot = Snapshot {
+            bytes_resumed,
+            bytes_hashed,
+            earlier,
+            ..Snapshot::clone(&self.current())
+        };
+        // It is shown with the next that is due.
+        self.snapshots.send_if_modified(|current| {
+            *current = Arc::new(snapshot);
+            false
+        });
+    }
+
     /// Something has changed: a snapshot is due soon.
     pub(crate) fn touch(&mut self, now: Instant) {
         self.due.get_or_insert(now + SNAPSHOT_INTERVAL);
@@ -66,7 +87,11 @@ impl Publisher {
     pub(crate) fn show(&mut self, now: Instant, snapshot: Snapshot) {
         let stats = &snapshot.stats;
         let fades = stats.download_rate_bytes_per_sec + stats.upload_rate_bytes_per_sec > 0;
-        self.due = fades.then_some(now + SNAPSHOT_INTERVAL);
+        // Why a download does not move is found out by looking at it again and again.
+        let waits = matches!(snapshot.state, State::Downloading | State::DiskTrouble(_));
+        let next = fades.then_some(SNAPSHOT_INTERVAL);
+        let next = next.or(waits.then_some(IDLE_INTERVAL));
+        self.due = next.map(|later| now + later);
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 
@@ -78,5 +103,7 @@ impl Publisher {
 
 /// Four times a second: often enough for an eye.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(250);
+/// While nothing happens: seldom enough to cost nothing, often enough to see why.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// A listener that is further behind misses events.
 const MAX_UNREAD_EVENTS: usize = 1024;

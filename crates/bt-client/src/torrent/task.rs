@@ -3,15 +3,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_storage::{StorageError, check::Checked};
-use bt_swarm::{Backoff, Stats};
-use bt_types::Bitfield;
+use bt_storage::StorageError;
+use bt_swarm::{Backoff, Limit, Stats};
+use bt_types::Totals;
 use tokio::time::{sleep, sleep_until};
-use tracing::info;
 
 use super::{
     AddTorrent, Mode, Parts,
-    check::{CheckFailure, Checking, Findings},
+    check::{Checking, Found, Look, Looked, Plan},
     drive::Drive,
     log,
 };
@@ -20,10 +19,10 @@ use crate::{DiskTrouble, OnDiskError, Snapshot, State, TorrentError, mail::Mail}
 /// The life of one torrent, from the check of its data until it is stopped or cannot go on.
 pub(crate) async fn run(mut parts: Parts) {
     match parts.check().await {
-        Ok(Some(have)) => {
+        Ok(Some(found)) => {
             let ids = parts.torrent.info.ids();
             parts.shared.open_to_peers(ids, parts.swarm.handshake());
-            Drive::start(parts, have).run().await;
+            Drive::start(parts, found).run().await;
         }
         Ok(None) => parts.end_early(State::Stopped),
         Err(error) => parts.end_early(State::Failed(Arc::new(error))),
@@ -32,45 +31,57 @@ pub(crate) async fn run(mut parts: Parts) {
 
 impl Parts {
     /// Finds out which pieces are on disk; `None` if the torrent has been stopped meanwhile.
-    async fn check(&mut self) -> Result<Option<Bitfield>, TorrentError> {
+    async fn check(&mut self) -> Result<Option<Found>, TorrentError> {
         let is_download = self.torrent.mode == Mode::Get;
-        let mut findings = Findings::new(self.torrent.info.layout().piece_count());
+        let mut look = Look::new(Plan {
+            state: self.shared.state.clone(),
+            boot: self.shared.boot.clone(),
+            recheck: self.torrent.recheck,
+            threads: self.shared.check_threads,
+            is_download,
+        });
         let mut waiting: Option<Waiting> = None;
-        loop {
-            let Some(looked) = self.look(&findings).await else {
+        let found = loop {
+            let Some(looked) = self.look(look).await else {
                 return Ok(None);
             };
-            let failure = match looked {
-                Ok(checked) => {
-                    let is_all = findings.add(&checked);
-                    if let Some(Waiting { trouble, .. }) = waiting.take() {
-                        log::disk_recovered(trouble.since.elapsed(), 0);
-                    }
-                    if is_all {
-                        break;
-                    }
+            let looked = looked?;
+            if let Looked::All(_) | Looked::Some(_) = looked
+                && let Some(Waiting { trouble, .. }) = waiting.take()
+            {
+                log::disk_recovered(trouble.since.elapsed(), 0);
+            }
+            let error = match looked {
+                Looked::All(found) => break *found,
+                Looked::Some(next) => {
+                    look = *next;
                     continue;
                 }
-                Err(failure) => failure,
+                Looked::Refused(next, error) => {
+                    look = *next;
+                    error
+                }
             };
             if self.shared.on_disk_error == OnDiskError::Fail {
-                return Err(failure.into_error().into());
+                return Err(error.into());
             }
-            findings.interrupted(&failure);
             let now = Instant::now();
-            let waiting = waiting.get_or_insert_with(|| Waiting::new(now, failure.error()));
+            let waiting = waiting.get_or_insert_with(|| Waiting::new(now, &error));
             waiting.backoff.failed(now);
-            self.show(State::DiskTrouble(Arc::clone(&waiting.trouble)));
+            let limit = Limit::Disk {
+                waiting_bytes: 0,
+                written_bytes_per_sec: 0,
+                is_refusing: true,
+            };
+            self.show(State::DiskTrouble(Arc::clone(&waiting.trouble)), limit);
             tokio::select! {
                 () = sleep_until(waiting.backoff.due().into()) => {}
                 () = self.stop_requested() => return Ok(None),
             }
-        }
-        let have = findings.have;
-        let (pieces_good, piece_count) = (have.count_ones(), have.len());
-        info!(pieces_good, piece_count, "checked");
-        if is_download || have.is_full() {
-            Ok(Some(have))
+        };
+        let (pieces_good, piece_count) = (found.have.count_ones(), found.have.len());
+        if is_download || found.have.is_full() {
+            Ok(Some(found))
         } else {
             Err(TorrentError::DataIncomplete {
                 pieces_good,
@@ -80,26 +91,21 @@ impl Parts {
     }
 
     /// Looks at what is left; `None` if the torrent has been stopped meanwhile.
-    async fn look(&mut self, findings: &Findings) -> Option<Result<Checked, CheckFailure>> {
+    async fn look(&mut self, look: Look) -> Option<Result<Looked, TorrentError>> {
         let shared = Arc::clone(&self.shared);
         let _turn = tokio::select! {
             turn = shared.turn_to_check() => turn,
             () = self.stop_requested() => return None,
         };
-        let mut checking = Checking::start(
-            Arc::clone(&self.storage),
-            shared.check_threads,
-            self.torrent.mode == Mode::Get,
-            findings.next(),
-        );
-        let bytes_before = findings.bytes_done(self.torrent.info.layout());
+        let mut checking = Checking::start(Arc::clone(&self.storage), look);
         loop {
             tokio::select! {
-                checked = checking.finish() => return Some(checked),
-                () = self.stop_requested() => return None,
-                () = sleep(PROGRESS_INTERVAL) => if !findings.is_trial() {
-                    self.show_progress(bytes_before + checking.bytes_done());
-                },
+                looked = checking.finish() => return Some(looked),
+                () = self.stop_requested() => {
+                    checking.cancel().await;
+                    return None;
+                }
+                () = sleep(PROGRESS_INTERVAL) => self.show_progress(checking.progress()),
             }
         }
     }
@@ -120,22 +126,30 @@ impl Parts {
         }
     }
 
-    fn show_progress(&mut self, bytes_done: u64) {
-        self.show(State::Checking {
+    fn show_progress(&mut self, progress: Option<(u64, u64)>) {
+        let Some((bytes_done, bytes_total)) = progress else {
+            return;
+        };
+        let state = State::Checking {
             bytes_done,
-            bytes_total: self.torrent.info.layout().data_length(),
-        });
+            bytes_total,
+        };
+        let limit = Limit::Checking {
+            bytes_done,
+            bytes_total,
+        };
+        self.show(state, limit);
     }
 
-    fn show(&mut self, state: State) {
+    fn show(&mut self, state: State, limit: Limit) {
         let mut snapshot = Snapshot::clone(&self.publisher.current());
-        snapshot.state = state;
+        (snapshot.state, snapshot.limit) = (state, Some(limit));
         self.publisher.show(Instant::now(), snapshot);
     }
 
     fn end_early(self, state: State) {
         let mut snapshot = Snapshot::clone(&self.publisher.current());
-        snapshot.state = state;
+        (snapshot.state, snapshot.limit) = (state, None);
         self.end(snapshot);
     }
 }
@@ -178,8 +192,12 @@ impl Snapshot {
                 bytes_total: stats.bytes_total,
             },
             stats,
+            limit: None,
             limits: torrent.limits,
             hash_cpu_time: Duration::ZERO,
+            bytes_resumed: 0,
+            bytes_hashed: 0,
+            earlier: Totals::default(),
         }
     }
 }

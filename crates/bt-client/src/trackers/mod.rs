@@ -12,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_tracker::{Announce, AnnounceFailure, AnnounceId, Event, Progress, Retry, Schedule};
+use bt_tracker::{
+    Announce, AnnounceFailure, AnnounceId, Event, Progress, Retry, Schedule, TrackerState,
+};
 use bt_tracker_udp::BEP_15_ATTEMPTS;
 use bt_types::{AnnounceRequest, AnnounceResponse};
 use tracing::debug;
@@ -38,6 +40,15 @@ pub(crate) struct Trackers {
     /// When it has something to do of itself.
     deadline: Option<Instant>,
     addresses: Memory,
+}
+
+/// How trackers are doing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Counts {
+    pub(crate) working: usize,
+    pub(crate) failing: usize,
+    /// They are asked, and have not failed.
+    pub(crate) asked: usize,
 }
 
 impl Trackers {
@@ -124,6 +135,23 @@ impl Trackers {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// How many work, fail, and are asked without having failed.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for tracker in self.schedule.trackers() {
+            match tracker.state {
+                TrackerState::Working => counts.working += 1,
+                TrackerState::Announcing if tracker.failures == 0 => counts.asked += 1,
+                TrackerState::Announcing | TrackerState::Failing | TrackerState::GivenUp => {
+                    counts.failing += 1;
+                }
+                // Its turn has not come, or never will.
+                _ => {}
+            }
+        }
+        counts
     }
 
     fn begin(&mut self, announce: Announce) {
@@ -267,6 +295,47 @@ mod tests {
         trackers.handle_timeout(deadline);
         assert_eq!(drain(&mut trackers, deadline), 2);
         assert!(trackers.under_way.is_empty(), "it is given up");
+    }
+
+    #[tokio::test]
+    async fn trackers_are_counted_by_how_they_do() {
+        let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let udp = UdpTrackers::start(sockets, Seeds::from_system().unwrap());
+        let mut config = Config::new(Identity {
+            swarm_id: SwarmId([1; 20]),
+            peer_id: PeerId([2; 20]),
+            key: 3,
+            port: 4,
+        });
+        config.schemes = &["udp"];
+        let urls = ["udp://127.0.0.1:9", "udp://127.0.0.1:10", "wss://a"];
+        let tiers = urls.map(|url| vec![url.to_owned()]).to_vec();
+        let (mailbox, _mail) = mpsc::unbounded_channel();
+        let mut trackers = Trackers::new(Schedule::new(tiers, config, [5; 32]), udp, mailbox);
+        let now = Instant::now();
+        let counts = |trackers: &Trackers| {
+            let counts = trackers.counts();
+            (counts.working, counts.failing, counts.asked)
+        };
+        assert_eq!(counts(&trackers), (0, 0, 0));
+        trackers.start(now, Progress::UNKNOWN);
+        trackers.drain(now, || Progress::UNKNOWN);
+        assert_eq!(counts(&trackers), (0, 0, 2));
+        let mut ids: Vec<_> = trackers.under_way.keys().copied().collect();
+        ids.sort_unstable();
+        trackers.handle_outcome(now, ids[0], Ok(AnnounceResponse::default()));
+        trackers.handle_outcome(
+            now,
+            ids[1],
+            Err(failure(&AnnounceError::NoReachableAddress)),
+        );
+        assert_eq!(counts(&trackers), (1, 1, 0));
+        // It is asked again, and fails until it answers.
+        let later = now + Duration::from_secs(60);
+        trackers.handle_timeout(later);
+        trackers.drain(later, || Progress::UNKNOWN);
+        assert_eq!(trackers.under_way.len(), 1);
+        assert_eq!(counts(&trackers), (1, 1, 0));
     }
 
     #[tokio::test]

@@ -26,8 +26,8 @@ pub struct Evidence {
     pub taken: u64,
     /// Payload that it gave us in all, in bytes.
     pub given: u64,
-    /// Connections that came to something, and dials and connections that did not.
-    pub connections: Tally,
+    /// Dials and connections that came to nothing since the last that did not.
+    pub failures: u32,
 }
 
 /// How often something went well, and how often not. The last hundred times count, and the

@@ -46,7 +46,20 @@ fn worth_by_hand() {
         (bad(|peer| &mut peer.answers, 4), 400_000),
         (bad(|peer| &mut peer.answers, 12), 200_000),
         (bad(|peer| &mut peer.pieces, 1), 400_000),
-        (bad(|peer| &mut peer.connections, 3), 200_000),
+        (
+            Evidence {
+                failures: 2,
+                ..quick()
+            },
+            200_000,
+        ),
+        (
+            Evidence {
+                failures: u32::MAX,
+                ..quick()
+            },
+            1562,
+        ),
     ];
     for (evidence, worth) in table {
         assert_eq!(ALL.evaluate(&evidence).worth(), worth, "{evidence:?}");
@@ -80,7 +93,7 @@ fn what_is_left_out_changes_nothing() {
     };
     evidence.answers.add_bad();
     evidence.pieces.add_bad();
-    evidence.connections.add_bad();
+    evidence.failures = 1;
     let blind = Terms::ALL;
     let blind = Term::ALL.into_iter().fold(blind, Terms::without);
     let blind = Evaluator { terms: blind };
@@ -104,7 +117,8 @@ proptest! {
         taken in 0..1_u64 << 40,
         latency in 0..10_000_u64,
         // Fewer than are remembered: to forget old failures is good for a peer.
-        tallies in proptest::array::uniform3((0..50_u8, 0..49_u8)),
+        tallies in proptest::array::uniform2((0..50_u8, 0..49_u8)),
+        failures in 0..20_u32,
         which in 0..3_usize,
     ) {
         let tally = |(good, bad): (u8, u8)| {
@@ -113,7 +127,7 @@ proptest! {
             (0..bad).for_each(|_| tally.add_bad());
             tally
         };
-        let [answers, pieces, connections] = tallies.map(tally);
+        let [answers, pieces] = tallies.map(tally);
         let before = Evidence {
             download_rate: Some(rate),
             block_time: None,
@@ -123,10 +137,14 @@ proptest! {
             pieces,
             taken: 0,
             given: 0,
-            connections,
+            failures,
         };
         let mut after = before;
-        [&mut after.answers, &mut after.pieces, &mut after.connections][which].add_bad();
+        match which {
+            0 => after.answers.add_bad(),
+            1 => after.pieces.add_bad(),
+            _ => after.failures += 1,
+        }
         let [before, after] = [before, after].map(|evidence| ALL.evaluate(&evidence));
         prop_assert!(after.worth() <= before.worth());
         prop_assert!(after.goodput() <= before.goodput());

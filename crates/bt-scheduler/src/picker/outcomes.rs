@@ -123,6 +123,28 @@ impl Picker {
         self.cancels.pop_front()
     }
 
+    /// Blocks of a piece that nobody has been asked for are on disk since an earlier time: only the
+    /// others are wanted. Returns whether the piece is complete by that, and awaits
+    /// [`piece_verified`](Self::piece_verified) or [`piece_failed`](Self::piece_failed); `None`, and
+    /// nothing is changed, if it is begun already or not wanted.
+    ///
+    /// Places that the piece does not have are passed over.
+    pub fn piece_resumed(
+        &mut self,
+        piece: PieceIndex,
+        slots: impl IntoIterator<Item = u32>,
+    ) -> Option<bool> {
+        if self.availability.stage(piece) != Stage::Listed {
+            return None;
+        }
+        let id = self.begin_piece(piece);
+        let mut completes = false;
+        for slot in slots {
+            completes = self.partials.find_there(id, slot);
+        }
+        Some(completes)
+    }
+
     /// `piece` is on disk and good.
     pub fn piece_verified(&mut self, piece: PieceIndex) {
         if !self.have.insert(piece) {
@@ -214,7 +236,7 @@ impl Picker {
     /// nothing, else question and answer would go round without end.
     fn pause_after_reject(&mut self, now: Instant, at: usize, piece: PieceIndex) {
         let peer = &mut self.peers[at];
-        peer.pipeline.missed(now, &self.config);
+        peer.pipeline.missed(now, 1, &self.config);
         peer.refuse(now, piece);
         let works_at = peer.current.map(|id| self.partials.get(id).piece());
         if !peer.is_unwilling(now) {

@@ -69,6 +69,7 @@ impl Picker {
     /// Asks a snubbed peer, to see whether it is back; after each round less soon. The blocks stay
     /// free for all others, so that a peer that never answers can hold up nothing.
     fn probe(&mut self, now: Instant, at: usize, room: usize, out: &mut Vec<Block>) {
+        self.hold_against(now, at); // What it was probed with before.
         let first = out.len();
         for _ in 0..room {
             let Some((id, slot)) = self.free_block(at) else {
@@ -322,7 +323,10 @@ impl Picker {
                     .contains(picker.block_at(id, slot))
         })?;
         let (id, slot) = self.slot_of(busy);
-        self.peers[busy.holder].requests.set_late(busy.request);
+        let holder = &mut self.peers[busy.holder].requests;
+        holder.set_late(busy.request);
+        // It is only slow.
+        holder.excuse_late();
         self.partials.set_late(id, slot);
         self.arm(busy.holder);
         Some(self.request(now, at, id, slot, false))

@@ -44,6 +44,29 @@ fn a_block_is_accepted_once_and_only_if_asked_for() {
 }
 
 #[test]
+fn what_is_on_disk_of_a_piece_is_not_asked_for() {
+    let (mut picker, now, conn) = with_seed(layout(2, 4));
+    let piece = PieceIndex::new(1);
+    assert_eq!(picker.piece_resumed(piece, [0, 2, 99]), Some(false));
+    assert_eq!(picker.piece_resumed(piece, [1]), None, "it is begun");
+    picker.check_invariants();
+    let mut asked = receive_all(&mut picker, now, conn);
+    asked.retain(|block| block.piece == piece);
+    let slots: Vec<_> = asked.iter().map(|block| block.slot()).collect();
+    assert_eq!(slots, [1, 3]);
+    picker.piece_verified(piece);
+    assert_eq!(picker.piece_resumed(piece, [1]), None, "it is done");
+    picker.check_invariants();
+
+    let (mut picker, now, conn) = with_seed(layout(1, 4));
+    assert_eq!(picker.piece_resumed(PieceIndex::new(0), 0..4), Some(true));
+    assert_eq!(pick(&mut picker, now, conn), []);
+    picker.piece_failed(PieceIndex::new(0));
+    assert_eq!(pick(&mut picker, now, conn).len(), 4);
+    picker.check_invariants();
+}
+
+#[test]
 fn a_piece_is_had_when_it_is_verified_and_wanted_again_when_it_fails() {
     let (mut picker, now, conn) = with_seed(layout(1, 4));
     let asked = receive_all(&mut picker, now, conn);

@@ -147,6 +147,7 @@ impl Picker {
         }
         self.unreserve(at, |peer, piece| !peer.pieces.get(piece));
         if self.release_where(at, |peer, block| !peer.pieces.get(block.piece)) {
+            self.peers[at].requests.excuse_late();
             self.arm(at);
             self.wake();
         }
@@ -166,25 +167,33 @@ impl Picker {
             released = true;
             match overdue {
                 Overdue::Oldest => {
-                    self.peers[at].pipeline.missed(now, &self.config);
                     self.release(at, 0);
+                    self.hold_against(now, at);
                 }
                 Overdue::All if self.peers[at].owes_only_favours() => {
                     self.peers[at].allowed.clear();
                     self.release_where(at, |_, _| true);
+                    self.peers[at].requests.excuse_late();
                 }
                 Overdue::All => {
                     let peer = &mut self.peers[at];
                     peer.snubs = peer.snubs.saturating_add(1);
-                    peer.pipeline.missed(now, &self.config);
                     peer.pipeline.collapse();
                     self.set_current(at, None);
                     self.unreserve(at, |_, _| true);
                     self.release_where(at, |_, _| true);
+                    self.hold_against(now, at);
                 }
             }
         }
         released
+    }
+
+    /// What the peer has left unanswered counts in what we expect of it.
+    pub(super) fn hold_against(&mut self, now: Instant, at: usize) {
+        let peer = &mut self.peers[at];
+        let missed = peer.requests.newly_missed();
+        peer.pipeline.missed(now, missed, &self.config);
     }
 
     /// Gives up late requests that will never be answered.

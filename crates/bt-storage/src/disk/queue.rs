@@ -16,8 +16,8 @@ pub(super) struct Entry<J> {
     pub(super) job: J,
     /// What it writes to, if anything.
     pub(super) place: Option<Place>,
-    /// It can be done together with others of this kind.
-    pub(super) fills_lane: bool,
+    /// It can be done together with others of this kind: how many bytes it is about, if so.
+    pub(super) fills_lane: Option<usize>,
 }
 
 /// A storage, by its address, and a piece of it.
@@ -65,7 +65,7 @@ impl<J> Queue<J> {
     }
 
     /// Waits for something to do: one job, and up to `lanes` if it is of the kind that fills
-    /// lanes and there are more. `None` once the queue is closed and empty.
+    /// lanes and there are more; still more if all of them are about few bytes. `None` once the queue is closed and empty.
     pub(super) fn take(&self, lanes: usize) -> Option<Batch<'_, J>> {
         let mut state = self.lock();
         loop {
@@ -99,11 +99,12 @@ impl<J> State<J> {
         // Places of jobs that were passed over: what comes later for them has to wait as well.
         let mut passed = HashSet::new();
         let mut index = 0;
+        let mut bytes = 0;
         while let Some(entry) = self.waiting.get(index) {
             let is_free = entry
                 .place
                 .is_none_or(|place| !self.busy.contains(&place) && !passed.contains(&place));
-            let is_wanted = jobs.is_empty() || entry.fills_lane;
+            let is_wanted = jobs.is_empty() || entry.fills_lane.is_some();
             if !is_free || !is_wanted {
                 passed.extend(entry.place);
                 index += 1;
@@ -116,7 +117,11 @@ impl<J> State<J> {
             self.busy.extend(entry.place);
             places.extend(entry.place);
             jobs.push(entry.job);
-            if !entry.fills_lane || jobs.len() >= lanes {
+            let Some(length) = entry.fills_lane else {
+                break;
+            };
+            bytes += length;
+            if jobs.len() >= lanes && bytes >= FEW_BYTES {
                 break;
             }
         }
@@ -136,6 +141,9 @@ impl<J> Drop for Batch<'_, J> {
         }
     }
 }
+
+/// As many are hashed and written in less time than it takes another thread to wake up.
+const FEW_BYTES: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -186,7 +194,7 @@ mod tests {
             queue.push(Entry {
                 job,
                 place: (place > 0).then_some((7, PieceIndex::new(place))),
-                fills_lane,
+                fills_lane: fills_lane.then_some(FEW_BYTES),
             });
         }
         queue

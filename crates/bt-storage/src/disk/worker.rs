@@ -9,6 +9,7 @@ use bt_types::{BLOCK_LENGTH, Block, PieceIndex};
 
 use super::{
     Done, FailedJob, Shared,
+    noted::{self, Notes},
     parts::{Part, gaps, parts_of},
 };
 use crate::{Operation, Storage, StorageError, check, hash_time, hashing::PieceHasher};
@@ -62,6 +63,16 @@ impl<B> From<StorageError> for Failure<B> {
     }
 }
 
+/// A piece that was hashed in a lane.
+struct Hashed<B> {
+    /// Of its job.
+    number: usize,
+    storage: Arc<Storage>,
+    piece: PieceIndex,
+    blocks: Vec<(u32, B)>,
+    is_good: bool,
+}
+
 /// The life of a thread.
 pub(super) fn work<T, B>(shared: &Shared<T, B>)
 where
@@ -111,21 +122,21 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
                     blocks,
                     wants_digests,
                 } => verify_in_order(&storage, piece, blocks, wants_digests),
-                Work::Spill { piece, blocks } => match write(&storage, piece, &blocks) {
-                    Ok(()) => Ok(Done::Spilled { piece }),
-                    Err(error) => Err(Failure { blocks, error }),
-                },
+                Work::Spill { piece, blocks } => noted::spill(&storage, piece, &blocks)
+                    .map_err(|error| Failure { blocks, error }),
                 Work::Read { block, mut buffer } => storage
                     .read(block, buffer.as_mut())
                     .map(|()| Done::Read { block, buffer })
-                    .map_err(Failure::from),
-                Work::Survey => check::missing(&storage)
-                    .map(|missing| Done::Surveyed { missing })
-                    .map_err(Failure::from),
+                    .map_err(|error| {
+                        noted::not_read(&storage, block, &error);
+                        Failure::from(error)
+                    }),
+                Work::Survey => survey(&storage).map_err(Failure::from),
             };
             self.answer(number, done);
         }
         hasher.flush();
+        let mut hashed_pieces = Vec::new();
         while let (Some(hashed), time) = hash_time::timed(|| hasher.poll()) {
             let (number, storage, piece, expected) = hashed.id;
             // What was hashed side by side with it may be of other torrents.
@@ -134,8 +145,56 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
                 Part::Block { begin, bytes } => Some((begin, bytes)),
                 Part::Zeros(_) => None,
             });
-            let is_good = hashed.digest == expected;
-            let done = conclude(&storage, piece, blocks.collect(), is_good, Vec::new());
+            hashed_pieces.push(Hashed {
+                number,
+                is_good: hashed.digest == expected,
+                blocks: blocks.collect(),
+                storage,
+                piece,
+            });
+        }
+        self.conclude_together(hashed_pieces);
+    }
+
+    /// Writes the pieces that are right, and answers for all. What must be noted of pieces is noted
+    /// of several at once: for short ones each call to the system counts.
+    fn conclude_together(&mut self, pieces: Vec<Hashed<B>>) {
+        let good = pieces.iter().filter(|hashed| hashed.is_good);
+        noted::begun(good.map(|hashed| (&hashed.storage, hashed.piece)));
+        let mut notes = Notes::default();
+        let mut answers = Vec::new();
+        let mut bytes_written = 0;
+        for hashed in pieces {
+            let Hashed {
+                number,
+                storage,
+                piece,
+                blocks,
+                is_good,
+            } = hashed;
+            let done = if is_good {
+                bytes_written += storage.layout().piece_length(piece) as usize;
+                match notes.write(&storage, piece, &blocks) {
+                    Ok(()) => Ok(Done::Verified {
+                        piece,
+                        block_digests: Vec::new(),
+                    }),
+                    Err(error) => Err(Failure { blocks, error }),
+                }
+            } else {
+                Ok(corrupt(&storage, piece, &blocks))
+            };
+            answers.push((number, done));
+            if bytes_written >= NOTED_AT_ONCE {
+                bytes_written = 0;
+                notes.put_down();
+                for (number, done) in answers.drain(..) {
+                    self.answer(number, done);
+                }
+            }
+        }
+        notes.put_down();
+        for (number, done) in answers {
             self.answer(number, done);
         }
     }
@@ -166,15 +225,27 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
 
 /// Hashes from start to end, reading back what is not in memory as it comes to it.
 fn verify_in_order<B: AsRef<[u8]>>(
-    storage: &Storage,
+    storage: &Arc<Storage>,
     piece: PieceIndex,
     blocks: Vec<(u32, B)>,
     wants_digests: bool,
 ) -> Result<Done<B>, Failure<B>> {
     match hash_in_order(storage, piece, &blocks, wants_digests) {
         Ok((is_good, digests)) => conclude(storage, piece, blocks, is_good, digests),
-        Err(error) => Err(Failure { blocks, error }),
+        Err(error) => {
+            noted::refused(storage, piece, &error);
+            Err(Failure { blocks, error })
+        }
     }
+}
+
+/// Which pieces are not there; nothing of them counts any more.
+fn survey<B>(storage: &Storage) -> Result<Done<B>, StorageError> {
+    let missing = check::missing(storage)?;
+    for &piece in &missing {
+        noted::dropped(storage, piece);
+    }
+    Ok(Done::Surveyed { missing })
 }
 
 /// Whether a piece is right, and the digests of its blocks, if they are wanted.
@@ -227,25 +298,39 @@ fn hash_in_order<B: AsRef<[u8]>>(
 
 /// Writes a piece that is right, or tells what is in one that is wrong.
 fn conclude<B: AsRef<[u8]>>(
-    storage: &Storage,
+    storage: &Arc<Storage>,
     piece: PieceIndex,
     blocks: Vec<(u32, B)>,
     is_good: bool,
     good_digests: BlockDigests,
 ) -> Result<Done<B>, Failure<B>> {
-    if is_good {
-        return match write(storage, piece, &blocks) {
-            Ok(()) => Ok(Done::Verified {
-                piece,
-                block_digests: good_digests,
-            }),
-            Err(error) => Err(Failure { blocks, error }),
-        };
+    if !is_good {
+        return Ok(corrupt(storage, piece, &blocks));
     }
+    noted::begun([(storage, piece)]);
+    let mut notes = Notes::default();
+    let written = notes.write(storage, piece, &blocks);
+    notes.put_down();
+    match written {
+        Ok(()) => Ok(Done::Verified {
+            piece,
+            block_digests: good_digests,
+        }),
+        Err(error) => Err(Failure { blocks, error }),
+    }
+}
+
+/// Tells what is in a piece that is wrong. Nothing of it counts any more.
+fn corrupt<B: AsRef<[u8]>>(
+    storage: &Arc<Storage>,
+    piece: PieceIndex,
+    blocks: &[(u32, B)],
+) -> Done<B> {
+    noted::dropped(storage, piece);
     let digest = |(begin, bytes): &(u32, B)| (*begin, sha1(bytes.as_ref()));
     let mut block_digests: Vec<_> = blocks.iter().map(digest).collect();
     let mut scratch = Vec::new();
-    for (begin, length) in gaps(storage, piece, &blocks) {
+    for (begin, length) in gaps(storage, piece, blocks) {
         for spilled in blocks_within(storage, piece, begin, begin + length) {
             scratch.resize(spilled.length as usize, 0);
             if storage.read(spilled, &mut scratch).is_ok() {
@@ -254,10 +339,10 @@ fn conclude<B: AsRef<[u8]>>(
         }
     }
     block_digests.sort_unstable_by_key(|(begin, _)| *begin);
-    Ok(Done::Corrupt {
+    Done::Corrupt {
         piece,
         block_digests,
-    })
+    }
 }
 
 /// Where `block` begins, and the SHA-1 of it within `bytes`, which begin at `start`.
@@ -265,15 +350,6 @@ fn digest_in(bytes: &[u8], start: u32, block: Block) -> (u32, [u8; 20]) {
     let first = (block.begin - start) as usize;
     let block_bytes = &bytes[first..first + block.length as usize];
     (block.begin, sha1(block_bytes))
-}
-
-fn write<B: AsRef<[u8]>>(
-    storage: &Storage,
-    piece: PieceIndex,
-    blocks: &[(u32, B)],
-) -> Result<(), StorageError> {
-    let bytes = blocks.iter().map(|(begin, bytes)| (*begin, bytes.as_ref()));
-    storage.write(piece, &bytes.collect::<Vec<_>>())
 }
 
 /// The blocks, as they are requested, that lie between `begin` and `end` of `piece`.
@@ -303,5 +379,8 @@ fn steps(piece: PieceIndex, begin: u32, length: u32) -> impl Iterator<Item = Blo
 /// Where each block begins, and its SHA-1.
 type BlockDigests = Vec<(u32, [u8; 20])>;
 
+/// Bytes that are written before they are noted and answered for: so many that a call or two more
+/// do not count.
+const NOTED_AT_ONCE: usize = 1 << 20;
 /// How much of a spilled piece is in memory a second time, whatever its length.
 const READ_BACK: u32 = 1 << 20;

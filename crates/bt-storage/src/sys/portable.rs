@@ -7,10 +7,11 @@ use std::{
     io::{self, IoSlice, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use super::{Access, check_name, link_in_the_way, no_name, not_a_file};
+use crate::resume::{FileTime, Stamp};
 
 /// An open regular file. Its position is shared, hence the lock.
 #[derive(Debug)]
@@ -62,6 +63,16 @@ impl File {
         false
     }
 
+    /// How it looks from outside.
+    pub(crate) fn stamp(&self) -> io::Result<Stamp> {
+        Ok(stamp_of(&self.lock().metadata()?))
+    }
+
+    /// Waits until all that was written is on the medium, its times included.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.lock().sync_all()
+    }
+
     /// Reads some bytes at `offset`; 0 at the end.
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut file = self.lock();
@@ -78,6 +89,75 @@ impl File {
 
     fn lock(&self) -> MutexGuard<'_, fs::File> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A folder, from which files are looked at.
+#[derive(Debug)]
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder that `components` name.
+    pub(crate) fn open<'a>(
+        root: &Path,
+        components: impl IntoIterator<Item = &'a str>,
+    ) -> io::Result<Self> {
+        let mut path = enter_root(root)?;
+        for name in components {
+            enter(&mut path, name, false)?;
+        }
+        Ok(Self(path))
+    }
+
+    /// How the regular file `name` in it looks from outside.
+    pub(crate) fn stamp(&self, name: &str) -> io::Result<Stamp> {
+        check_name(name)?;
+        let found = fs::symlink_metadata(self.0.join(name))?;
+        if found.is_file() {
+            Ok(stamp_of(&found))
+        } else {
+            Err(not_a_file())
+        }
+    }
+
+    /// Waits until the names in it are on the medium: not offered everywhere.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        sync_named_folder(&self.0)
+    }
+}
+
+/// Waits until the names in a folder are on the medium, where the system can do that.
+pub(crate) fn sync_named_folder(path: &Path) -> io::Result<()> {
+    match fs::File::open(path) {
+        Ok(folder) => folder.sync_all(),
+        // Windows opens no folders, and has nothing that could be done.
+        Err(_) => Ok(()),
+    }
+}
+
+/// When a file of ours was last written to.
+pub(crate) fn modified(file: &fs::File) -> io::Result<FileTime> {
+    Ok(stamp_of(&file.metadata()?).modified)
+}
+
+/// Held by one process at a time, as long as this value lives; by any number on systems that are
+/// neither unix nor Windows.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: fs::File,
+}
+
+impl Lock {
+    /// `None` if another has it.
+    pub(crate) fn take(path: &Path) -> io::Result<Option<Self>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(windows)]
+        std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 0);
+        match options.open(path) {
+            Err(error) if error.raw_os_error() == Some(SHARING_VIOLATION) => Ok(None),
+            opened => opened.map(|file| Some(Self { _file: file })),
+        }
     }
 }
 
@@ -129,3 +209,21 @@ fn enter(path: &mut PathBuf, name: &str, create: bool) -> io::Result<()> {
         Err(io::ErrorKind::NotADirectory.into())
     }
 }
+
+fn stamp_of(found: &fs::Metadata) -> Stamp {
+    let since = found.modified().ok();
+    let since = since.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let since = since.unwrap_or_default();
+    let modified = FileTime {
+        secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        nanos: since.subsec_nanos(),
+    };
+    Stamp {
+        length: found.len(),
+        modified,
+        changed: modified,
+    }
+}
+
+/// What Windows says of a file that is open elsewhere.
+const SHARING_VIOLATION: i32 = 32;

@@ -1,17 +1,18 @@
 use std::{
     io::{self, IoSlice},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use rustix::{
-    fs::{self, CWD, FileType, Mode, OFlags},
+    fs::{self, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat},
     io::{Errno, pread, pwrite, pwritev, retry_on_intr},
     time::{ClockId, clock_gettime},
 };
 
 use super::{Access, check_name, link_in_the_way, no_name, not_a_file};
+use crate::resume::{FileTime, Stamp};
 
 /// An open regular file.
 #[derive(Debug)]
@@ -53,6 +54,16 @@ impl File {
         fs::fstat(&self.0).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
+    /// How it looks from outside.
+    pub(crate) fn stamp(&self) -> io::Result<Stamp> {
+        Ok(stamp_of(&fs::fstat(&self.0)?))
+    }
+
+    /// Waits until all that was written is on the medium, its times included.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        Ok(retry_on_intr(|| fs::fsync(&self.0))?)
+    }
+
     /// Reads some bytes at `offset`; 0 at the end.
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         Ok(pread(&self.0, buf, offset)?)
@@ -64,6 +75,91 @@ impl File {
             [single] => pwrite(&self.0, single, offset)?,
             several => pwritev(&self.0, several, offset)?,
         })
+    }
+}
+
+/// An open folder, from which files are looked at.
+#[derive(Debug)]
+pub(crate) struct Folder(OwnedFd);
+
+impl Folder {
+    /// The folder that `components` name; nothing below the root is followed if it is a link.
+    pub(crate) fn open<'a>(
+        root: &Path,
+        components: impl IntoIterator<Item = &'a str>,
+    ) -> io::Result<Self> {
+        let mut folder = open_root(root)?;
+        for name in components {
+            folder = open_folder(folder.as_fd(), name, false)?;
+        }
+        Ok(Self(folder))
+    }
+
+    /// How the regular file `name` in it looks from outside.
+    pub(crate) fn stamp(&self, name: &str) -> io::Result<Stamp> {
+        check_name(name)?;
+        let found = fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile => Ok(stamp_of(&found)),
+            _ => Err(not_a_file()),
+        }
+    }
+
+    /// Waits until the names in it are on the medium.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        // It may be open for nothing but passing through.
+        let flags = FOLDER.difference(PATH_ONLY);
+        let folder = retry_on_intr(|| fs::openat(&self.0, ".", flags, Mode::empty()))?;
+        Ok(retry_on_intr(|| fs::fsync(&folder))?)
+    }
+}
+
+/// Waits until the names in a folder of ours are on the medium.
+pub(crate) fn sync_named_folder(path: &Path) -> io::Result<()> {
+    Folder(open_root(path)?).sync()
+}
+
+/// When a file of ours was last written to.
+pub(crate) fn modified(file: &std::fs::File) -> io::Result<FileTime> {
+    Ok(stamp_of(&fs::fstat(file)?).modified)
+}
+
+/// Held by one process at a time, as long as this value lives.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    path: PathBuf,
+    _file: OwnedFd,
+}
+
+impl Lock {
+    /// `None` if another has it.
+    pub(crate) fn take(path: &Path) -> io::Result<Option<Self>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        loop {
+            let mode = Mode::from_raw_mode(0o666);
+            let file = retry_on_intr(|| fs::openat(CWD, path, flags, mode))?;
+            match retry_on_intr(|| fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {
+                Err(Errno::WOULDBLOCK) => return Ok(None),
+                // File systems that know no locks are used without.
+                Ok(()) | Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            // Whoever had it may have removed it after we had opened it: then it keeps nobody out.
+            let ours = fs::fstat(&file)?;
+            let found = fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
+            let is_same = |found: Stat| (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino);
+            if found.is_ok_and(is_same) {
+                let path = path.to_owned();
+                return Ok(Some(Self { path, _file: file }));
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // While it is held, so that nobody has taken it meanwhile.
+        let _ = fs::unlinkat(CWD, &self.path, AtFlags::empty());
     }
 }
 
@@ -90,6 +186,20 @@ pub(crate) fn out_of_descriptors(error: &io::Error) -> bool {
 pub(crate) fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
+}
+
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::useless_conversion,
+    reason = "the types of these fields differ between systems"
+)]
+fn stamp_of(found: &Stat) -> Stamp {
+    let time = |secs, nanos| FileTime { secs, nanos };
+    Stamp {
+        length: found.st_size.try_into().unwrap_or(0),
+        modified: time(found.st_mtime.into(), found.st_mtime_nsec as u32),
+        changed: time(found.st_ctime.into(), found.st_ctime_nsec as u32),
+    }
 }
 
 fn open_root(root: &Path) -> io::Result<OwnedFd> {
@@ -156,6 +266,11 @@ const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const PATH_ONLY: OFlags = OFlags::PATH;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const PATH_ONLY: OFlags = OFlags::empty();
 
 /// Not to wait for the other end of a pipe that lies in the way: `NONBLOCK` means nothing to
 /// regular files.

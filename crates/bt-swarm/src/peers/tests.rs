@@ -125,3 +125,33 @@ fn peers() -> (Peers, Instant) {
         crate::testing::epoch(),
     )
 }
+
+#[test]
+fn each_source_is_counted_once_for_a_peer_whenever_it_names_it() {
+    let (mut peers, now) = peers();
+    let figures = |peers: &Peers, source| {
+        let count = peers.counts().of(source);
+        (count.named, count.connected)
+    };
+    assert!(peers.add(now, PeerSource::Pex, addr(1)));
+    assert!(peers.add(now, PeerSource::Pex, addr(2)));
+    for _ in 0..2 {
+        assert!(!peers.add(now, PeerSource::Tracker, addr(1)));
+    }
+    assert_eq!(figures(&peers, PeerSource::Pex), (2, 0));
+    assert_eq!(figures(&peers, PeerSource::Tracker), (1, 0));
+    let names = |addr| peers.sources(addr).iter().map(PeerSource::name);
+    assert_eq!(names(addr(1)).collect::<Vec<_>>(), ["tracker", "pex"]);
+    assert_eq!(names(addr(9)).count(), 0, "it is not known");
+
+    peers.set_connected(addr(1));
+    peers.disconnected(now, addr(1), Outcome::Good, 0.0);
+    peers.set_connected(addr(1));
+    assert_eq!(figures(&peers, PeerSource::Pex), (2, 1));
+    assert_eq!(figures(&peers, PeerSource::Tracker), (1, 1));
+    // It was right, if late.
+    peers.add(now, PeerSource::Dht, addr(1));
+    assert_eq!(figures(&peers, PeerSource::Dht), (1, 1));
+    peers.clear();
+    assert_eq!(figures(&peers, PeerSource::Pex), (2, 1), "of this run");
+}

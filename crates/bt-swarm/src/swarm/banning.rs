@@ -35,7 +35,7 @@ impl<P: Payload> Swarm<P> {
         }
         let senders = torrent.assembly.remove(piece);
         torrent.picker.piece_failed(piece);
-        self.wasted += u64::from(torrent.layout.data_length_of(piece));
+        self.wasted.failed_hash += u64::from(torrent.layout.data_length_of(piece));
         let mut contributors = senders.peers().to_vec();
         contributors.sort_unstable();
         self.judge_parts(now, &contributors, false);
@@ -46,7 +46,8 @@ impl<P: Payload> Swarm<P> {
             piece,
             contributors: contributors.clone(),
         });
-        if let Some(culprit) = only_culprit(&contributors) {
+        let culprit = only_culprit(&contributors);
+        if let Some(culprit) = culprit.filter(|_| !senders.has_unknown()) {
             return self.ban(now, culprit, BanReason::WholePiece(piece));
         }
         let senders: BTreeMap<_, _> = senders.blocks().collect();

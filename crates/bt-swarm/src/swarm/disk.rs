@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bt_scheduler::Received;
-use bt_types::{BLOCK_LENGTH, Block, ConnId, Payload, PieceIndex};
+use bt_types::{BLOCK_LENGTH, Block, ConnId, PartialPiece, Payload, PieceIndex};
 use bt_wire::{Message, RawBlock};
 
 use super::{Swarm, requests::bytes_on_wire};
@@ -50,6 +50,7 @@ impl<P: Payload> Swarm<P> {
                 // Whoever sends what we need is forgiven what we do not.
                 let offences = &mut session.offences;
                 offences.unrequested_blocks = offences.unrequested_blocks.saturating_sub(1);
+                torrent.progress.record(now, block.length);
                 torrent.assembly.insert(block, payload, session.addr);
                 if piece_complete {
                     let wants_digests = torrent.suspects.has_case(block.piece);
@@ -61,7 +62,7 @@ impl<P: Payload> Swarm<P> {
                 }
                 self.send_cancels();
             }
-            Received::Duplicate => self.wasted += u64::from(block.length),
+            Received::Duplicate => self.wasted.duplicate += u64::from(block.length),
             Received::Unrequested => self.unrequested(now, conn, raw),
         }
     }
@@ -86,7 +87,7 @@ impl<P: Payload> Swarm<P> {
         });
         if forgiven {
             self.download.spend(now, bytes_on_wire(raw.length));
-            self.wasted += u64::from(raw.length);
+            self.wasted.duplicate += u64::from(raw.length);
         } else {
             self.unrequested(now, conn, raw);
         }
@@ -171,6 +172,45 @@ impl<P: Payload> Swarm<P> {
                 Some((piece, job)) => self.write(piece, job),
                 None => return,
             }
+        }
+    }
+
+    /// Blocks of a piece are on disk, unverified, since an earlier run: those at these places of its
+    /// 16 KiB grid. Only the others are fetched; nobody is blamed for these.
+    ///
+    /// To be called after [`handle_metadata`](Self::handle_metadata), for pieces that are not among
+    /// those that we have. Does nothing for a piece that is begun already.
+    ///
+    /// # Panics
+    /// If the torrent has no such piece.
+    pub fn handle_partial_piece(&mut self, now: Instant, partial: &PartialPiece) {
+        self.advance(now);
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
+        let slots = partial.slots.iter().copied();
+        let Some(is_complete) = torrent.picker.piece_resumed(partial.piece, slots) else {
+            return;
+        };
+        torrent.assembly.resume(partial.piece);
+        if is_complete {
+            if let Some(job) = torrent.assembly.complete(partial.piece, false) {
+                self.write(partial.piece, job);
+            }
+        }
+    }
+
+    /// Has all blocks in memory written to their places, unverified, so that another run finds them
+    /// there. To be called before [`stop`](Self::stop) by who will remember which they are; the jobs
+    /// are to be done after it. Does nothing while there is trouble with the disk.
+    pub fn spill_all(&mut self, now: Instant) {
+        self.advance(now);
+        if self.trouble.is_some() {
+            return;
+        }
+        if let Some(torrent) = &mut self.torrent {
+            let jobs = torrent.assembly.spill_all();
+            self.actions.extend(jobs.into_iter().map(Action::Disk));
         }
     }
 
@@ -259,7 +299,7 @@ impl<P: Payload> Swarm<P> {
 
     fn unrequested(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {
         self.download.count(now, bytes_on_wire(raw.length));
-        self.wasted += u64::from(raw.length.min(BLOCK_LENGTH));
+        self.wasted.unrequested += u64::from(raw.length.min(BLOCK_LENGTH));
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };

@@ -21,7 +21,7 @@ impl<P: Payload> Swarm<P> {
             upload_rate,
             taken: known.taken + session.traffic.lent,
             given: known.given + session.traffic.downloaded,
-            connections: known.connections,
+            failures: known.failures,
             ..of_late.unwrap_or_default()
         }
     }
@@ -93,27 +93,19 @@ impl<P: Payload> Swarm<P> {
     }
 
     /// Parts from whoever is worth least, if that is much less than `waiting`, which is what
-    /// somebody who waits for the place is worth, and than the mean of those who are here: he will
-    /// hardly be better. Of those who are worth the same the pair goes that both sides would rather
-    /// give up (BEP 40), or else whoever has been here for longest.
+    /// somebody who waits for the place is worth. Of those who are worth the same the pair goes
+    /// that both sides would rather give up (BEP 40), or else whoever has been here for longest.
     pub(super) fn part_from_worst(
         &mut self,
         now: Instant,
         waiting: u64,
         may_go: impl Fn(&Session) -> bool,
     ) -> bool {
+        let bar = waiting.div_ceil(MARGIN).max(1);
         let all = self.sessions.iter();
-        let all: Vec<_> = all
-            .map(|(&conn, session)| (self.worth(now, conn, session), conn, session))
-            .collect();
-        let sum: u64 = all.iter().map(|(worth, ..)| worth).sum();
-        let mean = sum / all.len().max(1) as u64;
-        let bar = waiting.min(mean).div_ceil(MARGIN);
-        let candidates = all.into_iter().filter(|&(worth, conn, session)| {
-            worth < bar.max(1)
-                && session.is_proven(now)
-                && may_go(session)
-                && !self.is_held_back(conn)
+        let all = all.map(|(&conn, session)| (self.worth(now, conn, session), conn, session));
+        let candidates = all.filter(|&(worth, conn, session)| {
+            worth < bar && session.is_proven(now) && may_go(session) && !self.is_held_back(conn)
         });
         let worst = candidates.min_by_key(|(worth, _, session)| {
             (*worth, self.rank_of(session), session.connected_at)

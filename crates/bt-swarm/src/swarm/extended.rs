@@ -56,7 +56,7 @@ impl<P: Payload> Swarm<P> {
         };
         session.extensions.update(handshake.ids);
         if let Some(name) = handshake.client {
-            session.client_name = Some(name);
+            session.client_name = Some(name.into());
         }
         if let Some(reqq) = handshake.reqq {
             session.reqq = Some(reqq);

@@ -1,19 +1,21 @@
 //! Whole swarms, joined by wires without length, on virtual time.
 
 mod banning;
+mod evaluating;
 mod extended;
 mod fast;
 mod hostile;
 mod limits;
 mod ranking;
 mod sharing;
+mod showing;
 mod super_seeding;
 mod trouble;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use bt_scheduler::Grant;
-use bt_types::{BLOCK_LENGTH, Direction, PeerSource, Transport};
+use bt_types::{BLOCK_LENGTH, Direction, PartialPiece, PeerSource, PieceIndex, Transport};
 use bt_wire::RawBlock;
 use proptest::prelude::*;
 
@@ -34,7 +36,10 @@ fn a_leech_gets_everything_from_a_seed() {
     net.tell(leech, &[seed]);
     net.complete(leech, secs(60));
     let stats = net.nodes[leech].swarm.stats(net.now);
-    assert_eq!((stats.downloaded, stats.wasted), (5 * MIB + 12_345, 0));
+    assert_eq!(
+        (stats.downloaded, stats.wasted.total()),
+        (5 * MIB + 12_345, 0)
+    );
     assert_eq!(stats.bytes_verified, stats.bytes_total);
     assert_eq!(
         net.nodes[seed].swarm.stats(net.now).uploaded,
@@ -227,6 +232,87 @@ fn a_huge_piece_needs_no_more_memory_than_granted() {
     let node = &net.nodes[leech];
     assert!(node.peak_memory <= 16 << 20, "{} bytes", node.peak_memory);
     assert!(node.spills >= 14, "{} spills", node.spills);
+}
+
+#[test]
+fn blocks_of_an_earlier_run_are_not_fetched_again() {
+    let info = torrent(64 << 10, 256 << 10);
+    let mut net = Net::new();
+    let seed = net.seed(&info);
+    let leech = net.leech(&info);
+    has_on_disk(&mut net, leech, 1, &[0, 2, 3], true);
+    has_on_disk(&mut net, leech, 2, &[0, 1, 2, 3], true);
+    net.run();
+    let verified = net.nodes[leech].swarm.stats(net.now).pieces_verified;
+    assert_eq!(verified, 1, "the one of which nothing is missing");
+    net.tell(leech, &[seed]);
+    net.complete(leech, secs(60));
+    let stats = net.nodes[leech].swarm.stats(net.now);
+    assert_eq!(stats.downloaded, (16 - 7) * 16_384);
+    assert_eq!(stats.wasted.total(), 0);
+}
+
+#[test]
+fn for_wrong_blocks_of_an_earlier_run_nobody_is_banned() {
+    let info = torrent(64 << 10, 128 << 10);
+    let mut net = Net::new();
+    let seed = net.seed(&info);
+    let leech = net.leech(&info);
+    has_on_disk(&mut net, leech, 0, &[0, 2], false);
+    has_on_disk(&mut net, leech, 1, &[0, 1, 2, 3], false);
+    net.tell(leech, &[seed]);
+    net.complete(leech, secs(60));
+    let events = &net.nodes[leech].events;
+    let failed = |event: &&Event| matches!(event, Event::PieceFailed { .. });
+    assert_eq!(events.iter().filter(failed).count(), 2);
+    let banned = |event: &Event| matches!(event, Event::PeerBanned { .. });
+    assert!(!events.iter().any(banned), "{events:?}");
+}
+
+#[test]
+fn what_is_in_memory_at_the_end_can_be_kept() {
+    let info = torrent(1 << 20, 4 * MIB);
+    let mut net = Net::new();
+    let seed = net.seed(&info);
+    let leech = net.leech(&info);
+    net.nodes[seed].swarm.set_grant(net.now, slow());
+    net.tell(leech, &[seed]);
+    net.advance(secs(3));
+    let stats = net.nodes[leech].swarm.stats(net.now);
+    assert!(
+        stats.downloaded > 0 && stats.bytes_verified < 4 * MIB,
+        "{stats:?}"
+    );
+    net.nodes[leech].swarm.spill_all(net.now);
+    net.nodes[leech].swarm.stop(net.now);
+    net.run();
+    let spilled = net.nodes[leech].spilled.values().map(BTreeMap::len);
+    let kept = spilled.sum::<usize>() as u64 * 16_384;
+    let verified = net.nodes[leech].swarm.stats(net.now).bytes_verified;
+    assert_eq!(kept + verified, stats.downloaded);
+    assert_eq!(net.nodes[leech].swarm.memory_bytes(), 0);
+}
+
+/// Blocks of a piece were written in an earlier run.
+fn has_on_disk(net: &mut Net, node: usize, piece: u32, slots: &[u32], is_good: bool) {
+    let piece = PieceIndex::new(piece);
+    let tag = Tag {
+        length: 16_384,
+        is_good,
+    };
+    let blocks = slots.iter().map(|slot| (slot * 16_384, tag));
+    net.nodes[node].spilled.insert(piece, blocks.collect());
+    let slots = slots.to_vec();
+    let partial = PartialPiece { piece, slots };
+    let now = net.now;
+    net.nodes[node].swarm.handle_partial_piece(now, &partial);
+}
+
+/// A third of a MiB per second.
+fn slow() -> Grant {
+    let mut grant = Grant::default();
+    grant.rates.upload = std::num::NonZeroU64::new(MIB / 3);
+    grant
 }
 
 #[test]
@@ -789,7 +875,8 @@ fn blocks_that_cross_our_cancels_are_nobody_s_fault() {
     let stats = swarm.stats(start + secs(4));
     assert_eq!(stats.peers_connected, 1);
     assert_eq!(
-        stats.downloaded, stats.wasted,
+        stats.downloaded,
+        stats.wasted.total(),
         "they count as received, and as waste"
     );
 }

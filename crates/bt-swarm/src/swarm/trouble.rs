@@ -273,7 +273,7 @@ impl<P: Payload> Swarm<P> {
         let senders = torrent.assembly.remove(piece);
         let slot = |begin| torrent.layout.block(piece, begin / bt_types::BLOCK_LENGTH);
         let blocks = senders.blocks().filter_map(|(begin, _)| slot(begin));
-        self.wasted += blocks.map(|block| u64::from(block.length)).sum::<u64>();
+        self.wasted.not_kept += blocks.map(|block| u64::from(block.length)).sum::<u64>();
         torrent.picker.piece_failed(piece);
     }
 

@@ -36,6 +36,24 @@ fn the_pipeline_grows_to_rate_times_latency() {
     assert!(world.now - world.start == SECS * 30 && world.duplicates == 0);
 }
 
+/// Silence is held against a peer, request by request; being slow, and what it sends, is not.
+#[test]
+fn requests_in_vain_count_in_what_is_expected_of_a_peer() {
+    let mut world = World::new(layout(64, 16), 3);
+    let [good, slow, mute] = [500_000, 2_000, 500_000].map(|rate| world.join_seed(rate, 50));
+    world.mute(mute, SECS * 2);
+    world.run_until(world.start + SECS * 20);
+    let answers = |conn| world.picker.evidence(world.now, conn).answers;
+    assert!(answers(good).is_clean() && answers(slow).is_clean());
+    assert!(!answers(mute).is_clean());
+    let evaluator = crate::Evaluator::default();
+    let expected = |conn| {
+        let evidence = world.picker.evidence(world.now, conn);
+        evaluator.evaluate(&evidence).block_time()
+    };
+    assert!(expected(mute) > expected(good).map(|time| time * 5 / 4));
+}
+
 /// Peers of very different speed finish together: nobody waits for the slowest.
 #[test]
 fn slow_peers_do_not_hold_up_the_end() {

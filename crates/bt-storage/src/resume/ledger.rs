@@ -1,0 +1,173 @@
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use bt_types::{Bitfield, PartialPiece, PieceIndex, PieceLayout, ResumeState, TorrentIds, Totals};
+
+use super::{
+    Record, Stamp,
+    journal::{Entry, FileStamp},
+};
+
+/// What is true by a record and the entries after it: the same whether they are read back or are
+/// just being made.
+#[derive(Clone, Debug)]
+pub(super) struct Ledger {
+    pub(super) layout: Arc<PieceLayout>,
+    ids: TorrentIds,
+    pub(super) written: Bitfield,
+    pub(super) synced: Bitfield,
+    pub(super) partial: BTreeMap<PieceIndex, BTreeSet<u32>>,
+    pub(super) totals: Totals,
+    pub(super) files: Vec<Option<Stamp>>,
+    /// Pieces of which bytes are being written.
+    pub(super) begun: BTreeSet<PieceIndex>,
+    /// Of those written the ones that are not synced, in the order in which they were written.
+    /// In the place of one that was dropped since there is `None`: entries count places.
+    unsynced: VecDeque<Option<PieceIndex>>,
+    unsynced_bytes: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(record: Record, layout: Arc<PieceLayout>) -> Self {
+        let Record { state, files, .. } = record;
+        let partial = state.partial.into_iter();
+        let mut ledger = Self {
+            ids: state.ids,
+            partial: partial
+                .map(|partial| (partial.piece, partial.slots.into_iter().collect()))
+                .collect(),
+            totals: state.totals,
+            files,
+            begun: BTreeSet::new(),
+            unsynced: VecDeque::new(),
+            unsynced_bytes: 0,
+            layout,
+            synced: state.synced,
+            written: state.written,
+        };
+        let unsynced: Vec<_> = ledger.written.iter_not_in(&ledger.synced).collect();
+        unsynced
+            .into_iter()
+            .for_each(|piece| ledger.push_unsynced(piece));
+        ledger
+    }
+
+    /// As a record would have it.
+    pub(super) fn state(&self) -> ResumeState {
+        let partial = self.partial.iter().map(|(&piece, slots)| PartialPiece {
+            piece,
+            slots: slots.iter().copied().collect(),
+        });
+        ResumeState {
+            ids: self.ids,
+            written: self.written.clone(),
+            synced: self.synced.clone(),
+            partial: partial.collect(),
+            totals: self.totals,
+        }
+    }
+
+    /// Takes an entry; `false`, with nothing changed, if it speaks of what the torrent does not have.
+    pub(super) fn apply(&mut self, entry: &Entry) -> bool {
+        if !self.is_possible(entry) {
+            return false;
+        }
+        match entry {
+            Entry::Begun(pieces) => self.begun.extend(pieces),
+            Entry::Written(pieces, stamps) => {
+                for &piece in pieces {
+                    self.begun.remove(&piece);
+                    self.partial.remove(&piece);
+                    if self.written.insert(piece) {
+                        self.push_unsynced(piece);
+                    }
+                }
+                self.note(stamps);
+            }
+            Entry::Spilled(piece, slots, stamps) => {
+                self.begun.remove(piece);
+                self.partial.entry(*piece).or_default().extend(slots);
+                self.note(stamps);
+            }
+            Entry::Dropped(piece, stamps) => {
+                self.begun.remove(piece);
+                self.partial.remove(piece);
+                if self.written.remove(*piece) && !self.synced.remove(*piece) {
+                    self.drop_unsynced(*piece);
+                }
+                self.note(stamps);
+            }
+            Entry::Synced(count) => {
+                for _ in 0..*count {
+                    let Some(piece) = self.unsynced.pop_front() else {
+                        break;
+                    };
+                    if let Some(piece) = piece {
+                        self.unsynced_bytes -= u64::from(self.layout.data_length_of(piece));
+                        self.synced.insert(piece);
+                    }
+                }
+            }
+            Entry::Moved(totals) => self.totals = *totals,
+        }
+        true
+    }
+
+    /// Whether anything of `piece` counts, or is being written.
+    pub(super) fn speaks_of(&self, piece: PieceIndex) -> bool {
+        self.begun.contains(&piece) || self.partial.contains_key(&piece) || self.written.get(piece)
+    }
+
+    /// The pieces that wait to be synced, those first that were written first; `None` for what is
+    /// not to be synced any more.
+    pub(super) fn unsynced(&self) -> impl Iterator<Item = Option<PieceIndex>> + '_ {
+        self.unsynced.iter().copied()
+    }
+
+    /// Their bytes.
+    pub(super) fn unsynced_bytes(&self) -> u64 {
+        self.unsynced_bytes
+    }
+
+    fn push_unsynced(&mut self, piece: PieceIndex) {
+        self.unsynced.push_back(Some(piece));
+        self.unsynced_bytes += u64::from(self.layout.data_length_of(piece));
+    }
+
+    fn drop_unsynced(&mut self, piece: PieceIndex) {
+        let mut places = self.unsynced.iter_mut();
+        if let Some(place) = places.find(|place| **place == Some(piece)) {
+            *place = None;
+            self.unsynced_bytes -= u64::from(self.layout.data_length_of(piece));
+        }
+    }
+
+    /// Entries may come in another order than the stamps in them were taken.
+    fn note(&mut self, stamps: &[FileStamp]) {
+        for &(file, stamp) in stamps {
+            let known = &mut self.files[file.0 as usize];
+            *known = Some(known.map_or(stamp, |known| known.later(stamp)));
+        }
+    }
+
+    fn is_possible(&self, entry: &Entry) -> bool {
+        let has_piece = |piece: &PieceIndex| piece.get() < self.layout.piece_count();
+        let has_files = |stamps: &[FileStamp]| {
+            let exists = |(file, _): &FileStamp| (file.0 as usize) < self.files.len();
+            stamps.iter().all(exists)
+        };
+        match entry {
+            Entry::Begun(pieces) => pieces.iter().all(has_piece),
+            Entry::Written(pieces, stamps) => pieces.iter().all(has_piece) && has_files(stamps),
+            Entry::Spilled(piece, slots, stamps) => {
+                let has_slot = |&slot: &u32| self.layout.block(*piece, slot).is_some();
+                let has_slots = || !slots.is_empty() && slots.iter().all(has_slot);
+                has_piece(piece) && !self.written.get(*piece) && has_slots() && has_files(stamps)
+            }
+            Entry::Dropped(piece, stamps) => has_piece(piece) && has_files(stamps),
+            Entry::Synced(_) | Entry::Moved(_) => true,
+        }
+    }
+}

@@ -1,0 +1,243 @@
+use bt_bencoding::{Document, Encoder, Limits, Strict, Value};
+use bt_hash::sha1;
+use bt_metainfo::Info;
+use bt_types::{
+    Bitfield, InfoHash, InfoHashV2, PartialPiece, PieceIndex, ResumeState, TorrentIds, Totals,
+};
+
+use super::{BootId, Stamp};
+
+/// What a run leaves for the next.
+///
+/// A file of bencode: `version`, the dictionary `record`, and `digest`, the SHA-1 of that
+/// dictionary's bytes. Keys that are not known are passed over, so that later versions may add some.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Record {
+    /// What is there.
+    pub state: ResumeState,
+    /// How each file of the torrent looked when it was last known to be as `state` says, pad files
+    /// included: `None` for what is not there.
+    pub files: Vec<Option<Stamp>>,
+    /// Which run of the machine this was; `None` if nobody knows.
+    pub boot: Option<BootId>,
+    /// Whether nothing has been written since.
+    pub is_clean: bool,
+}
+
+/// Why a record is not believed. Each has everything checked; none is an error to a user.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// It is no bencoded dictionary with what a record has, for instance since it was cut.
+    #[error("the record is malformed")]
+    Malformed,
+    /// Written by another version of this crate.
+    #[error("the record has version {0}, and {VERSION} is known")]
+    Version(i64),
+    /// Its bytes are not those that were written.
+    #[error("the record is damaged")]
+    Digest,
+    /// It contradicts itself.
+    #[error("the record contradicts itself")]
+    Inconsistent,
+    /// It tells of another torrent.
+    #[error("the record is of another torrent")]
+    OtherTorrent,
+}
+
+impl Record {
+    /// The bytes of the file.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut record = Vec::new();
+        self.encode_inner(&mut record);
+        let mut out = Vec::with_capacity(record.len() + 64);
+        Encoder::new(&mut out).dict(|dict| {
+            dict.bytes("digest", sha1(&record))
+                .raw("record", &record)
+                .int("version", VERSION);
+        });
+        out
+    }
+
+    /// Reads the bytes of a file of any content.
+    ///
+    /// # Errors
+    /// If they are not what [`encode`](Self::encode) made, to the last bit.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        // A later version may be of any form, but for this key.
+        let document = Document::<Strict>::parse(bytes, Limits::new(MAX_DEPTH, MAX_TOKENS))
+            .map_err(|_| RecordError::Malformed)?;
+        let root = document.root();
+        let version = root.get("version").and_then(Value::as_int);
+        match version.ok_or(RecordError::Malformed)? {
+            VERSION => {}
+            other => return Err(RecordError::Version(other)),
+        }
+        let record = root.get("record").ok_or(RecordError::Malformed)?;
+        let digest = root.get("digest").and_then(Value::as_bytes);
+        if digest != Some(&sha1(record.raw())) {
+            return Err(RecordError::Digest);
+        }
+        let decoded = Self::decode_inner(record).ok_or(RecordError::Malformed)?;
+        if !decoded.is_consistent() {
+            return Err(RecordError::Inconsistent);
+        }
+        Ok(decoded)
+    }
+
+    /// Whether it tells of the torrent `info`, and of nothing that this one does not have.
+    ///
+    /// # Errors
+    /// If not.
+    pub fn check_torrent(&self, info: &Info) -> Result<(), RecordError> {
+        let layout = info.layout();
+        let has_slots = |partial: &PartialPiece| {
+            let exists = |&slot: &u32| layout.block(partial.piece, slot).is_some();
+            partial.slots.iter().all(exists)
+        };
+        let fits = self.state.ids == info.ids()
+            && self.state.written.len() == layout.piece_count()
+            && self.files.len() == layout.file_count() as usize
+            && self.state.partial.iter().all(has_slots);
+        if fits {
+            Ok(())
+        } else {
+            Err(RecordError::OtherTorrent)
+        }
+    }
+
+    fn encode_inner(&self, out: &mut Vec<u8>) {
+        let state = &self.state;
+        let mut stamps = Vec::with_capacity(self.files.len() * Stamp::ENCODED);
+        for file in &self.files {
+            match file {
+                Some(stamp) => stamp.encode(&mut stamps),
+                None => stamps.extend([0xff; Stamp::ENCODED]),
+            }
+        }
+        Encoder::new(out).dict(|dict| {
+            if let Some(boot) = &self.boot {
+                dict.bytes("boot", boot.as_bytes());
+            }
+            dict.int("clean", i64::from(self.is_clean))
+                .int("downloaded", clamped(state.totals.downloaded))
+                .bytes("files", &stamps)
+                .list("partial", |list| {
+                    for partial in &state.partial {
+                        list.dict(|dict| {
+                            dict.int("piece", partial.piece.get())
+                                .bytes("slots", bitmap(&partial.slots));
+                        });
+                    }
+                })
+                .int("pieces", state.written.len())
+                .bytes("synced", state.synced.as_bytes())
+                .int("uploaded", clamped(state.totals.uploaded));
+            if let Some(v1) = state.ids.v1() {
+                dict.bytes("v1", v1.0);
+            }
+            if let Some(v2) = state.ids.v2() {
+                dict.bytes("v2", v2.0);
+            }
+            dict.bytes("written", state.written.as_bytes());
+        });
+    }
+
+    fn decode_inner(record: Value<'_, '_>) -> Option<Self> {
+        let bytes = |key: &str| record.get(key)?.as_bytes();
+        let number = |key: &str| record.get(key)?.as_u64();
+        let v1 = bytes("v1").map(|hash| hash.try_into().map(InfoHash));
+        let v2 = bytes("v2").map(|hash| hash.try_into().map(InfoHashV2));
+        let ids = match (v1.transpose().ok()?, v2.transpose().ok()?) {
+            (Some(v1), Some(v2)) => TorrentIds::hybrid(v1, v2),
+            (Some(v1), None) => TorrentIds::v1_only(v1),
+            (None, Some(v2)) => TorrentIds::v2_only(v2),
+            (None, None) => return None,
+        };
+        let pieces = u32::try_from(number("pieces")?).ok()?;
+        let set = |key: &str| Bitfield::from_wire(bytes(key)?, pieces).ok();
+        let partial = record.get("partial")?.as_list()?.map(|entry| {
+            let piece = u32::try_from(entry.get("piece")?.as_u64()?).ok()?;
+            Some(PartialPiece {
+                piece: PieceIndex::new(piece),
+                slots: slots(entry.get("slots")?.as_bytes()?)?,
+            })
+        });
+        let stamps = bytes("files")?.chunks(Stamp::ENCODED);
+        let files = stamps.map(|stamp| match stamp {
+            stamp if *stamp == [0xff; Stamp::ENCODED] => Some(None),
+            stamp => Stamp::decode(stamp).map(Some),
+        });
+        let boot = match bytes("boot") {
+            Some(name) => Some(BootId::new(name)?),
+            None => None,
+        };
+        Some(Self {
+            state: ResumeState {
+                ids,
+                written: set("written")?,
+                synced: set("synced")?,
+                partial: partial.collect::<Option<_>>()?,
+                totals: Totals {
+                    downloaded: number("downloaded")?,
+                    uploaded: number("uploaded")?,
+                },
+            },
+            files: files.collect::<Option<_>>()?,
+            boot,
+            is_clean: match number("clean")? {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
+        })
+    }
+
+    fn is_consistent(&self) -> bool {
+        let ResumeState {
+            written,
+            synced,
+            partial,
+            ..
+        } = &self.state;
+        let is_open = |partial: &PartialPiece| {
+            let piece = partial.piece;
+            piece.get() < written.len() && !written.get(piece) && !partial.slots.is_empty()
+        };
+        !synced.has_any_not_in(written)
+            && partial.is_sorted_by(|a, b| a.piece < b.piece)
+            && partial.iter().all(is_open)
+    }
+}
+
+/// Places of a grid as bits, the first the highest of the first byte, as in a bitfield.
+fn bitmap(slots: &[u32]) -> Vec<u8> {
+    let length = slots.last().map_or(0, |last| *last as usize / 8 + 1);
+    let mut bits = vec![0; length];
+    for &slot in slots {
+        bits[slot as usize / 8] |= 0x80 >> (slot % 8);
+    }
+    bits
+}
+
+/// `None` if no piece has so many blocks: numbers take more room than bits.
+fn slots(bitmap: &[u8]) -> Option<Vec<u32>> {
+    let is_set = |place: &u32| bitmap[*place as usize / 8] & (0x80 >> (place % 8)) != 0;
+    let places = 0..bitmap.len() as u32 * 8;
+    (bitmap.len() <= MAX_BITMAP).then(|| places.filter(is_set).collect())
+}
+
+/// Bencode has no larger number; nobody has moved as much.
+fn clamped(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// Goes up when an older reader would misunderstand.
+const VERSION: i64 = 1;
+/// The file, the record, the list, a partial piece; the rest is for what may be added.
+const MAX_DEPTH: u32 = 8;
+/// Five for each partial piece, of which there are never more than some thousand.
+const MAX_TOKENS: u32 = 8_000_000;
+/// The longest pieces have just under 2^15 blocks.
+const MAX_BITMAP: usize = 1 << 12;
