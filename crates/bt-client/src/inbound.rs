@@ -84,16 +84,7 @@ mod tests {
     fn session() -> (Arc<Shared>, Place, Handshake, mpsc::UnboundedReceiver<Mail>) {
         let buffers = BufferPool::new(0);
         let disk = Disk::new(1, buffers.clone());
-        let shared = Shared::new(
-            None,
-            vec![],
-            Grant::default(),
-            buffers,
-            disk,
-            1,
-            Default::default(),
-            None,
-        );
+        let shared = Shared::new(None, vec![], Grant::default(), buffers, disk, 1, None);
         let shared = Arc::new(shared);
         let ids = TorrentIds::v1_only(InfoHash([1; 20]));
         let ours = Handshake {

@@ -118,7 +118,7 @@ impl Session {
             .iter()
             .filter_map(|listener| listener.local_addr().ok());
         let disk = Disk::new(config.disk_threads, buffers.clone());
-        let shared = Arc::new(Shared::new(
+        let mut shared = Shared::new(
             config.bind,
             listens_on.collect(),
             Grant {
@@ -130,9 +130,10 @@ impl Session {
             buffers,
             disk,
             cores(),
-            config.on_disk_error,
             config.state,
-        ));
+        );
+        shared.on_disk_error = config.on_disk_error;
+        let shared = Arc::new(shared);
         let half_open = HalfOpen::new();
         let listen = |listener| {
             let accepting = inbound::accept(listener, Arc::clone(&shared), half_open.clone());

@@ -71,7 +71,6 @@ impl Shared {
         buffers: BufferPool,
         disk: Disk,
         check_threads: usize,
-        on_disk_error: OnDiskError,
         state: Option<PathBuf>,
     ) -> Self {
         Self {
@@ -79,7 +78,7 @@ impl Shared {
             buffers,
             disk,
             check_threads,
-            on_disk_error,
+            on_disk_error: OnDiskError::default(),
             state,
             boot: BootId::current(),
             listens_on,
