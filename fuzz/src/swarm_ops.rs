@@ -8,9 +8,10 @@ use std::{
 
 use arbitrary::{Arbitrary, Unstructured};
 use bt_metainfo::{Info, InfoBuilder};
+use bt_scheduler::Grant;
 use bt_swarm::{
-    Action, Config, DialId, DiskDone, DiskJob, FailedJob, Limit, NewConnection, Outgoing, Outside,
-    Swarm,
+    Action, Config, DialId, DiskDone, DiskJob, DiskRefusal, Limit, NewConnection, Outgoing,
+    Outside, Swarm,
 };
 use bt_types::{
     Bitfield, Block, ConnId, Direction, Payload, PeerId, PeerSource, PieceIndex, Transport,
@@ -28,6 +29,14 @@ pub fn run(data: &[u8]) {
         world.drain();
         world.swarm.check_invariants();
         world.look();
+    }
+    if !input
+        .ops
+        .iter()
+        .take(MAX_OPS)
+        .any(|op| matches!(op, Op::Stop))
+    {
+        world.repair_disk();
     }
 }
 
@@ -71,7 +80,8 @@ enum Op {
         is_good: bool,
         fails: bool,
     },
-    DiskRecovered,
+    /// Others need the memory, or no longer do.
+    OtherGrant,
     Stop,
 }
 
@@ -146,13 +156,6 @@ impl Payload for Length {
     }
 }
 
-enum Job {
-    /// A piece, its blocks, and whether their digests are wanted.
-    Verify(PieceIndex, bool),
-    Spill(PieceIndex),
-    Read(ConnId, Block),
-}
-
 struct World {
     now: Instant,
     info: Arc<Info>,
@@ -160,7 +163,8 @@ struct World {
     swarm: Swarm<Length>,
     conns: Vec<ConnId>,
     dials: Vec<(DialId, SocketAddr)>,
-    jobs: Vec<Job>,
+    grant: Grant,
+    jobs: Vec<DiskJob<Length>>,
     /// Blocks that leave when time passes.
     sending: Vec<(ConnId, Block)>,
 }
@@ -195,8 +199,10 @@ impl World {
         config.grant.memory_bytes = MEMORY_BYTES;
         config.grant.max_peers = 6;
         config.super_seed = input.ops.len() % 2 == 1;
+        config.only_serves = input.is_complete && input.ops.len() % 3 == 1;
         let mut world = Self {
             now: crate::epoch(),
+            grant: config.grant,
             swarm: Swarm::new(info.ids(), config, [1; 32]),
             info,
             is_complete: input.is_complete,
@@ -270,13 +276,38 @@ impl World {
                 fails,
             } => {
                 if let Some(job) = take(&mut self.jobs, *index) {
-                    let done = answer(&job, *index, *is_good, *fails);
+                    let done = answer(job, *index, *is_good, *fails);
                     self.swarm.handle_disk(now, done);
                 }
             }
-            Op::DiskRecovered => self.swarm.handle_disk_recovered(now),
+            Op::OtherGrant => self.change_grant(),
             Op::Stop => self.swarm.stop(now),
         }
+    }
+
+    fn change_grant(&mut self) {
+        self.grant.memory_bytes = match self.grant.memory_bytes {
+            MEMORY_BYTES => MEMORY_BYTES / 4,
+            _ => MEMORY_BYTES,
+        };
+        self.swarm.set_grant(self.now, self.grant);
+    }
+
+    /// From here on the disk does what it is told, and everything is there.
+    fn repair_disk(&mut self) {
+        for _ in 0..MAX_REPAIRS {
+            self.drain();
+            if !self.swarm.has_disk_trouble() {
+                return;
+            }
+            for job in std::mem::take(&mut self.jobs) {
+                let done = answer(job, ALL_THERE, true, false);
+                self.swarm.handle_disk(self.now, done);
+            }
+            self.step(&Op::Advance { millis: 15_000 });
+            self.swarm.check_invariants();
+        }
+        panic!("the disk works, and nothing goes on");
     }
 
     fn connect(&mut self, id: u8, is_fast: bool, is_inbound: bool) {
@@ -316,14 +347,9 @@ impl World {
                         .remove(at.expect("only what is being sent is taken back"));
                     self.swarm.handle_block_taken_back(self.now, conn, block);
                 }
-                Action::Disk(DiskJob::Verify {
-                    piece,
-                    wants_digests,
-                    ..
-                }) => self.jobs.push(Job::Verify(piece, wants_digests)),
-                Action::Disk(DiskJob::Spill { piece, .. }) => self.jobs.push(Job::Spill(piece)),
-                Action::Disk(DiskJob::Read { conn, block }) => {
-                    self.jobs.push(Job::Read(conn, block));
+                Action::Disk(job) => self.jobs.push(job),
+                Action::Send(_, Outgoing::Message(Message::Request(_))) => {
+                    assert!(!self.swarm.has_disk_trouble());
                 }
                 _ => {}
             }
@@ -338,15 +364,21 @@ impl World {
 }
 
 /// `index` also decides which blocks of a wrong piece differ from those of the right one.
-fn answer(job: &Job, index: u8, is_good: bool, fails: bool) -> DiskDone<Length> {
+fn answer(job: DiskJob<Length>, index: u8, is_good: bool, fails: bool) -> DiskDone<Length> {
     let digests = |wrong: u8| -> Vec<_> {
         let slots = (0..8).filter(|slot| index >> 4 == 0 || index >> slot & 1 == 1);
         let begins = slots.map(|slot| slot * 16_384);
         begins.map(|begin| (begin, [wrong; 20])).collect()
     };
-    match *job {
-        Job::Verify(piece, _) if fails => DiskDone::Failed(FailedJob::Verify(piece)),
-        Job::Verify(piece, wants_digests) if is_good => DiskDone::Verified {
+    if fails {
+        return refuse(job, index);
+    }
+    match job {
+        DiskJob::Verify {
+            piece,
+            wants_digests,
+            ..
+        } if is_good => DiskDone::Verified {
             piece,
             block_digests: if wants_digests {
                 digests(0)
@@ -354,19 +386,35 @@ fn answer(job: &Job, index: u8, is_good: bool, fails: bool) -> DiskDone<Length> 
                 Vec::new()
             },
         },
-        Job::Verify(piece, _) => DiskDone::Corrupt {
+        DiskJob::Verify { piece, .. } => DiskDone::Corrupt {
             piece,
             block_digests: digests(index),
         },
-        Job::Spill(piece) if fails => DiskDone::Failed(FailedJob::Spill(piece)),
-        Job::Spill(piece) => DiskDone::Spilled(piece),
-        Job::Read(conn, block) if fails => DiskDone::Failed(FailedJob::Read(conn, block)),
-        Job::Read(conn, block) => DiskDone::Read {
+        DiskJob::Spill { piece, .. } => DiskDone::Spilled(piece),
+        DiskJob::Read { conn, block } => DiskDone::Read {
             conn,
             block,
             payload: Length(block.length as usize),
         },
+        DiskJob::Survey => {
+            let pieces = (0..PIECES as u32).filter(|piece| index >> (piece % 8) & 1 == 1);
+            DiskDone::Surveyed {
+                missing: pieces.map(PieceIndex::new).collect(),
+            }
+        }
     }
+}
+
+/// `index` decides how; some drivers lose blocks.
+fn refuse(mut job: DiskJob<Length>, index: u8) -> DiskDone<Length> {
+    match &mut job {
+        DiskJob::Verify { blocks, .. } | DiskJob::Spill { blocks, .. } if index % 5 == 4 => {
+            blocks.pop();
+        }
+        _ => {}
+    }
+    let refusals = [DiskRefusal::Write, DiskRefusal::Read, DiskRefusal::Missing];
+    DiskDone::Failed(job, refusals[usize::from(index % 3)])
 }
 
 fn take<T>(items: &mut Vec<T>, index: u8) -> Option<T> {
@@ -377,5 +425,9 @@ fn take<T>(items: &mut Vec<T>, index: u8) -> Option<T> {
 const PIECES: u64 = 12;
 /// Less than the torrent, so that the bound is met.
 const MEMORY_BYTES: usize = 512 * 1024;
+/// Which pieces a survey finds missing: none.
+const ALL_THERE: u8 = 0;
+/// Half a minute is the longest that the swarm waits, and a few rounds may be needed.
+const MAX_REPAIRS: usize = 100;
 /// Bounds the time of one input.
 const MAX_OPS: usize = 2000;

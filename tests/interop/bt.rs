@@ -51,6 +51,8 @@ pub(crate) struct Progress {
     pub(crate) downloaded: u64,
     /// Payload sent.
     pub(crate) uploaded: u64,
+    /// It waits for its disk.
+    pub(crate) is_in_trouble: bool,
 }
 
 /// What a run found when it began.
@@ -276,6 +278,11 @@ impl Bt {
         })
     }
 
+    /// How many events of a kind there were.
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        self.process.count_events(|event| event["event"] == kind)
+    }
+
     /// Waits for an event of which something is wanted, and returns that.
     pub(crate) fn wait_event<T>(
         &mut self,
@@ -365,6 +372,7 @@ impl Progress {
             peers_connected: number("peers_connected")?,
             downloaded: number("downloaded")?,
             uploaded: number("uploaded")?,
+            is_in_trouble: event["state"] == "disk_trouble",
         })
     }
 }

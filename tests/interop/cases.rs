@@ -7,6 +7,7 @@ mod create;
 mod create_refused;
 mod disk;
 mod disk_faults;
+mod disk_waits;
 mod exit_codes;
 mod get;
 mod hostile;
@@ -102,6 +103,7 @@ fn short() -> Vec<Planned> {
         announce::CASES,
         disk::CASES,
         disk_faults::CASES,
+        disk_waits::CASES,
         exit_codes::CASES,
         inspect::CASES,
         corpus::CASES,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bt_sim::{Access, NatKind, Rate};
 use bt_swarm::Event;
-use bt_tests::{Absence, Behaviour, NodeSpec, Partition, World, WorldConfig};
+use bt_tests::{Absence, Behaviour, FullDisk, NodeSpec, Partition, World, WorldConfig};
 
 #[test]
 fn one_liar_does_not_stop_anybody_and_nobody_honest_is_banned() {
@@ -82,6 +82,44 @@ fn who_comes_back_goes_on_with_what_it_had() {
     // Hardly anything was fetched twice.
     let twice = wanderer.stats.downloaded - report.bytes;
     assert!(twice < report.bytes / 10, "{twice} bytes");
+}
+
+/// Half of them wait for a minute, which costs nobody a byte; the others hardly notice.
+#[test]
+fn disks_that_are_full_for_a_while_cost_time_and_nothing_else() {
+    let mut world = World::new(config(8));
+    world.add(NodeSpec::seed(access()));
+    let full = FullDisk {
+        from: Duration::from_secs(10),
+        until: Duration::from_secs(70),
+    };
+    let leechers: Vec<_> = (0..8)
+        .map(|n| {
+            world.add(NodeSpec {
+                full_disk: (n % 2 == 0).then_some(full),
+                ..NodeSpec::leecher(access())
+            })
+        })
+        .collect();
+    let report = world.run(HOUR);
+    assert_eq!(report.completion_times().len(), 8, "{report}");
+    for (n, &leecher) in leechers.iter().enumerate() {
+        let node = &report.nodes[leecher];
+        let completed_at = node.completed_at.expect("everybody completes");
+        let count = |wanted: fn(&Event) -> bool| {
+            let events = world.events(leecher);
+            events.filter(|(_, event)| wanted(event)).count()
+        };
+        if n % 2 == 0 {
+            assert!(completed_at > full.until && completed_at < full.until * 2);
+            assert_eq!(count(|event| *event == Event::DiskRecovered), 1);
+        } else {
+            assert!(completed_at < full.until, "{completed_at:?}");
+        }
+        assert_eq!(count(|event| matches!(event, Event::PieceLost(_))), 0);
+        let twice = node.stats.downloaded - report.bytes;
+        assert!(twice < report.bytes / 50, "{twice} bytes fetched twice");
+    }
 }
 
 #[test]

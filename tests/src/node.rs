@@ -5,7 +5,7 @@ use std::{
 };
 
 use bt_sim::{Access, Disk, DiskConfig, NatKind, Rate, SimRng};
-use bt_swarm::{DialId, DiskDone, DiskJob, Event, FailedJob, Limit, Outside, Stats, Swarm};
+use bt_swarm::{DialId, DiskDone, DiskJob, DiskRefusal, Event, Limit, Outside, Stats, Swarm};
 use bt_types::{Bitfield, PieceIndex};
 
 use crate::{Tag, world::Wires};
@@ -24,6 +24,8 @@ pub struct NodeSpec {
     pub nat: NatKind,
     /// Its disk.
     pub disk: DiskConfig,
+    /// Its disk is full for a while.
+    pub full_disk: Option<FullDisk>,
     /// How fast it hashes; as if at once if `None`.
     pub hashing: Option<Rate>,
     /// It begins with everything.
@@ -50,6 +52,15 @@ pub struct Absence {
     /// When it goes.
     pub from: Duration,
     /// When it is back.
+    pub until: Duration,
+}
+
+/// When a node's disk is full.
+#[derive(Clone, Copy, Debug)]
+pub struct FullDisk {
+    /// When nothing more can be written.
+    pub from: Duration,
+    /// When there is room again.
     pub until: Duration,
 }
 
@@ -87,6 +98,7 @@ impl NodeSpec {
             access,
             nat: NatKind::Open,
             disk: DiskConfig::solid_state(),
+            full_disk: None,
             hashing: None,
             is_seed: false,
             lacks: Vec::new(),
@@ -276,35 +288,65 @@ impl Node {
         position: u64,
         job: DiskJob<Tag>,
     ) -> (Duration, DiskDone<Tag>) {
+        let done = match &job {
+            // A piece that it has had.
+            DiskJob::Verify { piece, blocks, .. } if blocks.is_empty() => {
+                let bytes = self
+                    .swarm
+                    .info()
+                    .map_or(0, |info| u64::from(info.layout().piece_length(*piece)));
+                self.disk.read(now, position, bytes)
+            }
+            DiskJob::Verify { blocks, .. } | DiskJob::Spill { blocks, .. } => {
+                self.disk.write(now, position, bytes_of(blocks))
+            }
+            DiskJob::Read { block, .. } => {
+                let position = position + u64::from(block.begin);
+                self.disk.read(now, position, u64::from(block.length))
+            }
+            DiskJob::Survey => self.disk.read(now, position, 0),
+        };
+        let refusal = match &job {
+            _ if done.result.is_ok() => None,
+            DiskJob::Verify { blocks, .. } | DiskJob::Spill { blocks, .. }
+                if !blocks.is_empty() =>
+            {
+                Some(DiskRefusal::Write)
+            }
+            _ => Some(DiskRefusal::Read),
+        };
+        let hashed = match &job {
+            DiskJob::Verify { blocks, .. } => self.hash(now, bytes_of(blocks)),
+            _ => now,
+        };
+        let answer = match refusal {
+            Some(refusal) => DiskDone::Failed(job, refusal),
+            None => self.do_job(job),
+        };
+        (done.at.max(hashed), answer)
+    }
+
+    /// From now on nothing can be written, or it can again.
+    pub(crate) fn set_disk_full(&mut self, is_full: bool) {
+        self.disk.fill_after(if is_full { 0 } else { u64::MAX });
+    }
+
+    fn do_job(&mut self, job: DiskJob<Tag>) -> DiskDone<Tag> {
         match job {
             DiskJob::Verify {
                 piece,
                 blocks,
                 wants_digests,
             } => {
-                let hashed = self.hash(now, bytes_of(&blocks));
-                let mut done = self.disk.write(now, position, bytes_of(&blocks));
-                done.at = done.at.max(hashed);
                 let mut all = self.spilled.remove(&piece).unwrap_or_default();
                 all.extend(blocks);
-                let verdict = match done.result {
-                    Err(_) => DiskDone::Failed(FailedJob::Verify(piece)),
-                    Ok(()) => self.judge(piece, &all, wants_digests),
-                };
-                (done.at, verdict)
+                self.judge(piece, &all, wants_digests)
             }
             DiskJob::Spill { piece, blocks } => {
-                let done = self.disk.write(now, position, bytes_of(&blocks));
                 self.spilled.entry(piece).or_default().extend(blocks);
-                let verdict = match done.result {
-                    Err(_) => DiskDone::Failed(FailedJob::Spill(piece)),
-                    Ok(()) => DiskDone::Spilled(piece),
-                };
-                (done.at, verdict)
+                DiskDone::Spilled(piece)
             }
             DiskJob::Read { conn, block } => {
-                let position = position + u64::from(block.begin);
-                let done = self.disk.read(now, position, u64::from(block.length));
                 let payload = match self.spec.behaviour {
                     Behaviour::Liar(probability) if self.rng.chance(probability) => {
                         self.lies_told += 1;
@@ -312,16 +354,15 @@ impl Node {
                     }
                     _ => Tag::good(block),
                 };
-                let verdict = match done.result {
-                    Err(_) => DiskDone::Failed(FailedJob::Read(conn, block)),
-                    Ok(()) => DiskDone::Read {
-                        conn,
-                        block,
-                        payload,
-                    },
-                };
-                (done.at, verdict)
+                DiskDone::Read {
+                    conn,
+                    block,
+                    payload,
+                }
             }
+            DiskJob::Survey => DiskDone::Surveyed {
+                missing: Vec::new(),
+            },
         }
     }
 

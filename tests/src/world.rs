@@ -198,6 +198,12 @@ impl World {
             self.queue
                 .schedule_at(absence.until, Happening::Join(index));
         }
+        if let Some(full) = spec.full_disk {
+            let fills = Happening::DiskFull(index, true);
+            self.queue.schedule_at(full.from, fills);
+            let empties = Happening::DiskFull(index, false);
+            self.queue.schedule_at(full.until, empties);
+        }
         self.awaited += usize::from(spec.is_awaited());
         self.awaited_contributors += usize::from(spec.is_awaited_contributor());
         self.hosts[host].members.push(index);

@@ -3,6 +3,7 @@ mod below;
 mod eta;
 mod overview;
 mod peers;
+mod troubles;
 mod why;
 mod words;
 
@@ -18,6 +19,7 @@ use bt_client::{
 
 use self::{
     bars::Bars,
+    troubles::Troubles,
     words::{Amount, describe, describe_check, transfer},
 };
 use crate::{
@@ -33,6 +35,7 @@ pub(crate) enum Progress {
     Json {
         /// When the next line of all together is due.
         next_total: Instant,
+        troubles: Troubles,
     },
     /// Bars that are drawn over themselves.
     Bars(Bars),
@@ -50,6 +53,7 @@ impl Progress {
         match (json, quiet, io::stderr().is_terminal()) {
             (true, _, _) => Self::Json {
                 next_total: Instant::now(),
+                troubles: Troubles::default(),
             },
             (false, true, _) => Self::Silent,
             (false, false, true) => Self::Bars(Bars::new()),
@@ -70,7 +74,10 @@ impl Progress {
     /// One torrent, which is all there is.
     pub(crate) fn show(&mut self, snapshot: &Snapshot) {
         match self {
-            Self::Json { .. } => json::print(&Report::of(snapshot)),
+            Self::Json { troubles, .. } => {
+                troubles.news(snapshot).iter().for_each(json::print);
+                json::print(&Report::of(snapshot));
+            }
             Self::Bars(bars) => bars.set_total(Amount::of(snapshot), describe(snapshot)),
             Self::Lines { next, .. } => {
                 tell_if_due(next, Amount::of(snapshot), || describe(snapshot));
@@ -87,7 +94,11 @@ impl Progress {
         }
         let total = batch.total();
         match self {
-            Self::Json { next_total } => {
+            Self::Json {
+                next_total,
+                troubles,
+            } => {
+                troubles.news(&snapshot).iter().for_each(json::print);
                 json::print(&Report::of(&snapshot));
                 let now = Instant::now();
                 if *next_total <= now {
@@ -189,7 +200,8 @@ impl Progress {
 
     /// A torrent is complete; `words` tell people so.
     pub(crate) fn complete(&mut self, snapshot: &Snapshot, words: &str) {
-        if let Self::Json { .. } = self {
+        if let Self::Json { troubles, .. } = self {
+            troubles.news(snapshot).iter().for_each(json::print);
             json::print(&Report::of(snapshot));
             json::print(&Report::complete(snapshot));
         } else {

@@ -47,10 +47,11 @@ impl Seeding {
 
     /// Looks how the torrent is doing; returns what it has reached, if it is served and has.
     pub(crate) fn reached(&mut self, now: Instant, snapshot: &Snapshot) -> Option<Goal> {
-        if !matches!(snapshot.state, State::Seeding) {
-            return None;
+        // Once it is served, a disk that fails for a while changes nothing.
+        if matches!(snapshot.state, State::Seeding) {
+            self.since.get_or_insert(now);
         }
-        self.since.get_or_insert(now);
+        self.since?;
         if self.has_ratio(snapshot) {
             Some(Goal::Ratio)
         } else if self.deadline().is_some_and(|deadline| deadline <= now) {

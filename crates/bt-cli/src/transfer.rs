@@ -62,6 +62,7 @@ pub(crate) fn open(
             upload: network.limit_up,
             download: network.limit_down,
         },
+        on_disk_error: network.on_disk_error(),
         state: state_folder(network.state.as_deref()),
         min_announce_interval: Duration::from_secs(network.min_announce_interval),
         ..SessionConfig::default()

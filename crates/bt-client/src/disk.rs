@@ -7,10 +7,10 @@ use std::{
 };
 
 use bt_storage::{
-    Storage,
-    disk::{self, DiskPool, Done, Job},
+    ErrorKind, Operation, Storage, StorageError,
+    disk::{DiskPool, Done, FailedJob, Job},
 };
-use bt_swarm::{DiskDone, DiskJob, FailedJob};
+use bt_swarm::{DiskDone, DiskJob, DiskRefusal};
 use bt_types::ConnId;
 
 use crate::{
@@ -29,14 +29,17 @@ pub(crate) struct Disk {
 /// Who asked.
 struct Ticket {
     mailbox: Mailbox,
+    storage: Arc<Storage>,
     /// For whom a block is read.
     reader: Option<ConnId>,
+    /// Whether a piece was to be verified with digests.
+    wants_digests: bool,
 }
 
 impl Disk {
     pub(crate) fn new(threads: usize, buffers: BufferPool) -> Self {
         let on_done = |ticket: Ticket, done| {
-            if let Some(report) = translate(ticket.reader, done) {
+            if let Some(report) = ticket.translate(done) {
                 // A torrent that has gone needs no answer.
                 let _ = ticket.mailbox.send(Mail::Disk(report));
             }
@@ -54,26 +57,33 @@ impl Disk {
 
     /// Queues a job, whose end will be reported to `mailbox`.
     pub(crate) fn submit(&self, storage: &Arc<Storage>, mailbox: &Mailbox, job: DiskJob<Buffer>) {
-        let mut reader = None;
+        let mut ticket = Ticket {
+            mailbox: mailbox.clone(),
+            storage: Arc::clone(storage),
+            reader: None,
+            wants_digests: false,
+        };
         let job = match job {
             DiskJob::Verify {
                 piece,
                 blocks,
                 wants_digests,
-            } => Job::Verify {
-                piece,
-                blocks,
-                wants_digests,
-            },
+            } => {
+                ticket.wants_digests = wants_digests;
+                Job::Verify {
+                    piece,
+                    blocks,
+                    wants_digests,
+                }
+            }
             DiskJob::Spill { piece, blocks } => Job::Spill { piece, blocks },
             DiskJob::Read { conn, block } => {
-                reader = Some(conn);
+                ticket.reader = Some(conn);
                 let buffer = self.buffers.take(block.length as usize);
                 Job::Read { block, buffer }
             }
+            DiskJob::Survey => Job::Survey,
         };
-        let mailbox = mailbox.clone();
-        let ticket = Ticket { mailbox, reader };
         if let Some(pool) = &self.pool {
             pool.submit(Arc::clone(storage), ticket, job);
         }
@@ -97,44 +107,80 @@ impl Drop for Disk {
     }
 }
 
-fn translate(reader: Option<ConnId>, done: Done<Buffer>) -> Option<DiskReport> {
-    let mut failure = None;
-    let done = match done {
-        Done::Verified {
-            piece,
-            block_digests,
-        } => DiskDone::Verified {
-            piece,
-            block_digests,
-        },
-        Done::Corrupt {
-            piece,
-            block_digests,
-        } => DiskDone::Corrupt {
-            piece,
-            block_digests,
-        },
-        Done::Spilled { piece } => DiskDone::Spilled(piece),
-        Done::Read { block, buffer } => DiskDone::Read {
-            conn: reader?,
-            block,
-            payload: buffer,
-        },
-        Done::Failed { what, error } => {
-            failure = Some(error);
-            DiskDone::Failed(match what {
-                disk::FailedJob::Verify { piece } => FailedJob::Verify(piece),
-                disk::FailedJob::Spill { piece } => FailedJob::Spill(piece),
-                disk::FailedJob::Read { block } => FailedJob::Read(reader?, block),
-                _ => return None,
-            })
+impl Ticket {
+    fn translate(&self, done: Done<Buffer>) -> Option<DiskReport> {
+        let done = match done {
+            Done::Verified {
+                piece,
+                block_digests,
+            } => DiskDone::Verified {
+                piece,
+                block_digests,
+            },
+            Done::Corrupt {
+                piece,
+                block_digests,
+            } => DiskDone::Corrupt {
+                piece,
+                block_digests,
+            },
+            Done::Spilled { piece } => DiskDone::Spilled(piece),
+            Done::Read { block, buffer } => DiskDone::Read {
+                conn: self.reader?,
+                block,
+                payload: buffer,
+            },
+            // Nothing is lost with a disk that is away.
+            Done::Surveyed { .. } if !self.has_root() => {
+                DiskDone::Failed(DiskJob::Survey, DiskRefusal::Read)
+            }
+            Done::Surveyed { missing } => DiskDone::Surveyed { missing },
+            Done::Failed {
+                what,
+                blocks,
+                error,
+            } => {
+                let job = self.job(what, blocks)?;
+                return Some(DiskReport {
+                    done: DiskDone::Failed(job, self.refusal(&error)),
+                    error: Some(error),
+                });
+            }
+            _ => return None,
+        };
+        Some(DiskReport { done, error: None })
+    }
+
+    /// What failed, as the swarm had it.
+    fn job(&self, what: FailedJob, blocks: Vec<(u32, Buffer)>) -> Option<DiskJob<Buffer>> {
+        Some(match what {
+            FailedJob::Verify { piece } => DiskJob::Verify {
+                piece,
+                blocks,
+                wants_digests: self.wants_digests,
+            },
+            FailedJob::Spill { piece } => DiskJob::Spill { piece, blocks },
+            FailedJob::Read { block } => DiskJob::Read {
+                conn: self.reader?,
+                block,
+            },
+            FailedJob::Survey => DiskJob::Survey,
+            _ => return None,
+        })
+    }
+
+    fn refusal(&self, error: &StorageError) -> DiskRefusal {
+        match error.operation {
+            _ if error.kind == ErrorKind::Missing && self.has_root() => DiskRefusal::Missing,
+            Operation::Read => DiskRefusal::Read,
+            _ => DiskRefusal::Write,
         }
-        _ => return None,
-    };
-    Some(DiskReport {
-        done,
-        error: failure,
-    })
+    }
+
+    /// Whether the folder is there that the user named.
+    fn has_root(&self) -> bool {
+        self.storage.root().is_dir()
+    }
 }
 
 /// For the disk when the session ends.

@@ -87,8 +87,10 @@ mod tasks;
 mod torrent;
 mod tracker_client;
 mod trackers;
+mod trouble;
 
 pub use bt_scheduler::RateLimits;
+pub use bt_storage::ErrorKind;
 pub use bt_swarm::{FLAGS, Limit, PeerInfo, SourceCount, SourceCounts, Stats, Wasted, WhyChoked};
 #[doc(hidden)]
 pub use connection::fuzzing;
@@ -100,4 +102,5 @@ pub use self::{
     snapshot::{Snapshot, State},
     torrent::{AddTorrent, Event, Events, Mode, TorrentHandle},
     tracker_client::TrackerClient,
+    trouble::{DiskTrouble, OnDiskError},
 };

@@ -12,6 +12,8 @@
 //! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304,"hash_cpu_ms":3,"bytes_resumed":524288,"bytes_hashed":0}
 //! {"event":"seeded","name":"a","info_hash":"…","goal":"ratio","bytes_total":4194304,"uploaded":8388608,"seeding_secs":61}
 //! {"event":"total","torrents":2,"complete":1,"failed":0,"bytes_done":1048576,"bytes_total":4194304,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
+//! {"event":"disk_trouble","name":"a","info_hash":"…","kind":"full","path":"d/a","message":"cannot write d/a: no space left on device; make room, and it goes on by itself"}
+//! {"event":"disk_recovered","name":"a","info_hash":"…","trouble_secs":74}
 //! {"event":"failed","source":"b.torrent","info_hash":null,"message":"b.torrent is no valid torrent: …","code":4}
 //! {"event":"error","message":"cannot write a/b: no space left on device","code":5}
 //! ```
@@ -26,7 +28,7 @@ use serde::Serialize;
 
 pub use self::{peers::Peer, why::Figures};
 
-use crate::{Snapshot, State};
+use crate::{DiskTrouble, Snapshot, State};
 
 /// One line of `--json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -67,6 +69,29 @@ pub enum Report {
     },
     /// How all torrents of a command are doing together, if there are several.
     Total(Total),
+    /// A torrent waits for its disk, and will go on by itself.
+    DiskTrouble {
+        /// The torrent's name, as in [`Complete`](Self::Complete).
+        name: String,
+        /// The v1 hash in hex, or the v2 hash of a torrent that has no other.
+        info_hash: String,
+        /// What helps: `full` (make room), `permission`, `read_only`, `missing` (what was there is
+        /// gone), `obstructed` (something else lies there) or `other`.
+        kind: &'static str,
+        /// The file or folder that failed first.
+        path: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// The disk does what it had refused: the torrent goes on.
+    DiskRecovered {
+        /// The torrent's name, as in [`Complete`](Self::Complete).
+        name: String,
+        /// The v1 hash in hex, or the v2 hash of a torrent that has no other.
+        info_hash: String,
+        /// How long it took.
+        trouble_secs: u64,
+    },
     /// One of several torrents has failed; the others go on.
     Failed {
         /// What the user called it.
@@ -124,7 +149,7 @@ pub enum Report {
 pub struct Progress {
     /// The v1 hash in hex, or the v2 hash of a torrent that has no other.
     pub info_hash: String,
-    /// `downloading`, `seeding`, `stopped` or `failed`.
+    /// `downloading`, `seeding`, `disk_trouble`, `stopped` or `failed`.
     pub state: &'static str,
     /// Bytes of files in verified pieces.
     pub bytes_done: u64,
@@ -228,14 +253,18 @@ impl Total {
             total.torrents += 1;
             match state {
                 State::Seeding => total.complete += 1,
-                // It has been served for long enough.
-                State::Stopped if stats.bytes_verified == stats.bytes_total => total.complete += 1,
+                // It has been served for long enough, or is being served as far as it can.
+                State::DiskTrouble(_) | State::Stopped
+                    if stats.bytes_verified == stats.bytes_total =>
+                {
+                    total.complete += 1;
+                }
                 State::Failed(_) => total.failed += 1,
                 State::Downloading => {
                     left += stats.bytes_missing;
                     rate += stats.progress_rate_bytes_per_sec;
                 }
-                State::Checking { .. } | State::Stopped => {
+                State::Checking { .. } | State::DiskTrouble(_) | State::Stopped => {
                     left += stats.bytes_total - stats.bytes_verified;
                 }
             }
@@ -269,8 +298,31 @@ impl Report {
             },
             State::Downloading => Self::Progress(Progress::of(snapshot, "downloading")),
             State::Seeding => Self::Progress(Progress::of(snapshot, "seeding")),
+            State::DiskTrouble(_) => Self::Progress(Progress::of(snapshot, "disk_trouble")),
             State::Stopped => Self::Progress(Progress::of(snapshot, "stopped")),
             State::Failed(_) => Self::Progress(Progress::of(snapshot, "failed")),
+        }
+    }
+
+    /// That a torrent waits for its disk.
+    #[must_use]
+    pub fn disk_trouble(snapshot: &Snapshot, trouble: &DiskTrouble) -> Self {
+        Self::DiskTrouble {
+            name: snapshot.name.to_string(),
+            info_hash: snapshot.info_hash(),
+            kind: trouble.kind_name(),
+            path: trouble.path.to_string_lossy().into_owned(),
+            message: trouble.to_string(),
+        }
+    }
+
+    /// That it goes on, after so long.
+    #[must_use]
+    pub fn disk_recovered(snapshot: &Snapshot, after: Duration) -> Self {
+        Self::DiskRecovered {
+            name: snapshot.name.to_string(),
+            info_hash: snapshot.info_hash(),
+            trouble_secs: after.as_secs(),
         }
     }
 
@@ -432,6 +484,24 @@ mod tests {
             &Report::of(&snapshot),
             r#"{"event":"checking","info_hash":"0707070707070707070707070707070707070707","bytes_done":3,"bytes_total":4000}"#,
         );
+    }
+
+    #[test]
+    fn a_torrent_that_waits_for_its_disk_says_so() {
+        let mut snapshot = snapshot();
+        let trouble = DiskTrouble::full("d/name");
+        check(
+            &Report::disk_trouble(&snapshot, &trouble),
+            r#"{"event":"disk_trouble","name":"name","info_hash":"0707070707070707070707070707070707070707","kind":"full","path":"d/name","message":"cannot write d/name: no space left on device; make room, and it goes on by itself"}"#,
+        );
+        check(
+            &Report::disk_recovered(&snapshot, Duration::from_millis(74_999)),
+            r#"{"event":"disk_recovered","name":"name","info_hash":"0707070707070707070707070707070707070707","trouble_secs":74}"#,
+        );
+        snapshot.state = State::DiskTrouble(trouble.into());
+        let line = serde_json::to_string(&Report::of(&snapshot)).unwrap();
+        assert!(line.contains(r#""state":"disk_trouble""#), "{line}");
+        assert_eq!(Total::of([&snapshot]).complete, 0);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tracing::{Instrument, error_span, info};
 
 use crate::{
-    AddError, SessionError, Snapshot,
+    AddError, OnDiskError, SessionError, Snapshot,
     buffers::{Buffer, BufferPool},
     disk::Disk,
     half_open::HalfOpen,
@@ -63,6 +63,8 @@ pub struct SessionConfig {
     pub max_open_files: usize,
     /// Threads that hash, write and read.
     pub disk_threads: usize,
+    /// What to do about a disk that fails.
+    pub on_disk_error: OnDiskError,
     /// The folder in which is remembered, from one session to the next, what of each torrent is on
     /// disk, so that it need not be hashed again, and which keeps two processes from using the same
     /// data. `None` to remember nothing.
@@ -81,6 +83,7 @@ impl Default for SessionConfig {
             limits: RateLimits::NONE,
             max_open_files: DEFAULT_OPEN_FILES,
             disk_threads: cores(),
+            on_disk_error: OnDiskError::Wait,
             state: None,
             min_announce_interval: MIN_ANNOUNCE_INTERVAL,
         }
@@ -96,6 +99,13 @@ impl Session {
     /// # Panics
     /// Outside of a tokio runtime, or if the system cannot start a single thread.
     pub fn start(config: SessionConfig) -> Result<Self, SessionError> {
+        let files = FilePool::new(config.max_open_files);
+        Self::with_files(config, files)
+    }
+
+    /// With files that may fail: for tests.
+    #[doc(hidden)]
+    pub fn with_files(config: SessionConfig, files: FilePool) -> Result<Self, SessionError> {
         let mut seeds = Seeds::from_system().map_err(SessionError::Random)?;
         let Sockets {
             port,
@@ -108,7 +118,7 @@ impl Session {
             .iter()
             .filter_map(|listener| listener.local_addr().ok());
         let disk = Disk::new(config.disk_threads, buffers.clone());
-        let shared = Arc::new(Shared::new(
+        let mut shared = Shared::new(
             config.bind,
             listens_on.collect(),
             Grant {
@@ -121,7 +131,9 @@ impl Session {
             disk,
             cores(),
             config.state,
-        ));
+        );
+        shared.on_disk_error = config.on_disk_error;
+        let shared = Arc::new(shared);
         let half_open = HalfOpen::new();
         let listen = |listener| {
             let accepting = inbound::accept(listener, Arc::clone(&shared), half_open.clone());
@@ -135,7 +147,7 @@ impl Session {
             port,
             peer_id: new_peer_id(&mut seeds),
             min_announce_interval: config.min_announce_interval,
-            files: Arc::new(FilePool::new(config.max_open_files)),
+            files: Arc::new(files),
             udp: UdpTrackers::start(udp, seeds.fork()),
             seeds: Mutex::new(seeds),
             torrents: Mutex::default(),
@@ -197,6 +209,7 @@ impl Session {
         let mut config = bt_swarm::Config::new(self.peer_id, self.port);
         config.grant = place.first_grant;
         config.super_seed = mode == Mode::SuperSeed;
+        config.only_serves = mode != Mode::Get;
         let mut swarm = Swarm::new(ids, config, lock(&self.seeds).draw());
         swarm.set_bans(Instant::now(), Arc::clone(&place.first_bans));
         swarm

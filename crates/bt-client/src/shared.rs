@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    AddError,
+    AddError, OnDiskError,
     buffers::BufferPool,
     disk::Disk,
     mail::{Mail, Mailbox},
@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) buffers: BufferPool,
     pub(crate) disk: Disk,
     pub(crate) check_threads: usize,
+    pub(crate) on_disk_error: OnDiskError,
     /// Where it is remembered what torrents have on disk.
     pub(crate) state: Option<PathBuf>,
     /// The present run of the machine.
@@ -77,6 +78,7 @@ impl Shared {
             buffers,
             disk,
             check_threads,
+            on_disk_error: OnDiskError::default(),
             state,
             boot: BootId::current(),
             listens_on,

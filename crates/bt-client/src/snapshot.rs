@@ -4,7 +4,7 @@ use bt_scheduler::RateLimits;
 use bt_swarm::{Limit, Stats};
 use bt_types::{TorrentIds, Totals};
 
-use crate::TorrentError;
+use crate::{DiskTrouble, TorrentError};
 
 /// How a torrent was doing at one moment. A value: it never changes once it has been taken.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub enum State {
     Downloading,
     /// Serving; everything is there.
     Seeding,
+    /// Waiting for a disk that has refused something, or lost it; goes on by itself.
+    DiskTrouble(Arc<DiskTrouble>),
     /// Ended, because its owner wished so.
     Stopped,
     /// Ended, because it could not go on.

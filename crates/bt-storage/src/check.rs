@@ -9,6 +9,7 @@ use std::{
 };
 
 use bt_hash::{Algorithm, Digest, Hasher};
+use bt_metainfo::FileKind;
 use bt_types::{Bitfield, Block, FileIndex, PieceHash, PieceIndex};
 
 use crate::{
@@ -68,7 +69,7 @@ pub struct CheckProgress {
     pub pieces_ok: u32,
 }
 
-/// Hashes all that is on disk: [`check_some`] of all pieces.
+/// Hashes all that is on disk: [`check_pieces`] of all of them.
 ///
 /// # Errors
 /// If something other than a missing file or wrong bytes keeps a file from being read.
@@ -79,11 +80,23 @@ pub fn check(
     cancel: &AtomicBool,
 ) -> Result<Checked, StorageError> {
     let all = Bitfield::full(storage.layout().piece_count());
-    check_some(storage, &all, threads, progress, cancel)
+    check_pieces(storage, &all, threads, progress, cancel).map_err(|interrupted| interrupted.error)
 }
 
-/// Hashes what is on disk of `pieces` on `threads` threads, the caller's among them. Nothing is said
-/// of the others.
+/// What a check found before a disk failed.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// As far as it got: what is neither in `have` nor in `bad` has not been looked at.
+    pub checked: Checked,
+    /// Among these pieces it failed: whether it can go on is best tried with them.
+    pub at: Range<u32>,
+    /// Why it got no further.
+    pub error: StorageError,
+}
+
+/// Hashes what is on disk of the pieces in `wanted` on `threads` threads, the caller's among them:
+/// so that what is in doubt is looked at without the rest, and a check that a disk has interrupted
+/// goes on where it was. Others are neither in `have` nor in `bad`, and do not count in the progress.
 ///
 /// Reads and hashes 8 MiB a thread at a time at most, however long pieces are.
 /// Missing or short files are found out before anything of their pieces is read. `progress` is
@@ -96,20 +109,41 @@ pub fn check(
 /// If something other than a missing file or wrong bytes keeps a file from being read.
 ///
 /// # Panics
-/// If `pieces` is of another torrent.
-pub fn check_some(
+/// If `wanted` is of another torrent.
+pub fn check_pieces(
     storage: &Storage,
-    pieces: &Bitfield,
+    wanted: &Bitfield,
     threads: usize,
     progress: &(dyn Fn(CheckProgress) + Sync),
     cancel: &AtomicBool,
-) -> Result<Checked, StorageError> {
+) -> Result<Checked, Interrupted> {
     storage.close_files();
-    let checker = Checker::new(storage, pieces, progress, cancel);
+    let checker = Checker::new(storage, wanted, progress, cancel);
     // A few are hashed sooner than threads are started.
-    let threads = threads.min(pieces.count_ones() as usize);
+    let threads = threads.min(wanted.count_ones() as usize);
     on_threads(threads, "bt-check", || checker.work());
     checker.conclude()
+}
+
+/// The pieces, in order, of which a file is missing or too short. Reads nothing, and makes folders
+/// and empty files again if they were made before.
+pub(crate) fn missing(storage: &Storage) -> Result<Vec<PieceIndex>, StorageError> {
+    storage.close_files();
+    storage.restore()?;
+    let layout = storage.layout();
+    let files = (0..layout.file_count()).map(FileIndex);
+    // Of each: a file that is known to have gone may be made again.
+    let is_data = |file: &FileIndex| storage.info().file(*file).kind == FileKind::Data;
+    let lengths = files.map(|file| match is_data(&file) {
+        true => storage.length_on_disk(file),
+        false => Ok(0),
+    });
+    let lengths = lengths.collect::<Result<Vec<_>, _>>()?;
+    let is_missing = |piece: &PieceIndex| {
+        let mut slices = storage.slices_of(*piece).filter(|slice| !slice.is_pad);
+        slices.any(|slice| lengths[slice.file.0 as usize] < slice.offset + u64::from(slice.length))
+    };
+    Ok(layout.pieces().filter(is_missing).collect())
 }
 
 /// What the threads share.
@@ -134,7 +168,8 @@ struct Found {
     have: Bitfield,
     bytes_have: u64,
     bad: Vec<BadPiece>,
-    error: Option<StorageError>,
+    /// And among which pieces.
+    error: Option<(StorageError, Range<u32>)>,
 }
 
 type Verdict = Result<(), Problem>;
@@ -187,8 +222,8 @@ impl<'a> Checker<'a> {
             let Some(batch) = self.batches.take() else {
                 return;
             };
-            if let Err(error) = self.check_batch(batch, &mut buffer) {
-                self.found().error.get_or_insert(error);
+            if let Err(error) = self.check_batch(batch.clone(), &mut buffer) {
+                self.found().error.get_or_insert((error, batch));
             }
         }
     }
@@ -378,23 +413,24 @@ impl<'a> Checker<'a> {
         self.cancel.load(Ordering::Relaxed) || self.found().error.is_some()
     }
 
-    fn conclude(self) -> Result<Checked, StorageError> {
+    fn conclude(self) -> Result<Checked, Interrupted> {
         let mut found = self
             .found
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(error) = found.error {
-            return Err(error);
-        }
         found.bad.sort_unstable_by_key(|bad| bad.piece);
         let pieces_done = found.have.count_ones() + found.bad.len() as u32;
-        Ok(Checked {
+        let checked = Checked {
             is_cancelled: pieces_done < self.wanted.count_ones(),
             bytes_hashed: self.bytes_hashed.into_inner(),
             have: found.have,
             bytes_have: found.bytes_have,
             bad: found.bad,
-        })
+        };
+        match found.error {
+            Some((error, at)) => Err(Interrupted { checked, at, error }),
+            None => Ok(checked),
+        }
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {

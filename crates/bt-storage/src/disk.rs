@@ -66,6 +66,9 @@ pub enum Job<B> {
         /// As long as the block; its content does not matter.
         buffer: B,
     },
+    /// Find out which pieces cannot be there, because a file is missing or too short. Nothing is
+    /// read. Folders and empty files that [`Storage::prepare`] has made are made again.
+    Survey,
 }
 
 /// How a job ended.
@@ -102,12 +105,20 @@ pub enum Done<B> {
         /// Its bytes.
         buffer: B,
     },
-    /// The disk failed. The job's blocks are gone from memory, and not to be relied on on disk.
+    /// The disk failed. What it has of the job's blocks is not to be relied on.
     Failed {
         /// What was to be done.
         what: FailedJob,
+        /// The blocks that were to be written, in order, so that it can be tried again. None of a
+        /// job that writes nothing, nor if a thread has panicked.
+        blocks: Vec<(u32, B)>,
         /// Why it was not.
         error: StorageError,
+    },
+    /// Which files are there has been found out.
+    Surveyed {
+        /// The pieces, in order, of which a file is missing or too short.
+        missing: Vec<PieceIndex>,
     },
 }
 
@@ -130,6 +141,8 @@ pub enum FailedJob {
         /// The block.
         block: Block,
     },
+    /// [`Job::Survey`].
+    Survey,
 }
 
 struct Shared<T, B> {
@@ -187,13 +200,14 @@ where
                 assert_eq!(length, block.length as usize, "a buffer for {block}");
                 (FailedJob::Read { block }, Work::Read { block, buffer })
             }
+            Job::Survey => (FailedJob::Survey, Work::Survey),
         };
         let place = match what {
             FailedJob::Verify { piece } | FailedJob::Spill { piece } => {
                 // The job keeps the storage alive, so no other has its address meanwhile.
                 Some((Arc::as_ptr(&storage).addr(), piece))
             }
-            FailedJob::Read { .. } => None,
+            FailedJob::Read { .. } | FailedJob::Survey => None,
         };
         let fills_lane = match &work {
             Work::VerifyTogether { piece, .. } => {

@@ -71,6 +71,8 @@ impl FilePool {
     }
 
     /// The file `key`, opened by `open` if it is not open yet, or not for writing when it should.
+    ///
+    /// Fails once with `NotFound` if it is open and has been removed meanwhile.
     pub(crate) fn file(
         &self,
         key: Key,
@@ -79,6 +81,17 @@ impl FilePool {
     ) -> io::Result<Arc<Handle>> {
         let writable = access != Access::Read;
         let known = self.lock().get(&key).cloned();
+        if known
+            .as_ref()
+            .is_some_and(|handle| handle.file.is_removed())
+        {
+            let removed = self.lock().remove_where(|other| *other == key);
+            drop(removed); // see below
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the file has been removed",
+            ));
+        }
         if let Some(handle) = known.filter(|handle| handle.writable || !writable) {
             return Ok(handle);
         }

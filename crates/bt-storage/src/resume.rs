@@ -9,7 +9,7 @@
 //! ```text
 //! let place = Place::lock(folder, &storage)?;        // or somebody else has the same data
 //! let start = place.start(&storage, boot);           // what to believe, what to hash
-//! let checked = check_some(&storage, &start.doubtful, ..)?;
+//! let checked = check_pieces(&storage, &start.doubtful, ..)?;
 //! let keeper = Keeper::begin(place, &storage, start, have, boot)?;
 //! storage.set_keeper(keeper);                        // from here on what is written is noted
 //! loop { now and then: keeper.sync(&storage)? }      // never waited for

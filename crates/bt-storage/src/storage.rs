@@ -4,7 +4,10 @@ use std::{
     fmt, fs,
     io::{self, IoSlice},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,6 +36,11 @@ pub struct Storage {
     pool: Arc<FilePool>,
     id: StorageId,
     has_pads: bool,
+    /// Of each file, whether it has been seen to exist: then it is not made again unasked when it has
+    /// gone, as it was not empty.
+    seen: Box<[AtomicBool]>,
+    /// Folders and empty files have been made.
+    is_prepared: AtomicBool,
     hash_time: HashTime,
     keeper: OnceLock<Arc<Keeper>>,
 }
@@ -45,9 +53,15 @@ impl Storage {
         Self {
             root,
             id: pool.register(),
+            seen: info
+                .files()
+                .iter()
+                .map(|_| AtomicBool::new(false))
+                .collect(),
             info,
             pool,
             has_pads,
+            is_prepared: AtomicBool::new(false),
             hash_time: HashTime::default(),
             keeper: OnceLock::new(),
         }
@@ -99,6 +113,20 @@ impl Storage {
     pub fn prepare(&self) -> Result<(), StorageError> {
         fs::create_dir_all(&self.root)
             .map_err(|error| StorageError::new(Operation::Create, &self.root, error))?;
+        self.is_prepared.store(true, Ordering::Relaxed);
+        self.make_folders_and_empty_files()
+    }
+
+    /// Makes again what [`prepare`](Self::prepare) has made, if it has; but not the root: a disk that
+    /// is not mounted is not written around.
+    pub(crate) fn restore(&self) -> Result<(), StorageError> {
+        match self.is_prepared.load(Ordering::Relaxed) && self.root.is_dir() {
+            true => self.make_folders_and_empty_files(),
+            false => Ok(()),
+        }
+    }
+
+    fn make_folders_and_empty_files(&self) -> Result<(), StorageError> {
         let mut made: Vec<&str> = Vec::new();
         for (index, file) in self.info.files().iter().enumerate() {
             if file.kind != FileKind::Data {
@@ -125,7 +153,9 @@ impl Storage {
     /// file together, if `blocks` (begin and bytes) are in ascending order. Padding is skipped.
     ///
     /// # Errors
-    /// At the first file that fails; what comes before it has been written.
+    /// At the first file that fails; what comes before it has been written. With
+    /// [`Missing`](crate::ErrorKind::Missing), once, if a file has gone that was there before, and
+    /// with it what was in it: the next write makes it anew.
     ///
     /// # Panics
     /// If a block reaches beyond its piece.
@@ -283,8 +313,21 @@ impl Storage {
     }
 
     fn open(&self, file: FileIndex, access: Access) -> io::Result<Arc<Handle>> {
+        let seen = &self.seen[file.0 as usize];
+        let access = match access {
+            Access::Write { .. } if seen.load(Ordering::Relaxed) => Access::Rewrite,
+            access => access,
+        };
         let open = || self.open_uncached(file, access);
-        self.pool.file((self.id, file.0), access, open)
+        let opened = self.pool.file((self.id, file.0), access, open);
+        match &opened {
+            Ok(_) => seen.store(true, Ordering::Relaxed),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                seen.store(false, Ordering::Relaxed);
+            }
+            Err(_) => {}
+        }
+        opened
     }
 
     fn open_uncached(&self, file: FileIndex, access: Access) -> io::Result<sys::File> {
@@ -298,6 +341,8 @@ impl Storage {
     }
 
     fn error(&self, operation: Operation, file: FileIndex, source: io::Error) -> StorageError {
+        // Of a disk that has been away, what is open never works again.
+        self.close_files();
         StorageError::new(operation, &self.path_of(file), source)
     }
 }

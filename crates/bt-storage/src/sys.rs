@@ -31,6 +31,8 @@ pub(crate) enum Access {
     /// It is created if missing, with its folders below the root; never cut. The program bit is
     /// set on creation only.
     Write { executable: bool },
+    /// To be written to, but it must exist: it has before.
+    Rewrite,
 }
 
 /// Names come sanitised from `bt-metainfo`; this is the last line before the file system.

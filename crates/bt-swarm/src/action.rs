@@ -62,10 +62,11 @@ pub enum Outgoing<P> {
 pub enum DiskJob<P> {
     /// Hash a piece, and write it if it is good.
     Verify {
-        /// The piece, of which every block has arrived.
+        /// The piece, of which every block has arrived, or which has been on disk before.
         piece: PieceIndex,
         /// Where each block that is in memory begins, ascending, and its bytes. What is missing
-        /// has been spilled before and must be read back.
+        /// is on disk and must be read back: it has been spilled, or written when the piece was
+        /// verified the first time.
         blocks: Vec<(u32, P)>,
         /// Whether to tell the digests of the blocks if the piece is good: it was not before, and
         /// they tell who had lied. Rare, so that who is honest pays nothing for it.
@@ -85,6 +86,9 @@ pub enum DiskJob<P> {
         /// What.
         block: Block,
     },
+    /// Look which pieces cannot be on disk, because a file is missing or too short; nothing need be
+    /// read. Only when the disk has refused something before.
+    Survey,
 }
 
 /// How work for the disk went.
@@ -117,8 +121,26 @@ pub enum DiskDone<P> {
         /// Exactly `block.length` bytes.
         payload: P,
     },
-    /// The disk refused. What was to be written is gone and will be fetched again.
-    Failed(FailedJob),
+    /// The pieces that cannot be there, as a [`DiskJob::Survey`] has found.
+    Surveyed {
+        /// Whether or not we have said to have them.
+        missing: Vec<PieceIndex>,
+    },
+    /// The disk refused. The job comes back with all its blocks, so that it can be tried again
+    /// later; if blocks are gone, the piece is fetched again.
+    Failed(DiskJob<P>, DiskRefusal),
+}
+
+/// What a disk refused to do.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum DiskRefusal {
+    /// To write. What is there can still be read.
+    Write,
+    /// To read, or everything.
+    Read,
+    /// To read a file, or an end of it, that is not there any more, or to write to a file that has
+    /// gone. Not when more is amiss, as with a disk that is not mounted: what is on that is not lost.
+    Missing,
 }
 
 /// Which work the disk refused.
@@ -130,6 +152,19 @@ pub enum FailedJob {
     Spill(PieceIndex),
     /// A [`DiskJob::Read`].
     Read(ConnId, Block),
+    /// A [`DiskJob::Survey`].
+    Survey,
+}
+
+impl<P> From<&DiskJob<P>> for FailedJob {
+    fn from(job: &DiskJob<P>) -> Self {
+        match *job {
+            DiskJob::Verify { piece, .. } => Self::Verify(piece),
+            DiskJob::Spill { piece, .. } => Self::Spill(piece),
+            DiskJob::Read { conn, block } => Self::Read(conn, block),
+            DiskJob::Survey => Self::Survey,
+        }
+    }
 }
 
 /// Why we close a connection: for the log, the statistics and the user.

@@ -35,6 +35,10 @@ struct Gathered<P> {
     blocks: Vec<(u32, P)>,
     senders: Senders,
     stage: Stage,
+    /// Blocks of it have been written early.
+    has_spilled: bool,
+    /// What was written early may be gone: if the piece is bad, that is nobody's fault.
+    is_doubtful: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -74,6 +78,8 @@ impl<P> Assembly<P> {
             blocks: Vec::new(),
             senders: Senders::default(),
             stage: Stage::Gathering,
+            has_spilled: false,
+            is_doubtful: false,
         });
         debug_assert!(
             !matches!(piece.stage, Stage::Verifying { .. }),
@@ -94,6 +100,8 @@ impl<P> Assembly<P> {
             blocks: Vec::new(),
             senders,
             stage: Stage::Gathering,
+            has_spilled: true,
+            is_doubtful: false,
         });
     }
 
@@ -118,7 +126,7 @@ impl<P> Assembly<P> {
 
     /// If incomplete pieces hold more than `limit` bytes: the job that frees those of the piece
     /// that is furthest from completion.
-    pub(crate) fn spill_beyond(&mut self, limit: usize) -> Option<DiskJob<P>> {
+    pub(crate) fn spill_beyond(&mut self, limit: usize) -> Option<(PieceIndex, DiskJob<P>)> {
         if self.held_bytes <= limit {
             return None;
         }
@@ -127,7 +135,7 @@ impl<P> Assembly<P> {
             .iter()
             .filter(|(_, piece)| piece.stage == Stage::Gathering && !piece.blocks.is_empty());
         let (&piece, _) = gathering.min_by_key(|(_, piece)| piece.senders.blocks.len())?;
-        Some(self.spill(piece))
+        Some((piece, self.spill(piece)))
     }
 
     /// The jobs that write all blocks of incomplete pieces to their places, so that they are found
@@ -154,7 +162,42 @@ impl<P> Assembly<P> {
         };
         self.disk_bytes -= disk_bytes;
         gathered.stage = Stage::Gathering;
+        gathered.has_spilled = true;
         complete.then(|| self.verify(piece, wants_digests))
+    }
+
+    /// Whether the disk has given back all that it was given of `piece`, so that it can be tried
+    /// again.
+    pub(crate) fn is_whole(&self, piece: PieceIndex, blocks: &[(u32, P)]) -> bool {
+        let stage = self.pieces.get(&piece).map(|gathered| gathered.stage);
+        match stage {
+            Some(Stage::Spilling { disk_bytes, .. } | Stage::Verifying { disk_bytes }) => {
+                disk_bytes == memory_of(blocks)
+            }
+            Some(Stage::Gathering) | None => false,
+        }
+    }
+
+    /// What has been written early may be gone. Returns the pieces of which there is some.
+    pub(crate) fn doubt_spilled(&mut self) -> Vec<PieceIndex> {
+        let spilled = self.pieces.iter_mut().filter(|(_, it)| it.has_spilled);
+        let doubt = |(&piece, gathered): (&PieceIndex, &mut Gathered<P>)| {
+            gathered.is_doubtful = true;
+            piece
+        };
+        spilled.map(doubt).collect()
+    }
+
+    /// See [`doubt_spilled`](Self::doubt_spilled).
+    pub(crate) fn is_doubtful(&self, piece: PieceIndex) -> bool {
+        let gathered = self.pieces.get(&piece);
+        gathered.is_some_and(|gathered| gathered.is_doubtful)
+    }
+
+    /// Whether nothing of `piece` is with the disk.
+    pub(crate) fn is_gathering(&self, piece: PieceIndex) -> bool {
+        let gathered = self.pieces.get(&piece);
+        gathered.is_some_and(|gathered| gathered.stage == Stage::Gathering)
     }
 
     /// The verdict on `piece` is there, or the disk failed: forgets it, and tells who sent it.
@@ -324,7 +367,7 @@ mod tests {
         assembly.insert(block(1, 1), vec![0; 100], from(2));
         assembly.insert(block(2, 0), vec![0; 100], from(1));
         assert!(assembly.spill_beyond(3 * FOOTPRINT).is_none());
-        let Some(DiskJob::Spill { piece, blocks }) = assembly.spill_beyond(3 * FOOTPRINT - 1)
+        let Some((_, DiskJob::Spill { piece, blocks })) = assembly.spill_beyond(3 * FOOTPRINT - 1)
         else {
             panic!("no job");
         };
@@ -346,7 +389,7 @@ mod tests {
         assembly.insert(block(1, 0), vec![0; 10], from(1));
         assert!(matches!(
             assembly.spill_beyond(0),
-            Some(DiskJob::Spill { .. })
+            Some((_, DiskJob::Spill { .. }))
         ));
         assembly.insert(block(1, 1), vec![0; 10], from(2));
         assert!(assembly.complete(piece, true).is_none());

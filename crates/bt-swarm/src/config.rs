@@ -24,6 +24,9 @@ pub struct Config {
     /// everything, too (BEP 16): fewer uploads of ours until there is a second copy. For the first
     /// seed of a torrent; slower where there are others, or peers do not find each other.
     pub super_seed: bool,
+    /// Nothing is ever requested: what is lost from the disk is waited for until it is there again,
+    /// and peers are told that we only upload (BEP 21).
+    pub only_serves: bool,
     /// How peers are judged: whom to dial, from whom to part, whom to unchoke, how much to ask of
     /// each, and whose requests to give to others.
     pub evaluator: Evaluator,
@@ -42,6 +45,7 @@ impl Config {
             redial_delay: REDIAL_DELAY,
             max_known_peers: MAX_KNOWN_PEERS,
             super_seed: false,
+            only_serves: false,
             evaluator: Evaluator::default(),
         }
     }

@@ -44,8 +44,11 @@ pub enum Event {
         /// Who sent its blocks.
         contributors: Vec<SocketAddr>,
     },
-    /// A piece that was good is gone from the disk, and will be fetched again.
+    /// A piece that was good is gone from the disk. It will be fetched again, or waited for if we
+    /// only serve ([`Config::only_serves`](crate::Config::only_serves)).
     PieceLost(PieceIndex),
+    /// A piece that was lost is there again, and good.
+    PieceFound(PieceIndex),
     /// A peer has sent bad data, and will not be talked to again: not by this torrent, nor by
     /// others if they are told ([`Swarm::set_bans`](crate::Swarm::set_bans)). Once for each.
     PeerBanned {
@@ -61,9 +64,11 @@ pub enum Event {
     Completed,
     /// Others have every piece, so that we need not hide any more what we have (BEP 16). Once.
     SuperSeedingEnded,
-    /// The disk refused. If it refused to write, the swarm requests nothing more until
-    /// [`handle_disk_recovered`](crate::Swarm::handle_disk_recovered).
+    /// The disk refused. Nothing is requested until [`DiskRecovered`](Self::DiskRecovered): what was
+    /// refused is tried again, by and by.
     DiskFailed(FailedJob),
+    /// All that the disk has refused is done.
+    DiskRecovered,
     /// A peer says that this is our address (BEP 10, `yourip`): one vote.
     ExternalAddress(IpAddr),
 }

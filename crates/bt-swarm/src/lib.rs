@@ -46,6 +46,16 @@
 //! nobody. So no peer can have another banned, whatever it sends. [`BanList`] holds the bans, which
 //! torrents can share ([`Swarm::set_bans`]).
 //!
+//! # When the disk refuses
+//!
+//! A job that fails comes back with its blocks ([`DiskDone::Failed`]). They stay in memory, where
+//! they are counted, and one of these jobs is given to the disk again after a second, then after two,
+//! and at last every half minute, until it is done; then the others follow. Meanwhile nothing is
+//! requested, and we are interested in nobody; what can be read is served, and if nothing can be,
+//! everybody is choked. If others need the memory, what has no room is fetched again. At the end, and
+//! at once if a file is missing, a [`DiskJob::Survey`] finds the pieces that are lost: they are taken
+//! back (BEP 54), and fetched again, or waited for by who [only serves](Config::only_serves).
+//!
 //! # What limits a download
 //!
 //! [`Swarm::observe`] looks at how things are, a few times a second, and names one [`Limit`] by what
@@ -103,6 +113,7 @@ mod limit;
 mod mean_rate;
 mod peer_info;
 mod peers;
+mod retries;
 mod servings;
 mod session;
 mod sources;
@@ -115,18 +126,21 @@ mod swarm;
 mod testing;
 mod throttle;
 mod timers;
+mod trouble;
 mod turns;
 mod upload;
 mod votes;
 
 pub use action::{
-    Action, Dial, DialId, DisconnectReason, DiskDone, DiskJob, FailedJob, Outgoing, ProtocolBreach,
+    Action, Dial, DialId, DisconnectReason, DiskDone, DiskJob, DiskRefusal, FailedJob, Outgoing,
+    ProtocolBreach,
 };
 pub use bans::{BanList, BanReason};
 pub use config::{Config, HANDSHAKE_TIMEOUT};
 pub use event::Event;
 pub use limit::{Limit, Outside};
 pub use peer_info::{FLAGS, PeerInfo, WhyChoked};
+pub use retries::Backoff;
 pub use sources::{SourceCount, SourceCounts};
 pub use stats::{Stats, Wasted};
 pub use swarm::{NewConnection, Refusal, Swarm};

@@ -57,13 +57,15 @@ pub struct Wasted {
     pub failed_hash: u64,
     /// Nobody had asked for them.
     pub unrequested: u64,
+    /// The disk did not take them while others needed the memory, or has lost them.
+    pub not_kept: u64,
 }
 
 impl Wasted {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.duplicate + self.failed_hash + self.unrequested
+        self.duplicate + self.failed_hash + self.unrequested + self.not_kept
     }
 }
 
@@ -72,5 +74,6 @@ impl AddAssign for Wasted {
         self.duplicate += other.duplicate;
         self.failed_hash += other.failed_hash;
         self.unrequested += other.unrequested;
+        self.not_kept += other.not_kept;
     }
 }

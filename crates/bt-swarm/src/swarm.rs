@@ -14,6 +14,7 @@ mod sharing;
 mod showing;
 mod spreading;
 mod super_seeding;
+mod trouble;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -46,6 +47,7 @@ use crate::{
     suspects::Suspects,
     throttle::Throttle,
     timers::{Timer, Timers},
+    trouble::Trouble,
     turns::Turns,
     votes::AddressVotes,
 };
@@ -77,8 +79,8 @@ pub struct Swarm<P> {
     torrent: Option<Torrent<P>>,
     /// What super-seeding keeps back; `None` if we do not.
     disguise: Option<Disguise>,
-    /// The disk refused: nothing is requested until it has recovered.
-    has_disk_trouble: bool,
+    /// The disk refused: nothing is requested until it works again.
+    trouble: Option<Trouble<P>>,
     /// Somebody could have been asked for more, had there been memory: how many blocks of it
     /// were taken then.
     starved_at: Option<usize>,
@@ -151,7 +153,7 @@ impl<P: Payload> Swarm<P> {
             timers: Timers::default(),
             torrent: None,
             disguise: None,
-            has_disk_trouble: false,
+            trouble: None,
             starved_at: None,
             waiting: Turns::default(),
             waiting_choked: BTreeSet::new(),
@@ -276,6 +278,7 @@ impl<P: Payload> Swarm<P> {
         self.advance(now);
         self.is_stopped = true;
         self.timers.stop_all();
+        self.give_up_writes();
         for id in self.dialler.take_all() {
             self.actions.push_back(Action::AbortDial(id));
         }
@@ -326,6 +329,7 @@ impl<P: Payload> Swarm<P> {
             torrent.and_then(|torrent| torrent.picker.poll_timeout()),
             self.upload.poll_timeout(),
             self.download.poll_timeout(),
+            self.trouble.as_ref().and_then(Trouble::poll_timeout),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -362,6 +366,7 @@ impl<P: Payload> Swarm<P> {
         let busy = self.sessions.len() + self.dialler.len();
         !self.is_stopped
             && !self.is_complete()
+            && self.trouble.is_none()
             && busy < self.grant.max_peers.min(ENOUGH_PEERS)
             && self.peers.idle().all(|(_, peer)| peer.failures() > 0)
     }
@@ -396,6 +401,7 @@ impl<P: Payload> Swarm<P> {
         if std::mem::take(&mut self.needs_showing) {
             self.show_pieces(now);
         }
+        self.try_disk_again(now);
         self.allow_fast_to_newcomers();
         self.read_for_peers(now);
         self.fill_pipelines(now);

@@ -1,7 +1,7 @@
 //! What the tests of this crate share: swarms joined by wires without length.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
@@ -13,7 +13,9 @@ use bt_types::{
 };
 use bt_wire::{Message, RawBlock, Reserved};
 
-use crate::{Action, Config, DiskDone, DiskJob, Event, FailedJob, NewConnection, Outgoing, Swarm};
+use crate::{
+    Action, Config, DiskDone, DiskJob, DiskRefusal, Event, NewConnection, Outgoing, Swarm,
+};
 
 /// The same in every call, so that no helper's time lies after its caller's.
 pub(crate) fn epoch() -> Instant {
@@ -63,7 +65,11 @@ pub(crate) struct Node {
     pub(crate) events: Vec<Event>,
     /// Answers of the disk that are not given before [`Net::release_disk`].
     pub(crate) held_disk: Option<Vec<DiskDone<Tag>>>,
-    pub(crate) disk_fails: bool,
+    pub(crate) disk_refuses: Vec<DiskRefusal>,
+    /// Pieces that are not on disk any more.
+    pub(crate) gone: BTreeSet<PieceIndex>,
+    /// Jobs that the disk has refused.
+    pub(crate) refused: usize,
     pub(crate) is_liar: bool,
     /// The only block of each piece about which a liar lies, if it is not all.
     pub(crate) lies_in_slot: Option<u32>,
@@ -111,7 +117,9 @@ impl Net {
             addr: SocketAddr::from(([127, 0, 1, index as u8], 6881)),
             events: Vec::new(),
             held_disk: None,
-            disk_fails: false,
+            disk_refuses: Vec::new(),
+            gone: BTreeSet::new(),
+            refused: 0,
             is_liar: false,
             lies_in_slot: None,
             is_down: false,
@@ -311,14 +319,41 @@ impl Net {
 }
 
 impl Node {
+    /// What it has of incomplete pieces is wrong from now on.
+    pub(crate) fn lose_spilled(&mut self) {
+        let blocks = self.spilled.values_mut().flat_map(BTreeMap::values_mut);
+        blocks.for_each(|tag| tag.is_good = false);
+    }
+
+    /// Why the disk does not do a job, if it does not.
+    fn refusal(&self, job: &DiskJob<Tag>) -> Option<DiskRefusal> {
+        let is_gone = match job {
+            DiskJob::Read { block, .. } => self.gone.contains(&block.piece),
+            DiskJob::Verify { piece, blocks, .. } => blocks.is_empty() && self.gone.contains(piece),
+            DiskJob::Spill { .. } | DiskJob::Survey => false,
+        };
+        let reads = match job {
+            DiskJob::Verify { blocks, .. } => blocks.is_empty(),
+            DiskJob::Spill { .. } => false,
+            DiskJob::Read { .. } | DiskJob::Survey => true,
+        };
+        let refuses = |what| self.disk_refuses.contains(&what).then_some(what);
+        let fails = match reads {
+            true => refuses(DiskRefusal::Read),
+            false => refuses(DiskRefusal::Write).or_else(|| refuses(DiskRefusal::Missing)),
+        };
+        fails.or_else(|| is_gone.then_some(DiskRefusal::Missing))
+    }
+
     fn disk(&mut self, job: DiskJob<Tag>) -> DiskDone<Tag> {
+        if let Some(refusal) = self.refusal(&job) {
+            self.refused += 1;
+            return DiskDone::Failed(job, refusal);
+        }
         match job {
-            DiskJob::Verify { piece, .. } if self.disk_fails => {
-                DiskDone::Failed(FailedJob::Verify(piece))
-            }
-            DiskJob::Spill { piece, .. } if self.disk_fails => {
-                DiskDone::Failed(FailedJob::Spill(piece))
-            }
+            DiskJob::Survey => DiskDone::Surveyed {
+                missing: self.gone.iter().copied().collect(),
+            },
             DiskJob::Verify {
                 piece,
                 blocks,
@@ -327,6 +362,7 @@ impl Node {
                 let mut all = self.spilled.remove(&piece).unwrap_or_default();
                 all.extend(blocks);
                 let is_good = all.values().all(|tag| tag.is_good);
+                self.gone.remove(&piece);
                 let digests = all.iter().map(|(&begin, tag)| (begin, digest_of(*tag)));
                 let block_digests = match is_good && !wants_digests {
                     true => Vec::new(),

@@ -334,6 +334,7 @@ impl Sessions {
                         block,
                         payload: Tag::good(block),
                     },
+                    DiskJob::Survey => unreachable!("no disk fails"),
                 };
                 self.torrents[index].swarm.handle_disk(time, done);
             }

@@ -64,6 +64,19 @@ impl Tmpfs {
             self.path.display()
         ))
     }
+
+    /// Nothing can be written any more, or it can again. The system refuses the former while a file
+    /// is open to be written to.
+    pub fn set_read_only(&self, is_read_only: bool) -> Outcome {
+        let flags = match is_read_only {
+            true => MountFlags::RDONLY,
+            false => MountFlags::empty(),
+        };
+        mount_remount(&self.path, flags, c"").context(format_args!(
+            "mounting the tmpfs on {} anew",
+            self.path.display()
+        ))
+    }
 }
 
 impl Drop for Tmpfs {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bt_swarm::{Action, DialId, DiskDone, DiskJob, Event, Outgoing};
-use bt_types::{Block, ConnId};
+use bt_types::{Block, ConnId, PieceIndex};
 
 use super::{World, network::Delivery};
 use crate::{Behaviour, Tag, node::Life};
@@ -12,6 +12,8 @@ pub(super) enum Happening {
     /// A node comes, for the first time or again.
     Join(usize),
     Leave(usize),
+    /// A node's disk is full, or has room again.
+    DiskFull(usize, bool),
     /// The block that was on a host's line has left.
     LineFree(usize),
     /// What the torrents of a session share is divided anew.
@@ -45,6 +47,7 @@ impl World {
             Happening::LineFree(host) => self.line_free(now, host),
             Happening::Join(node) => self.join(now, node),
             Happening::Leave(node) => self.leave(now, node),
+            Happening::DiskFull(node, is_full) => self.nodes[node].set_disk_full(is_full),
             Happening::Divide(session) => self.divide(now, session),
         }
     }
@@ -143,6 +146,7 @@ impl World {
                 let piece = match &job {
                     DiskJob::Verify { piece, .. } | DiskJob::Spill { piece, .. } => *piece,
                     DiskJob::Read { block, .. } => block.piece,
+                    DiskJob::Survey => PieceIndex::new(0),
                 };
                 let torrent = self.nodes[index].spec.torrent;
                 let position = self.position(torrent, piece);
@@ -178,7 +182,7 @@ impl World {
                 let banned = self.fellow_at(*peer, index);
                 self.nodes[index].banned.extend(banned);
             }
-            Event::DiskFailed(_) => {}
+            Event::DiskFailed(_) | Event::DiskRecovered | Event::PieceLost(_) => {}
             _ => return,
         }
         self.nodes[index].events.push((now, event));

@@ -62,7 +62,7 @@ Output with --json, one object a line:
              bytes_done, bytes_total: how much of the data on disk has been checked
   progress   a few times a second, for each torrent:
              info_hash (hex)
-             state: \"downloading\", \"seeding\", \"stopped\" or \"failed\"
+             state: \"downloading\", \"seeding\", \"disk_trouble\", \"stopped\" or \"failed\"
              bytes_done, bytes_total: of the files, in verified pieces, and in all
              pieces_done, piece_count: verified pieces, and all
              down_bytes_per_sec, up_bytes_per_sec: payload, smoothed
@@ -114,6 +114,10 @@ Output with --json, one object a line:
   seeded     a torrent has been served for as long as --seed-ratio or --seed-time says:
              name, info_hash (hex), goal (\"ratio\" or \"time\"), bytes_total, uploaded,
              seeding_secs: how long it was served since it was complete
+  disk_trouble  with --on-disk-error wait, once when a disk begins to fail; it goes on by itself:
+             name, info_hash (hex), kind (\"full\", \"permission\", \"read_only\", \"missing\",
+             \"obstructed\" or \"other\"), path, message
+  disk_recovered  once when the disk works again: name, info_hash (hex), trouble_secs
   failed     one of several torrents has failed, the others go on:
              source (as given), info_hash (null if unknown), message, code
   error      message, code: what is wrong, and the exit code; the last line
@@ -148,7 +152,7 @@ mod tests {
     fn everything() {
         let words = "bt get a.torrent -o d --tracker udp://a:1 --tracker udp://b:2 --peer [::1]:5 \
                      --port 0 --timeout 7 --memory 16M --limit-up 3K --limit-down 2M --seed \
-                     --seed-ratio 1.5 --seed-time 9m --state s --recheck --json -vv";
+                     --on-disk-error wait --seed-ratio 1.5 --seed-time 9m --state s --recheck --json -vv";
         let arguments = parse(words).unwrap();
         assert_eq!((arguments.verbose, arguments.quiet), (2, false));
         assert!(arguments.verb.reports_events());

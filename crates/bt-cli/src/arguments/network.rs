@@ -1,6 +1,11 @@
-use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    num::NonZeroU64,
+    path::PathBuf,
+};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::values::{parse_memory, parse_peer, parse_rate, parse_seconds, parse_tracker};
 
@@ -31,6 +36,11 @@ pub(crate) struct Network {
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_memory)]
     pub(crate) memory: u64,
 
+    /// When the disk is full, read-only, away or broken: wait and go on by itself when it works
+    /// again, or end with exit code 5 [default: wait if stderr is a terminal, else fail]
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(crate) on_disk_error: Option<OnDiskError>,
+
     /// Remember in this folder what is on disk, so that it is not checked again; by default bt in
     /// $XDG_STATE_HOME, which is ~/.local/state if not set
     #[arg(long, value_name = "DIR")]
@@ -55,6 +65,27 @@ pub(crate) struct Network {
     pub(crate) json: bool,
 }
 
+/// What to do about a disk that fails.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum OnDiskError {
+    Wait,
+    Fail,
+}
+
+impl Network {
+    /// As the user wishes, or as it suits who sees stderr: a script waits for an exit code.
+    pub(crate) fn on_disk_error(&self) -> bt_client::OnDiskError {
+        let usual = match io::stderr().is_terminal() {
+            true => OnDiskError::Wait,
+            false => OnDiskError::Fail,
+        };
+        match self.on_disk_error.unwrap_or(usual) {
+            OnDiskError::Wait => bt_client::OnDiskError::Wait,
+            OnDiskError::Fail => bt_client::OnDiskError::Fail,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -69,6 +100,7 @@ mod tests {
             ("--peer localhost", "192.0.2.7:6881"),
             ("--min-announce-interval 0", "at least 1"),
             ("--memory 1K", "at least 1M"),
+            ("--on-disk-error retry", "possible values: wait, fail"),
             ("--limit-up -1", "a number like 500000, 512K"),
             ("--seed-ratio -1", "a number above 0"),
             ("--seed-time -1", "like 90, 90s, 15m"),

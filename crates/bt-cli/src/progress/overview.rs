@@ -25,6 +25,7 @@ fn words(copies: &str, sources: &[(&str, SourceCount)], wasted: Wasted) -> Strin
     let in_vain = [
         (wasted.duplicate, "came twice"),
         (wasted.failed_hash, "failed their hash"),
+        (wasted.not_kept, "not kept by the disk"),
         (wasted.unrequested, "nobody asked for"),
     ];
     let in_vain = in_vain.into_iter().filter(|(count, _)| *count > 0);

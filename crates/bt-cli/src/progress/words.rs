@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bt_client::{Snapshot, State};
+use bt_client::{DiskTrouble, ErrorKind, Snapshot, State};
 
 use super::eta::in_steps;
 use crate::format::{bytes, duration, rate};
@@ -38,6 +38,9 @@ pub(super) fn describe(snapshot: &Snapshot) -> String {
     if let State::Checking { .. } = snapshot.state {
         return describe_check(amount);
     }
+    if let State::DiskTrouble(trouble) = &snapshot.state {
+        return waiting(amount, trouble);
+    }
     let stats = &snapshot.stats;
     let mut line = transfer(
         amount,
@@ -54,6 +57,24 @@ pub(super) fn describe(snapshot: &Snapshot) -> String {
 
 pub(super) fn describe_check(Amount { done, total }: Amount) -> String {
     format!("checking, {} of {}", bytes(done), bytes(total))
+}
+
+/// What is wrong, and with which file, has been told in a line of its own.
+fn waiting(Amount { done, total }: Amount, trouble: &DiskTrouble) -> String {
+    let why = match trouble.kind {
+        ErrorKind::Full => "is full",
+        ErrorKind::Permission => "lets nobody in",
+        ErrorKind::ReadOnly => "is read-only",
+        ErrorKind::Missing => "has lost something",
+        ErrorKind::Obstructed => "has something in the way",
+        _ => "fails",
+    };
+    let since = duration(trouble.since.elapsed());
+    format!(
+        "{} of {}  waiting: the disk {why}, {since}",
+        bytes(done),
+        bytes(total)
+    )
 }
 
 pub(super) fn transfer(

@@ -13,8 +13,8 @@ use std::{
 };
 
 use bt_client::{
-    AddTorrent, LocalTracker, Mode, RateLimits, Session, SessionConfig, SessionError, Snapshot,
-    State, TorrentHandle,
+    AddTorrent, LocalTracker, Mode, OnDiskError, RateLimits, Session, SessionConfig, SessionError,
+    Snapshot, State, TorrentHandle,
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::ServerConfig;
@@ -113,6 +113,7 @@ impl Stage {
         let config = SessionConfig {
             bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             listen_port: 0,
+            on_disk_error: OnDiskError::Fail,
             ..SessionConfig::default()
         };
         let session = Session::start(config).map_err(no_network)?;

@@ -7,18 +7,18 @@ use std::{
 };
 
 use bt_storage::{
-    Storage,
-    check::{self, CheckProgress},
+    Storage, StorageError,
+    check::{self, CheckProgress, Checked, Interrupted},
     resume::{Belief, BootId, Keeper, Place, PlaceError, Start},
 };
-use bt_types::{Bitfield, PartialPiece, Totals};
+use bt_types::{Bitfield, PartialPiece, PieceIndex, PieceLayout, Totals};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{Span, info, warn};
 
 use crate::TorrentError;
 
 /// How a torrent's data is to be looked at.
-pub(super) struct Look {
+pub(super) struct Plan {
     /// Where its record lies, or will lie.
     pub(super) state: Option<PathBuf>,
     pub(super) boot: Option<BootId>,
@@ -27,6 +27,43 @@ pub(super) struct Look {
     pub(super) threads: usize,
     /// Whether something may be missing: then folders and empty files are made first.
     pub(super) is_download: bool,
+}
+
+/// A look at a torrent's data, as far as it has got: a disk that fails interrupts it, and it goes on
+/// with what is left.
+pub(super) struct Look {
+    plan: Plan,
+    /// The record's place has been asked for.
+    has_begun: bool,
+    place: Option<Place>,
+    /// `None` until the record has been read and the files have been looked at.
+    findings: Option<Findings>,
+}
+
+/// What has been found so far, and what is left to be hashed.
+struct Findings {
+    /// Unless nothing is remembered.
+    start: Option<Start>,
+    /// What is believed, and what was hashed and is right.
+    have: Bitfield,
+    left: Bitfield,
+    /// If a disk has failed, what is to be tried first.
+    trial: Option<Bitfield>,
+    /// Of files in the pieces that are to be hashed, now or before.
+    bytes_total: u64,
+    bytes_hashed: u64,
+    /// Of files in pieces that were hashed and are right.
+    bytes_found: u64,
+}
+
+/// How far a look has got.
+pub(super) enum Looked {
+    /// All is known.
+    All(Box<Found>),
+    /// The disk does again what it had refused; there is more to look at.
+    Some(Box<Look>),
+    /// The disk has failed.
+    Refused(Box<Look>, StorageError),
 }
 
 /// What is on disk when a torrent begins.
@@ -43,10 +80,10 @@ pub(super) struct Found {
     pub(super) keeper: Option<Arc<Keeper>>,
 }
 
-/// A look at what is on disk, on threads of its own. Dropping it ends it soon.
+/// A look that is under way, on threads of its own. Dropping it ends it soon.
 pub(super) struct Checking {
     progress: Arc<Progress>,
-    task: JoinHandle<Result<Found, TorrentError>>,
+    task: JoinHandle<Result<Looked, TorrentError>>,
 }
 
 #[derive(Default)]
@@ -57,7 +94,7 @@ struct Progress {
 }
 
 impl Checking {
-    /// Begins.
+    /// Begins, or goes on.
     pub(super) fn start(storage: Arc<Storage>, look: Look) -> Self {
         let progress = Arc::new(Progress::default());
         let shared = Arc::clone(&progress);
@@ -69,7 +106,7 @@ impl Checking {
         Self { progress, task }
     }
 
-    /// Bytes checked, and to check; nothing while that is not known.
+    /// Bytes checked, and to check; nothing while that is not known, or the disk is only tried.
     pub(super) fn progress(&self) -> Option<(u64, u64)> {
         let total = self.progress.bytes_total.load(Ordering::Relaxed);
         let done = self.progress.bytes_done.load(Ordering::Relaxed);
@@ -77,7 +114,7 @@ impl Checking {
     }
 
     /// Waits for the end. May be called again if it was interrupted.
-    pub(super) async fn finish(&mut self) -> Result<Found, TorrentError> {
+    pub(super) async fn finish(&mut self) -> Result<Looked, TorrentError> {
         match (&mut self.task).await {
             Ok(result) => result,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -99,43 +136,84 @@ impl Drop for Checking {
 }
 
 impl Look {
-    fn at(self, storage: &Arc<Storage>, progress: &Progress) -> Result<Found, TorrentError> {
-        let place = self.place(storage)?;
-        if self.is_download {
-            storage.prepare()?;
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            has_begun: false,
+            place: None,
+            findings: None,
         }
-        let start = match &place {
-            Some(place) if self.recheck => Some(place.start_anew(storage)?),
-            Some(place) => Some(place.start(storage, self.boot.as_ref())?),
-            None => None,
+    }
+
+    fn at(mut self, storage: &Arc<Storage>, progress: &Progress) -> Result<Looked, TorrentError> {
+        if !self.has_begun {
+            self.place = self.lock(storage)?;
+            self.has_begun = true;
+        }
+        let mut findings = match self.findings.take() {
+            Some(findings) => findings,
+            None => match self.begin(storage) {
+                Ok(findings) => findings,
+                Err(error) => return Ok(Looked::Refused(Box::new(self), error)),
+            },
         };
         let layout = storage.layout();
-        let all = Bitfield::full(layout.piece_count());
-        let doubtful = start.as_ref().map_or(&all, |start| &start.doubtful);
+        let bytes_before = findings.bytes_done(layout);
+        let is_trial = findings.trial.is_some();
         let report = |now: CheckProgress| {
-            progress
-                .bytes_done
-                .fetch_max(now.bytes_done, Ordering::Relaxed);
+            if is_trial {
+                return;
+            }
+            let bytes_done = bytes_before + now.bytes_done;
+            progress.bytes_done.fetch_max(bytes_done, Ordering::Relaxed);
             progress
                 .bytes_total
-                .store(now.bytes_total, Ordering::Relaxed);
+                .store(findings.bytes_total, Ordering::Relaxed);
         };
         let cancel = &progress.is_cancelled;
-        let checked = check::check_some(storage, doubtful, self.threads, &report, cancel)?;
-
-        let mut have = checked.have;
-        let bytes_found = checked.bytes_have;
-        for piece in start.iter().flat_map(|start| start.trusted.iter_ones()) {
-            have.insert(piece);
+        let wanted = findings.next();
+        match check::check_pieces(storage, wanted, self.plan.threads, &report, cancel) {
+            Ok(checked) => {
+                findings.add(&checked);
+                if checked.is_cancelled || findings.left.count_ones() == 0 {
+                    let found = self.conclude(storage, findings, checked.is_cancelled);
+                    Ok(Looked::All(Box::new(found)))
+                } else {
+                    self.findings = Some(findings);
+                    Ok(Looked::Some(Box::new(self)))
+                }
+            }
+            Err(interrupted) => {
+                findings.interrupted(&interrupted);
+                self.findings = Some(findings);
+                Ok(Looked::Refused(Box::new(self), interrupted.error))
+            }
         }
-        let bytes_have = if have.is_full() {
-            layout.data_length()
-        } else {
-            let bytes = have.iter_ones().map(|piece| layout.data_length_of(piece));
-            bytes.map(u64::from).sum()
+    }
+
+    /// Finds out what can be believed, and what is to be hashed.
+    fn begin(&self, storage: &Storage) -> Result<Findings, StorageError> {
+        if self.plan.is_download {
+            storage.prepare()?;
+        }
+        let start = match &self.place {
+            Some(place) if self.plan.recheck => Some(place.start_anew(storage)?),
+            Some(place) => Some(place.start(storage, self.plan.boot.as_ref())?),
+            None => None,
         };
+        Ok(Findings::new(start, storage.layout()))
+    }
+
+    fn conclude(mut self, storage: &Arc<Storage>, findings: Findings, is_cancelled: bool) -> Found {
+        let Findings {
+            start,
+            have,
+            bytes_hashed,
+            bytes_found,
+            ..
+        } = findings;
         let (pieces_good, piece_count) = (have.count_ones(), have.len());
-        let (bytes_resumed, bytes_hashed) = (bytes_have - bytes_found, checked.bytes_hashed);
+        let bytes_resumed = bytes_of(&have, storage.layout()) - bytes_found;
         info!(
             pieces_good,
             piece_count, bytes_resumed, bytes_hashed, "checked"
@@ -148,23 +226,23 @@ impl Look {
             keeper: None,
             have,
         };
-        let is_usable = self.is_download || found.have.is_full();
-        if let (Some(place), Some(start)) = (place, start)
+        let is_usable = self.plan.is_download || found.have.is_full();
+        if let (Some(place), Some(start)) = (self.place.take(), start)
             && is_usable
-            && !checked.is_cancelled
+            && !is_cancelled
         {
             tell(&start);
             found.partial.clone_from(&start.partial);
             found.totals = start.totals;
             found.keeper = self.keeper(place, storage, start, &found.have);
         }
-        Ok(found)
+        found
     }
 
     /// A folder that is of no use is no reason not to go on: all is hashed then, as if there were
     /// none.
-    fn place(&self, storage: &Storage) -> Result<Option<Place>, TorrentError> {
-        let Some(folder) = &self.state else {
+    fn lock(&self, storage: &Storage) -> Result<Option<Place>, TorrentError> {
+        let Some(folder) = &self.plan.state else {
             return Ok(None);
         };
         match Place::lock(folder, storage) {
@@ -184,7 +262,7 @@ impl Look {
         start: Start,
         have: &Bitfield,
     ) -> Option<Arc<Keeper>> {
-        match Keeper::begin(place, storage, start, have.clone(), self.boot.clone()) {
+        match Keeper::begin(place, storage, start, have.clone(), self.plan.boot.clone()) {
             Ok(keeper) => {
                 let keeper = Arc::new(keeper);
                 storage.set_keeper(Arc::clone(&keeper));
@@ -196,6 +274,75 @@ impl Look {
             }
         }
     }
+}
+
+impl Findings {
+    fn new(start: Option<Start>, layout: &PieceLayout) -> Self {
+        let (have, left) = match &start {
+            Some(start) => (start.trusted.clone(), start.doubtful.clone()),
+            None => (
+                Bitfield::new(layout.piece_count()),
+                Bitfield::full(layout.piece_count()),
+            ),
+        };
+        Self {
+            bytes_total: bytes_of(&left, layout),
+            start,
+            have,
+            left,
+            trial: None,
+            bytes_hashed: 0,
+            bytes_found: 0,
+        }
+    }
+
+    /// What to look at next.
+    fn next(&self) -> &Bitfield {
+        self.trial.as_ref().unwrap_or(&self.left)
+    }
+
+    /// How many bytes need no look any more.
+    fn bytes_done(&self, layout: &PieceLayout) -> u64 {
+        self.bytes_total - bytes_of(&self.left, layout)
+    }
+
+    /// What was to be looked at has been.
+    fn add(&mut self, checked: &Checked) {
+        self.note(checked);
+        self.trial = None;
+    }
+
+    /// A disk has failed: what it failed at is tried first.
+    fn interrupted(&mut self, interrupted: &Interrupted) {
+        self.note(&interrupted.checked);
+        let mut trial = Bitfield::new(self.left.len());
+        let at = interrupted.at.clone().map(PieceIndex::new);
+        for piece in at.filter(|&piece| self.left.get(piece)) {
+            trial.insert(piece);
+        }
+        self.trial = Some(trial);
+    }
+
+    fn note(&mut self, checked: &Checked) {
+        for piece in checked.have.iter_ones() {
+            self.have.insert(piece);
+            self.left.remove(piece);
+        }
+        for bad in &checked.bad {
+            self.left.remove(bad.piece);
+        }
+        self.bytes_hashed += checked.bytes_hashed;
+        self.bytes_found += checked.bytes_have;
+    }
+}
+
+/// Of files in these pieces.
+fn bytes_of(pieces: &Bitfield, layout: &PieceLayout) -> u64 {
+    if pieces.is_full() {
+        return layout.data_length();
+    }
+    let bytes = pieces.iter_ones().map(|piece| layout.data_length_of(piece));
+    bytes.map(u64::from).sum()
 }
 
 fn tell(start: &Start) {

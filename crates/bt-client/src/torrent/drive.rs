@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::{Event, Parts, check::Found, log, record::Remembering};
 use crate::{
-    Snapshot, State,
+    DiskTrouble, OnDiskError, Snapshot, State,
     buffers::Buffer,
     connection::{Batch, Closed, Connection, Incoming},
     handshake::{self, Established, HandshakeFailure},
@@ -35,6 +35,8 @@ pub(super) struct Drive {
     received: mpsc::Receiver<Batch>,
     /// Jobs that the disk threads have not reported on.
     disk_jobs: usize,
+    /// What the disk has refused first, until it is done; and how many pieces are lost since.
+    trouble: Option<(Arc<DiskTrouble>, usize)>,
     ending: Option<Ending>,
     /// `None` if nobody will remember what is done.
     remembering: Option<Remembering>,
@@ -74,6 +76,7 @@ impl Drive {
             batches,
             received,
             disk_jobs: 0,
+            trouble: None,
             ending: None,
             remembering,
         };
@@ -223,6 +226,9 @@ impl Drive {
                     self.parts.trackers.completed(now);
                     self.parts.publisher.hurry(now);
                 }
+                bt_swarm::Event::PieceLost(_) => self.note_lost(1),
+                bt_swarm::Event::PieceFound(_) => self.note_lost(-1),
+                bt_swarm::Event::DiskRecovered => self.disk_recovered(now),
                 bt_swarm::Event::PeerBanned {
                     peer,
                     concerns_others: true,
@@ -373,8 +379,32 @@ impl Drive {
     fn handle_disk(&mut self, now: Instant, report: DiskReport) {
         self.disk_jobs -= 1;
         self.parts.swarm.handle_disk(now, report.done);
-        if let Some(error) = report.error {
-            self.end(now, error.into());
+        match report.error {
+            Some(error) if self.parts.shared.on_disk_error == OnDiskError::Fail => {
+                self.end(now, error.into());
+            }
+            Some(error) if self.trouble.is_none() && self.ending.is_none() => {
+                let trouble = DiskTrouble::new(now, &error);
+                log::disk_trouble(&trouble);
+                self.trouble = Some((trouble, 0));
+                self.parts.publisher.hurry(now);
+            }
+            Some(error) => debug!(%error, "the disk still fails"),
+            None => {}
+        }
+    }
+
+    fn note_lost(&mut self, change: isize) {
+        if let Some((_, pieces_lost)) = &mut self.trouble {
+            *pieces_lost = pieces_lost.saturating_add_signed(change);
+        }
+    }
+
+    fn disk_recovered(&mut self, now: Instant) {
+        if let Some((trouble, pieces_lost)) = self.trouble.take() {
+            let lasted = now.saturating_duration_since(trouble.since);
+            log::disk_recovered(lasted, pieces_lost);
+            self.parts.publisher.hurry(now);
         }
     }
 
@@ -407,7 +437,9 @@ impl Drive {
     }
 
     fn state(&self) -> State {
-        if self.parts.swarm.is_complete() {
+        if let Some((trouble, _)) = &self.trouble {
+            State::DiskTrouble(Arc::clone(trouble))
+        } else if self.parts.swarm.is_complete() {
             State::Seeding
         } else {
             State::Downloading

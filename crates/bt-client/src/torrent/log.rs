@@ -1,10 +1,12 @@
 //! What goes to the log. The torrent is named by the span in which its task runs.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bt_swarm::Event;
 use bt_tracker::Event as TrackerEvent;
 use tracing::{debug, info, warn};
+
+use crate::DiskTrouble;
 
 pub(super) fn swarm(event: &Event) {
     match event {
@@ -32,7 +34,8 @@ pub(super) fn swarm(event: &Event) {
             piece,
             contributors,
         } => warn!(target: PIECES, %piece, ?contributors, "piece failed its hash"),
-        Event::PieceLost(piece) => warn!(target: PIECES, %piece, "piece is gone from the disk"),
+        Event::PieceLost(piece) => debug!(target: PIECES, %piece, "piece is gone from the disk"),
+        Event::PieceFound(piece) => debug!(target: PIECES, %piece, "piece is there again"),
         Event::PeerBanned { peer, reason, .. } => {
             let piece = reason.piece();
             let begin = reason.block().map(|block| block.begin);
@@ -42,12 +45,29 @@ pub(super) fn swarm(event: &Event) {
             info!(target: PEERS, "others have every piece: no longer super-seeding");
         }
         Event::Completed => info!(target: PIECES, "complete"),
-        // One for each job that was under way; why the torrent ends is told once, by its state.
+        // One for each job that was under way, and for each attempt; see `disk_trouble`.
         Event::DiskFailed(job) => debug!(target: PIECES, ?job, "disk failed"),
         Event::ExternalAddress(address) => {
             debug!(target: PEERS, %address, "address seen by a peer");
         }
         other => debug!(event = ?other),
+    }
+}
+
+/// One line when it begins.
+pub(super) fn disk_trouble(trouble: &DiskTrouble) {
+    warn!(target: DISK, "{}", printable(&trouble.to_string()));
+}
+
+/// And one when it ends.
+pub(super) fn disk_recovered(after: Duration, pieces_lost: usize) {
+    let seconds = after.as_secs();
+    match pieces_lost {
+        0 => warn!(target: DISK, "the disk works again after {seconds} s: going on"),
+        lost => warn!(
+            target: DISK,
+            "the disk works again after {seconds} s: going on; {lost} pieces were lost, and are fetched again"
+        ),
     }
 }
 
@@ -95,6 +115,7 @@ fn printable(text: &str) -> impl fmt::Display + '_ {
 // What users filter by stays what it is, wherever the code goes.
 const PEERS: &str = "bt_client::peers";
 const PIECES: &str = "bt_client::pieces";
+const DISK: &str = "bt_client::disk";
 const TRACKERS: &str = "bt_client::trackers";
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ impl Publisher {
         let stats = &snapshot.stats;
         let fades = stats.download_rate_bytes_per_sec + stats.upload_rate_bytes_per_sec > 0;
         // Why a download does not move is found out by looking at it again and again.
-        let waits = matches!(snapshot.state, State::Downloading);
+        let waits = matches!(snapshot.state, State::Downloading | State::DiskTrouble(_));
         let next = fades.then_some(SNAPSHOT_INTERVAL);
         let next = next.or(waits.then_some(IDLE_INTERVAL));
         self.due = next.map(|later| now + later);

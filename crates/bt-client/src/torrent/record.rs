@@ -49,10 +49,13 @@ async fn keep_up(
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) {
     let mut waited = Duration::ZERO;
+    let mut has_failed = false;
     loop {
         sleep(LOOK_INTERVAL).await;
         waited += LOOK_INTERVAL;
         let is_due = waited >= SYNC_INTERVAL || keeper.unsynced_bytes() >= MUCH;
+        // What a system could not sync once it may take for synced the next time.
+        let syncs = is_due && !has_failed;
         if is_due {
             waited = Duration::ZERO;
         }
@@ -65,14 +68,17 @@ async fn keep_up(
             }
             keeper.set_totals(totals);
             match keeper.unsynced_bytes() {
-                0 => Ok(()),
-                _ => keeper.sync(&storage),
+                1.. if syncs => keeper.sync(&storage),
+                _ => Ok(()),
             }
         });
         match kept.await {
             Ok(Ok(())) => {}
             // Once is enough: a disk that is in trouble will be told of by those who need it.
-            Ok(failed) => return warn_of(failed),
+            Ok(failed) => {
+                has_failed = true;
+                warn_of(failed);
+            }
             Err(_) => return,
         }
     }

@@ -4,16 +4,17 @@ use std::{
 };
 
 use bt_storage::StorageError;
-use bt_swarm::{Limit, Stats};
+use bt_swarm::{Backoff, Limit, Stats};
 use bt_types::Totals;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use super::{
     AddTorrent, Mode, Parts,
-    check::{Checking, Found, Look},
+    check::{Checking, Found, Look, Looked, Plan},
     drive::Drive,
+    log,
 };
-use crate::{Snapshot, State, TorrentError, mail::Mail};
+use crate::{DiskTrouble, OnDiskError, Snapshot, State, TorrentError, mail::Mail};
 
 /// The life of one torrent, from the check of its data until it is stopped or cannot go on.
 pub(crate) async fn run(mut parts: Parts) {
@@ -32,28 +33,50 @@ impl Parts {
     /// Finds out which pieces are on disk; `None` if the torrent has been stopped meanwhile.
     async fn check(&mut self) -> Result<Option<Found>, TorrentError> {
         let is_download = self.torrent.mode == Mode::Get;
-        let shared = Arc::clone(&self.shared);
-        let _turn = tokio::select! {
-            turn = shared.turn_to_check() => turn,
-            () = self.stop_requested() => return Ok(None),
-        };
-        let storage = Arc::clone(&self.storage);
-        let look = Look {
-            state: shared.state.clone(),
-            boot: shared.boot.clone(),
+        let mut look = Look::new(Plan {
+            state: self.shared.state.clone(),
+            boot: self.shared.boot.clone(),
             recheck: self.torrent.recheck,
-            threads: shared.check_threads,
+            threads: self.shared.check_threads,
             is_download,
-        };
-        let mut checking = Checking::start(storage, look);
+        });
+        let mut waiting: Option<Waiting> = None;
         let found = loop {
-            tokio::select! {
-                found = checking.finish() => break found?,
-                () = self.stop_requested() => {
-                    checking.cancel().await;
-                    return Ok(None);
+            let Some(looked) = self.look(look).await else {
+                return Ok(None);
+            };
+            let looked = looked?;
+            if let Looked::All(_) | Looked::Some(_) = looked
+                && let Some(Waiting { trouble, .. }) = waiting.take()
+            {
+                log::disk_recovered(trouble.since.elapsed(), 0);
+            }
+            let error = match looked {
+                Looked::All(found) => break *found,
+                Looked::Some(next) => {
+                    look = *next;
+                    continue;
                 }
-                () = sleep(PROGRESS_INTERVAL) => self.show_progress(checking.progress()),
+                Looked::Refused(next, error) => {
+                    look = *next;
+                    error
+                }
+            };
+            if self.shared.on_disk_error == OnDiskError::Fail {
+                return Err(error.into());
+            }
+            let now = Instant::now();
+            let waiting = waiting.get_or_insert_with(|| Waiting::new(now, &error));
+            waiting.backoff.failed(now);
+            let limit = Limit::Disk {
+                waiting_bytes: 0,
+                written_bytes_per_sec: 0,
+                is_refusing: true,
+            };
+            self.show(State::DiskTrouble(Arc::clone(&waiting.trouble)), limit);
+            tokio::select! {
+                () = sleep_until(waiting.backoff.due().into()) => {}
+                () = self.stop_requested() => return Ok(None),
             }
         };
         let (pieces_good, piece_count) = (found.have.count_ones(), found.have.len());
@@ -64,6 +87,26 @@ impl Parts {
                 pieces_good,
                 piece_count,
             })
+        }
+    }
+
+    /// Looks at what is left; `None` if the torrent has been stopped meanwhile.
+    async fn look(&mut self, look: Look) -> Option<Result<Looked, TorrentError>> {
+        let shared = Arc::clone(&self.shared);
+        let _turn = tokio::select! {
+            turn = shared.turn_to_check() => turn,
+            () = self.stop_requested() => return None,
+        };
+        let mut checking = Checking::start(Arc::clone(&self.storage), look);
+        loop {
+            tokio::select! {
+                looked = checking.finish() => return Some(looked),
+                () = self.stop_requested() => {
+                    checking.cancel().await;
+                    return None;
+                }
+                () = sleep(PROGRESS_INTERVAL) => self.show_progress(checking.progress()),
+            }
         }
     }
 
@@ -87,15 +130,20 @@ impl Parts {
         let Some((bytes_done, bytes_total)) = progress else {
             return;
         };
-        let mut snapshot = Snapshot::clone(&self.publisher.current());
-        snapshot.state = State::Checking {
+        let state = State::Checking {
             bytes_done,
             bytes_total,
         };
-        snapshot.limit = Some(Limit::Checking {
+        let limit = Limit::Checking {
             bytes_done,
             bytes_total,
-        });
+        };
+        self.show(state, limit);
+    }
+
+    fn show(&mut self, state: State, limit: Limit) {
+        let mut snapshot = Snapshot::clone(&self.publisher.current());
+        (snapshot.state, snapshot.limit) = (state, Some(limit));
         self.publisher.show(Instant::now(), snapshot);
     }
 
@@ -103,6 +151,23 @@ impl Parts {
         let mut snapshot = Snapshot::clone(&self.publisher.current());
         (snapshot.state, snapshot.limit) = (state, None);
         self.end(snapshot);
+    }
+}
+
+/// For a disk that has failed during the check.
+struct Waiting {
+    trouble: Arc<DiskTrouble>,
+    backoff: Backoff,
+}
+
+impl Waiting {
+    fn new(now: Instant, error: &StorageError) -> Self {
+        let trouble = DiskTrouble::new(now, error);
+        log::disk_trouble(&trouble);
+        Self {
+            trouble,
+            backoff: Backoff::new(now),
+        }
     }
 }
 

@@ -155,6 +155,31 @@ fn a_failing_disk_is_an_error() {
 
 /// A file is cut after its length has been looked at.
 #[test]
+fn a_check_goes_on_where_a_disk_interrupted_it() {
+    let reads = AtomicU64::new(0);
+    let pool = FilePool::with_faults(4, move |call, _| {
+        match call == Call::Read && reads.fetch_add(1, Ordering::Relaxed) == 2 {
+            true => Outcome::Fail(std::io::Error::other("input/output error")),
+            false => Outcome::Proceed,
+        }
+    });
+    // A piece is a batch of its own.
+    let world = World::with_pool(1 << 20, &[("a", 5 << 20, "")], pool);
+    world.fill();
+    let cancel = AtomicBool::new(false);
+    let all = Bitfield::full(5);
+    let first = check_pieces(&world.storage, &all, 1, &|_| (), &cancel).unwrap_err();
+    assert_eq!(first.error.operation, crate::Operation::Read);
+    assert_eq!((first.checked.have.count_ones(), first.at), (2, 2..3));
+    let mut left = all;
+    for piece in first.checked.have.iter_ones() {
+        left.remove(piece);
+    }
+    let second = check_pieces(&world.storage, &left, 1, &|_| (), &cancel).unwrap();
+    assert!(second.have == left && second.bad.is_empty() && !second.is_cancelled);
+}
+
+#[test]
 fn files_may_shrink_while_they_are_read() {
     let pool = FilePool::with_faults(4, |call, bytes| match call {
         // The joint read of all pieces, and that of the second, which starts in `a` and has

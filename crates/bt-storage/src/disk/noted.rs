@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bt_types::{Block, PieceIndex};
+use bt_types::{Block, FileIndex, PieceIndex};
 
 use super::Done;
-use crate::{Storage, StorageError, resume::FileStamp};
+use crate::{ErrorKind, Storage, StorageError, resume::FileStamp};
 
 /// What was written and is to be noted: of one torrent mostly, sometimes of several.
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl Notes {
                 Ok(())
             }
             Err(error) => {
-                dropped(storage, piece);
+                refused(storage, piece, &error);
                 Err(error)
             }
         }
@@ -82,6 +82,33 @@ pub(super) fn dropped(storage: &Storage, piece: PieceIndex) {
     }
 }
 
+/// `piece` could not be written, or not be read back. It may be tried again, which is noted anew.
+pub(super) fn refused(storage: &Storage, piece: PieceIndex, error: &StorageError) {
+    if error.kind == ErrorKind::Missing {
+        doubted(storage, storage.files_of(piece));
+    }
+    dropped(storage, piece);
+}
+
+/// `block` could not be read.
+pub(super) fn not_read(storage: &Storage, block: Block, error: &StorageError) {
+    if error.kind == ErrorKind::Missing {
+        let slices = storage
+            .layout()
+            .slices(block.piece, block.begin, block.length);
+        let data = slices.filter(|slice| !slice.is_pad);
+        doubted(storage, data.map(|slice| slice.file));
+    }
+}
+
+/// Some of these files has gone, or an end of it. It may be made anew, and look then as if all that
+/// was in it were there.
+fn doubted(storage: &Storage, files: impl Iterator<Item = FileIndex>) {
+    if let Some(keeper) = storage.keeper() {
+        keeper.doubted(files);
+    }
+}
+
 /// Writes blocks of a piece that is not complete.
 pub(super) fn spill<B: AsRef<[u8]>>(
     storage: &Arc<Storage>,
@@ -105,7 +132,7 @@ pub(super) fn spill<B: AsRef<[u8]>>(
             Ok(done)
         }
         Err(error) => {
-            dropped(storage, piece);
+            refused(storage, piece, &error);
             Err(error)
         }
     }

@@ -353,12 +353,77 @@ fn blocks_are_read() {
     world.storage.close_files();
     let buffer = vec![9; 20];
     match disk.run(&world, Job::Read { block, buffer }) {
-        Done::Failed { what, error } => {
-            assert_eq!(what, FailedJob::Read { block });
+        Done::Failed {
+            what,
+            blocks,
+            error,
+        } => {
+            assert_eq!((what, blocks), (FailedJob::Read { block }, vec![]));
             assert_eq!(error.kind, ErrorKind::Missing);
         }
         done => panic!("{done:?}"),
     }
+}
+
+#[test]
+fn what_could_not_be_written_comes_back_and_can_be_written_again() {
+    let is_full = Arc::new(AtomicBool::new(true));
+    let full = Arc::clone(&is_full);
+    let pool = FilePool::with_faults(4, move |call, _| {
+        match call == Call::Write && full.load(Ordering::Relaxed) {
+            true => Outcome::Fail(io::ErrorKind::StorageFull.into()),
+            false => Outcome::Proceed,
+        }
+    });
+    let (world, disk) = (World::with_pool(64, FILES, pool), Disk::new(2));
+    world.storage.prepare().unwrap();
+    let (piece, _) = world.piece(2);
+    let all = world.blocks(piece, 16);
+    let verify = |blocks, wants_digests| Job::Verify {
+        piece,
+        blocks,
+        wants_digests,
+    };
+    let refused = |job| match disk.run(&world, job) {
+        Done::Failed { blocks, error, .. } => {
+            assert_eq!(error.kind, ErrorKind::Full);
+            blocks
+        }
+        done => panic!("{done:?}"),
+    };
+    for wants_digests in [false, true] {
+        assert_eq!(refused(verify(all.clone(), wants_digests)), all);
+    }
+    let blocks = all.clone();
+    let blocks = refused(Job::Spill { piece, blocks });
+    assert_eq!(blocks, all);
+    is_full.store(false, Ordering::Relaxed);
+    let done = disk.run(&world, verify(blocks, false));
+    assert!(matches!(done, Done::Verified { .. }), "{done:?}");
+    assert_eq!(world.read(piece).unwrap(), world.pieces[2]);
+}
+
+#[test]
+fn pieces_of_files_that_are_not_all_there_are_found_without_reading() {
+    let pool = FilePool::with_faults(4, |call, _| {
+        assert_ne!(call, Call::Read);
+        Outcome::Proceed
+    });
+    let (world, disk) = (World::with_pool(64, FILES, pool), Disk::new(1));
+    let missing = || match disk.run(&world, Job::Survey) {
+        Done::Surveyed { missing } => missing.into_iter().map(PieceIndex::get).collect::<Vec<_>>(),
+        done => panic!("{done:?}"),
+    };
+    assert_eq!(missing(), [0, 1, 2, 3, 4]);
+    world.fill();
+    assert_eq!(missing(), []);
+    let file = std::fs::File::options()
+        .write(true)
+        .open(world.path("t/b/c"));
+    file.unwrap().set_len(80).unwrap();
+    assert_eq!(missing(), [3]);
+    std::fs::remove_dir_all(world.path("t/b")).unwrap();
+    assert_eq!(missing(), [2, 3]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{
     noted::{self, Notes},
     parts::{Part, gaps, parts_of},
 };
-use crate::{Operation, Storage, StorageError, hash_time, hashing::PieceHasher};
+use crate::{Operation, Storage, StorageError, check, hash_time, hashing::PieceHasher};
 
 /// To whom the answer to a job goes, and whom it is about.
 pub(super) struct Ticket<T> {
@@ -44,6 +44,23 @@ pub(super) enum Work<B> {
         block: Block,
         buffer: B,
     },
+    Survey,
+}
+
+/// Why a job was not done, and the blocks that were to be written, which may be tried again.
+struct Failure<B> {
+    blocks: Vec<(u32, B)>,
+    error: StorageError,
+}
+
+/// Of a job that writes nothing.
+impl<B> From<StorageError> for Failure<B> {
+    fn from(error: StorageError) -> Self {
+        Self {
+            blocks: Vec::new(),
+            error,
+        }
+    }
 }
 
 /// A piece that was hashed in a lane.
@@ -105,10 +122,16 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
                     blocks,
                     wants_digests,
                 } => verify_in_order(&storage, piece, blocks, wants_digests),
-                Work::Spill { piece, blocks } => noted::spill(&storage, piece, &blocks),
+                Work::Spill { piece, blocks } => noted::spill(&storage, piece, &blocks)
+                    .map_err(|error| Failure { blocks, error }),
                 Work::Read { block, mut buffer } => storage
                     .read(block, buffer.as_mut())
-                    .map(|()| Done::Read { block, buffer }),
+                    .map(|()| Done::Read { block, buffer })
+                    .map_err(|error| {
+                        noted::not_read(&storage, block, &error);
+                        Failure::from(error)
+                    }),
+                Work::Survey => survey(&storage).map_err(Failure::from),
             };
             self.answer(number, done);
         }
@@ -151,15 +174,16 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
             } = hashed;
             let done = if is_good {
                 bytes_written += storage.layout().piece_length(piece) as usize;
-                let written = notes.write(&storage, piece, &blocks);
-                written.map(|()| Done::Verified {
-                    piece,
-                    block_digests: Vec::new(),
-                })
+                match notes.write(&storage, piece, &blocks) {
+                    Ok(()) => Ok(Done::Verified {
+                        piece,
+                        block_digests: Vec::new(),
+                    }),
+                    Err(error) => Err(Failure { blocks, error }),
+                }
             } else {
                 Ok(corrupt(&storage, piece, &blocks))
             };
-            drop(blocks);
             answers.push((number, done));
             if bytes_written >= NOTED_AT_ONCE {
                 bytes_written = 0;
@@ -175,10 +199,14 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
         }
     }
 
-    fn answer(&mut self, number: usize, done: Result<Done<B>, StorageError>) {
+    fn answer(&mut self, number: usize, done: Result<Done<B>, Failure<B>>) {
         let ticket = self.tickets[number].take();
         let Ticket { tag, what, .. } = ticket.expect("holds because each job is answered once");
-        let done = done.unwrap_or_else(|error| Done::Failed { what, error });
+        let done = done.unwrap_or_else(|Failure { blocks, error }| Done::Failed {
+            what,
+            blocks,
+            error,
+        });
         (self.shared.on_done)(tag, done);
     }
 
@@ -189,7 +217,7 @@ impl<T, B: AsRef<[u8]> + AsMut<[u8]>> Desk<'_, T, B> {
                 let root = ticket.storage.root();
                 let error = StorageError::new(Operation::Write, root, panicked);
                 // One answer that cannot be given must not cost the others theirs.
-                let _ = catch_unwind(AssertUnwindSafe(|| self.answer(number, Err(error))));
+                let _ = catch_unwind(AssertUnwindSafe(|| self.answer(number, Err(error.into()))));
             }
         }
     }
@@ -201,7 +229,32 @@ fn verify_in_order<B: AsRef<[u8]>>(
     piece: PieceIndex,
     blocks: Vec<(u32, B)>,
     wants_digests: bool,
-) -> Result<Done<B>, StorageError> {
+) -> Result<Done<B>, Failure<B>> {
+    match hash_in_order(storage, piece, &blocks, wants_digests) {
+        Ok((is_good, digests)) => conclude(storage, piece, blocks, is_good, digests),
+        Err(error) => {
+            noted::refused(storage, piece, &error);
+            Err(Failure { blocks, error })
+        }
+    }
+}
+
+/// Which pieces are not there; nothing of them counts any more.
+fn survey<B>(storage: &Storage) -> Result<Done<B>, StorageError> {
+    let missing = check::missing(storage)?;
+    for &piece in &missing {
+        noted::dropped(storage, piece);
+    }
+    Ok(Done::Surveyed { missing })
+}
+
+/// Whether a piece is right, and the digests of its blocks, if they are wanted.
+fn hash_in_order<B: AsRef<[u8]>>(
+    storage: &Storage,
+    piece: PieceIndex,
+    blocks: &[(u32, B)],
+    wants_digests: bool,
+) -> Result<(bool, BlockDigests), StorageError> {
     let Some(mut hasher) = PieceHasher::new(storage.info(), piece) else {
         let unknown = io::Error::other(format!("the hash of piece {piece} is not known"));
         return Err(StorageError::new(Operation::Read, storage.root(), unknown));
@@ -209,7 +262,7 @@ fn verify_in_order<B: AsRef<[u8]>>(
     let mut digests = Vec::new();
     let mut scratch = Vec::new();
     let mut present = blocks.iter().peekable();
-    let mut missing = gaps(storage, piece, &blocks).peekable();
+    let mut missing = gaps(storage, piece, blocks).peekable();
     loop {
         let gap = missing.next_if(|gap| present.peek().is_none_or(|block| gap.0 < block.0));
         if let Some((begin, length)) = gap {
@@ -239,9 +292,8 @@ fn verify_in_order<B: AsRef<[u8]>>(
             break;
         }
     }
-    drop(missing);
     let is_good = storage.hash_time().measure(|| hasher.finish());
-    conclude(storage, piece, blocks, is_good, digests)
+    Ok((is_good, digests))
 }
 
 /// Writes a piece that is right, or tells what is in one that is wrong.
@@ -250,8 +302,8 @@ fn conclude<B: AsRef<[u8]>>(
     piece: PieceIndex,
     blocks: Vec<(u32, B)>,
     is_good: bool,
-    good_digests: Vec<(u32, [u8; 20])>,
-) -> Result<Done<B>, StorageError> {
+    good_digests: BlockDigests,
+) -> Result<Done<B>, Failure<B>> {
     if !is_good {
         return Ok(corrupt(storage, piece, &blocks));
     }
@@ -259,10 +311,13 @@ fn conclude<B: AsRef<[u8]>>(
     let mut notes = Notes::default();
     let written = notes.write(storage, piece, &blocks);
     notes.put_down();
-    written.map(|()| Done::Verified {
-        piece,
-        block_digests: good_digests,
-    })
+    match written {
+        Ok(()) => Ok(Done::Verified {
+            piece,
+            block_digests: good_digests,
+        }),
+        Err(error) => Err(Failure { blocks, error }),
+    }
 }
 
 /// Tells what is in a piece that is wrong. Nothing of it counts any more.
@@ -320,6 +375,9 @@ fn steps(piece: PieceIndex, begin: u32, length: u32) -> impl Iterator<Item = Blo
             length: READ_BACK.min(end - begin),
         })
 }
+
+/// Where each block begins, and its SHA-1.
+type BlockDigests = Vec<(u32, [u8; 20])>;
 
 /// Bytes that are written before they are noted and answered for: so many that a call or two more
 /// do not count.

@@ -1,11 +1,12 @@
 use std::{
+    collections::BTreeSet,
     fmt,
     fs::File,
     io::{self, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bt_types::{Bitfield, Block, PieceIndex, ResumeState, Totals};
+use bt_types::{Bitfield, Block, FileIndex, PieceIndex, ResumeState, Totals};
 
 use super::{
     BootId, Place, Record, Start,
@@ -153,7 +154,8 @@ impl Keeper {
         let pieces: Vec<_> = self.lock().ledger.unsynced().collect();
         let count = pieces.len() as u64;
         if count > 0 {
-            let files = pieces.iter().flat_map(|&piece| storage.files_of(piece));
+            let pieces = pieces.iter().flatten();
+            let files = pieces.flat_map(|&piece| storage.files_of(piece));
             storage.sync_files(&files.collect())?;
         }
         let journal = {
@@ -227,6 +229,10 @@ impl Keeper {
             .filter(on_grid)
             .map(|block| block.slot())
             .collect();
+        if inner.ledger.written.get(piece) {
+            // It was lost, and is fetched again.
+            inner.append(&self.place, Entry::Dropped(piece, Vec::new()));
+        }
         let entry = match slots.is_empty() {
             true => Entry::Dropped(piece, stamps),
             false => Entry::Spilled(piece, slots, stamps),
@@ -238,8 +244,27 @@ impl Keeper {
     pub(crate) fn dropped(&self, piece: PieceIndex, stamps: impl FnOnce() -> Vec<FileStamp>) {
         let inner = &mut *self.lock();
         // A piece that was wrong in memory has left no trace on disk.
-        if inner.ledger.begun.contains(&piece) || inner.ledger.partial.contains_key(&piece) {
+        if inner.ledger.speaks_of(piece) {
             inner.append(&self.place, Entry::Dropped(piece, stamps()));
+        }
+    }
+
+    /// What is in these files may be gone: until its pieces have been read anew, or found missing,
+    /// they are as if they were just being written.
+    pub(crate) fn doubted(&self, files: impl Iterator<Item = FileIndex>) {
+        let inner = &mut *self.lock();
+        let layout = Arc::clone(&inner.ledger.layout);
+        let pieces: BTreeSet<_> = files.flat_map(|file| layout.pieces_of(file)).collect();
+        let mut written = Vec::new();
+        for piece in pieces {
+            if inner.ledger.partial.contains_key(&piece) {
+                inner.append(&self.place, Entry::Dropped(piece, Vec::new()));
+            } else if inner.ledger.written.get(piece) && !inner.ledger.begun.contains(&piece) {
+                written.push(piece);
+            }
+        }
+        if !written.is_empty() {
+            inner.append(&self.place, Entry::Begun(written));
         }
     }
 

@@ -24,7 +24,8 @@ pub(super) struct Ledger {
     /// Pieces of which bytes are being written.
     pub(super) begun: BTreeSet<PieceIndex>,
     /// Of those written the ones that are not synced, in the order in which they were written.
-    unsynced: VecDeque<PieceIndex>,
+    /// In the place of one that was dropped since there is `None`: entries count places.
+    unsynced: VecDeque<Option<PieceIndex>>,
     unsynced_bytes: u64,
 }
 
@@ -93,6 +94,9 @@ impl Ledger {
             Entry::Dropped(piece, stamps) => {
                 self.begun.remove(piece);
                 self.partial.remove(piece);
+                if self.written.remove(*piece) && !self.synced.remove(*piece) {
+                    self.drop_unsynced(*piece);
+                }
                 self.note(stamps);
             }
             Entry::Synced(count) => {
@@ -100,8 +104,10 @@ impl Ledger {
                     let Some(piece) = self.unsynced.pop_front() else {
                         break;
                     };
-                    self.unsynced_bytes -= u64::from(self.layout.data_length_of(piece));
-                    self.synced.insert(piece);
+                    if let Some(piece) = piece {
+                        self.unsynced_bytes -= u64::from(self.layout.data_length_of(piece));
+                        self.synced.insert(piece);
+                    }
                 }
             }
             Entry::Moved(totals) => self.totals = *totals,
@@ -109,8 +115,14 @@ impl Ledger {
         true
     }
 
-    /// The pieces that wait to be synced, those first that were written first.
-    pub(super) fn unsynced(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+    /// Whether anything of `piece` counts, or is being written.
+    pub(super) fn speaks_of(&self, piece: PieceIndex) -> bool {
+        self.begun.contains(&piece) || self.partial.contains_key(&piece) || self.written.get(piece)
+    }
+
+    /// The pieces that wait to be synced, those first that were written first; `None` for what is
+    /// not to be synced any more.
+    pub(super) fn unsynced(&self) -> impl Iterator<Item = Option<PieceIndex>> + '_ {
         self.unsynced.iter().copied()
     }
 
@@ -120,8 +132,16 @@ impl Ledger {
     }
 
     fn push_unsynced(&mut self, piece: PieceIndex) {
-        self.unsynced.push_back(piece);
+        self.unsynced.push_back(Some(piece));
         self.unsynced_bytes += u64::from(self.layout.data_length_of(piece));
+    }
+
+    fn drop_unsynced(&mut self, piece: PieceIndex) {
+        let mut places = self.unsynced.iter_mut();
+        if let Some(place) = places.find(|place| **place == Some(piece)) {
+            *place = None;
+            self.unsynced_bytes -= u64::from(self.layout.data_length_of(piece));
+        }
     }
 
     /// Entries may come in another order than the stamps in them were taken.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{Belief, BootId, Keeper, Place, PlaceError, Start};
 use crate::{
-    check::check_some,
+    check::check_pieces,
     disk::{Done, Job},
     testing::{Disk, FileSpec, World},
 };
@@ -357,7 +357,7 @@ impl Case {
     pub(super) fn begin(&self, start: &Start) -> Arc<Keeper> {
         let storage = &self.world.storage;
         let never = AtomicBool::new(false);
-        let checked = check_some(storage, &start.doubtful, 1, &|_| (), &never).unwrap();
+        let checked = check_pieces(storage, &start.doubtful, 1, &|_| (), &never).unwrap();
         let mut have = checked.have;
         start.trusted.iter_ones().for_each(|piece| {
             have.insert(piece);

@@ -22,6 +22,41 @@ const FILES: &[(&str, usize, &str)] = &[
 ];
 
 #[test]
+fn a_survey_that_finds_files_gone_lets_them_be_made_again() {
+    let world = World::new(64, &[("a", 40, ""), ("b", 40, ""), ("c/empty", 0, "")]);
+    world.fill();
+    let (piece, bytes) = world.piece(0);
+    world.read(piece).unwrap();
+    std::fs::remove_dir_all(world.path("t")).unwrap();
+    crate::check::missing(&world.storage).unwrap();
+    assert!(world.path("t/c/empty").exists() && !world.path("t/a").exists());
+    world.storage.write(piece, &[(0, bytes)]).unwrap();
+    assert_eq!(world.read(piece).unwrap(), bytes);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_is_removed_is_missing_once_and_then_made_anew() {
+    for is_open in [true, false] {
+        let world = World::new(64, &[("a", 200, "")]);
+        world.fill();
+        let (piece, bytes) = world.piece(0);
+        world.read(piece).unwrap();
+        world.storage.write(piece, &[(0, bytes)]).unwrap();
+        if !is_open {
+            world.storage.close_files();
+        }
+        std::fs::remove_file(world.path("t/a")).unwrap();
+        let error = world.storage.write(piece, &[(0, bytes)]).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Missing);
+        assert_eq!(world.read(piece).unwrap_err().kind, ErrorKind::Missing);
+        world.storage.write(piece, &[(0, bytes)]).unwrap();
+        assert_eq!(world.read(piece).unwrap(), bytes);
+        assert!(world.path("t/a").exists());
+    }
+}
+
+#[test]
 fn prepare_makes_folders_and_empty_files() {
     let world = World::new(64, FILES);
     for _ in 0..2 {

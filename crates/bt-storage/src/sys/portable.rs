@@ -41,7 +41,8 @@ impl File {
                 _ => {}
             }
             let mut options = OpenOptions::new();
-            let options = options.read(true).write(create).create(create);
+            let write = access != Access::Read;
+            let options = options.read(true).write(write).create(create);
             return Ok(Self(Mutex::new(options.truncate(false).open(path)?)));
         }
         Err(no_name())
@@ -55,6 +56,11 @@ impl File {
     /// The size in bytes.
     pub(crate) fn len(&self) -> io::Result<u64> {
         Ok(self.lock().metadata()?.len())
+    }
+
+    /// Whether somebody has removed it since it was opened: mostly the system would not let them.
+    pub(crate) fn is_removed(&self) -> bool {
+        false
     }
 
     /// How it looks from outside.

@@ -48,6 +48,12 @@ impl File {
         Ok(fs::fstat(&self.0)?.st_size.try_into().unwrap_or(0))
     }
 
+    /// Whether somebody has removed it since it was opened. What is written to it then is lost when
+    /// it is closed.
+    pub(crate) fn is_removed(&self) -> bool {
+        fs::fstat(&self.0).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
     /// How it looks from outside.
     pub(crate) fn stamp(&self) -> io::Result<Stamp> {
         Ok(stamp_of(&fs::fstat(&self.0)?))
@@ -222,6 +228,7 @@ fn open_file(parent: BorrowedFd<'_>, name: &str, access: Access) -> io::Result<F
     check_name(name)?;
     let (flags, mode) = match access {
         Access::Read => (OFlags::RDONLY, 0),
+        Access::Rewrite => (OFlags::RDWR, 0),
         Access::Write { executable } => (
             OFlags::RDWR | OFlags::CREATE,
             if executable { 0o777 } else { 0o666 },

@@ -30,6 +30,9 @@ impl<P: Payload> Swarm<P> {
         let Some(torrent) = &mut self.torrent else {
             return;
         };
+        if torrent.assembly.is_doubtful(piece) {
+            return self.fetch_again(piece);
+        }
         let senders = torrent.assembly.remove(piece);
         torrent.picker.piece_failed(piece);
         self.wasted.failed_hash += u64::from(torrent.layout.data_length_of(piece));

@@ -8,8 +8,7 @@ use bt_wire::{Message, RawBlock};
 
 use super::{Swarm, requests::bytes_on_wire};
 use crate::{
-    Action, DiskDone, Event, FailedJob, Outgoing, ProtocolBreach, assembly::Senders,
-    suspects::BlockDigest,
+    Action, DiskDone, Event, Outgoing, ProtocolBreach, assembly::Senders, suspects::BlockDigest,
 };
 
 impl<P: Payload> Swarm<P> {
@@ -55,8 +54,9 @@ impl<P: Payload> Swarm<P> {
                 torrent.assembly.insert(block, payload, session.addr);
                 if piece_complete {
                     let wants_digests = torrent.suspects.has_case(block.piece);
-                    let job = torrent.assembly.complete(block.piece, wants_digests);
-                    self.actions.extend(job.map(Action::Disk));
+                    if let Some(job) = torrent.assembly.complete(block.piece, wants_digests) {
+                        self.write(block.piece, job);
+                    }
                 } else {
                     self.spill_excess();
                 }
@@ -113,17 +113,24 @@ impl<P: Payload> Swarm<P> {
             DiskDone::Verified {
                 piece,
                 block_digests,
-            } => self.piece_verified(now, piece, &block_digests),
+            } => {
+                if !self.rechecked(now, piece, true) {
+                    self.written(piece);
+                    self.piece_verified(now, piece, &block_digests);
+                }
+            }
             DiskDone::Corrupt {
                 piece,
                 block_digests,
-            } => self.piece_corrupt(now, piece, &block_digests),
-            DiskDone::Spilled(piece) => {
-                if let Some(torrent) = &mut self.torrent {
-                    let wants_digests = torrent.suspects.has_case(piece);
-                    let job = torrent.assembly.spilled(piece, wants_digests);
-                    self.actions.extend(job.map(Action::Disk));
+            } => {
+                if !self.rechecked(now, piece, false) {
+                    self.not_written(piece);
+                    self.piece_corrupt(now, piece, &block_digests);
                 }
+            }
+            DiskDone::Spilled(piece) => {
+                self.written(piece);
+                self.spilled(piece);
                 self.spill_excess();
             }
             DiskDone::Read {
@@ -141,7 +148,18 @@ impl<P: Payload> Swarm<P> {
                     self.upload.refund(now, bytes_on_wire(block.length));
                 }
             }
-            DiskDone::Failed(job) => self.disk_failed(now, job),
+            DiskDone::Surveyed { missing } => self.surveyed(now, &missing),
+            DiskDone::Failed(job, refusal) => self.disk_refused(now, job, refusal),
+        }
+    }
+
+    fn spilled(&mut self, piece: PieceIndex) {
+        let Some(torrent) = &mut self.torrent else {
+            return;
+        };
+        let wants_digests = torrent.suspects.has_case(piece);
+        if let Some(job) = torrent.assembly.spilled(piece, wants_digests) {
+            self.write(piece, job);
         }
     }
 
@@ -151,7 +169,7 @@ impl<P: Payload> Swarm<P> {
         let share = self.grant.memory_bytes / 8 * 3;
         while let Some(torrent) = &mut self.torrent {
             match torrent.assembly.spill_beyond(share) {
-                Some(job) => self.actions.push_back(Action::Disk(job)),
+                Some((piece, job)) => self.write(piece, job),
                 None => return,
             }
         }
@@ -176,31 +194,23 @@ impl<P: Payload> Swarm<P> {
         };
         torrent.assembly.resume(partial.piece);
         if is_complete {
-            let job = torrent.assembly.complete(partial.piece, false);
-            self.actions.extend(job.map(Action::Disk));
+            if let Some(job) = torrent.assembly.complete(partial.piece, false) {
+                self.write(partial.piece, job);
+            }
         }
     }
 
     /// Has all blocks in memory written to their places, unverified, so that another run finds them
     /// there. To be called before [`stop`](Self::stop) by who will remember which they are; the jobs
-    /// are to be done after it.
+    /// are to be done after it. Does nothing while there is trouble with the disk.
     pub fn spill_all(&mut self, now: Instant) {
         self.advance(now);
-        if self.has_disk_trouble {
+        if self.trouble.is_some() {
             return;
         }
         if let Some(torrent) = &mut self.torrent {
             let jobs = torrent.assembly.spill_all();
             self.actions.extend(jobs.into_iter().map(Action::Disk));
-        }
-    }
-
-    /// The trouble that [`Event::DiskFailed`] told of is over: requests go on.
-    pub fn handle_disk_recovered(&mut self, now: Instant) {
-        self.advance(now);
-        self.has_disk_trouble = false;
-        if let Some(torrent) = &mut self.torrent {
-            torrent.picker.wake();
         }
     }
 
@@ -246,7 +256,7 @@ impl<P: Payload> Swarm<P> {
         !theirs.get(piece) || theirs.is_full() || senders.peers().contains(&session.addr)
     }
 
-    fn completed(&mut self, now: Instant) {
+    pub(super) fn completed(&mut self, now: Instant) {
         self.events.push_back(Event::Completed);
         for conn in self.conns() {
             self.part_if_both_upload_only(now, conn);
@@ -261,6 +271,7 @@ impl<P: Payload> Swarm<P> {
     /// Does nothing if the piece is not one that we have.
     pub fn handle_piece_lost(&mut self, now: Instant, piece: PieceIndex) {
         self.advance(now);
+        let was_upload_only = self.is_upload_only();
         let Some(torrent) = &mut self.torrent else {
             return;
         };
@@ -268,12 +279,11 @@ impl<P: Payload> Swarm<P> {
         if piece.get() >= have.len() || !have.get(piece) {
             return;
         }
-        let was_complete = torrent.picker.is_complete();
         torrent.picker.piece_failed(piece);
         self.events.push_back(Event::PieceLost(piece));
         self.tell_dont_have(piece);
         self.end_disguise();
-        if was_complete {
+        if was_upload_only != self.is_upload_only() {
             self.tell_upload_only();
         }
         for conn in self.conns() {
@@ -285,27 +295,6 @@ impl<P: Payload> Swarm<P> {
             self.update_interest(conn);
         }
         self.schedule_dialling();
-    }
-
-    /// What was to be written is gone from memory, and will be fetched again; what has been
-    /// verified stays.
-    fn disk_failed(&mut self, now: Instant, job: FailedJob) {
-        match job {
-            FailedJob::Verify(piece) | FailedJob::Spill(piece) => {
-                self.has_disk_trouble = true;
-                if let Some(torrent) = &mut self.torrent {
-                    torrent.assembly.remove(piece);
-                    torrent.picker.piece_failed(piece);
-                }
-            }
-            FailedJob::Read(conn, block) => {
-                self.upload.refund(now, bytes_on_wire(block.length));
-                if self.with_uploads(conn, |uploads| uploads.read_failed(block)) {
-                    self.reject(conn, block.into());
-                }
-            }
-        }
-        self.events.push_back(Event::DiskFailed(job));
     }
 
     fn unrequested(&mut self, now: Instant, conn: ConnId, raw: RawBlock) {

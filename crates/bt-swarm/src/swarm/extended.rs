@@ -129,7 +129,7 @@ impl<P: Payload> Swarm<P> {
 
     /// Whether we download nothing any more, and let others know (BEP 21).
     pub(super) fn is_upload_only(&self) -> bool {
-        self.is_complete() && self.disguise.is_none()
+        (self.is_complete() || self.config.only_serves) && self.disguise.is_none()
     }
 
     /// Tells everybody that we have all that we want, or no longer have. Who has a part of the

@@ -23,11 +23,11 @@ impl<P: Payload> Swarm<P> {
     }
 
     fn allow_fast(&mut self, conn: ConnId) {
+        let gives_nothing = self.grant.upload_slots == 0 || self.refuses_reads();
         let (Some(torrent), Some(session)) = (&self.torrent, self.sessions.get_mut(&conn)) else {
             return;
         };
         let may_be_told = session.supports_fast && session.am_choking();
-        let gives_nothing = self.grant.upload_slots == 0;
         // The line of a seed decides how soon everybody has everything. What newcomers want is
         // what others have, too, who can give them as much.
         if torrent.picker.is_complete()
@@ -71,7 +71,7 @@ impl<P: Payload> Swarm<P> {
 
     /// Whether a peer may have `block` although we choke it; if so, it is taken off what is left.
     pub(super) fn spend_allowed(&mut self, conn: ConnId, block: Block) -> bool {
-        if self.grant.upload_slots == 0 {
+        if self.grant.upload_slots == 0 || self.refuses_reads() {
             return false;
         }
         let (Some(torrent), Some(session)) = (&self.torrent, self.sessions.get_mut(&conn)) else {

@@ -29,7 +29,7 @@ impl<P: Payload> Swarm<P> {
             is_starved: self.starved_at.is_some(),
             memory_bytes: self.grant.memory_bytes,
             disk_bytes: torrent.assembly.disk_bytes(),
-            disk_refuses: self.has_disk_trouble,
+            disk_refuses: self.trouble.is_some(),
             downloaded: self
                 .traffic
                 .as_ref()

@@ -24,7 +24,7 @@ impl<P: Payload> Swarm<P> {
     pub(super) fn fill_pipelines(&mut self, now: Instant) {
         self.recount_requests(now);
         self.download.stop_waiting(now);
-        if self.has_disk_trouble {
+        if self.trouble.is_some() {
             return self.send_cancels();
         }
         self.relieve_starvation();
@@ -177,7 +177,7 @@ impl<P: Payload> Swarm<P> {
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
-        let is_interesting = torrent.picker.is_interesting(conn);
+        let is_interesting = torrent.picker.is_interesting(conn) && self.trouble.is_none();
         if is_interesting != session.am_interested {
             session.am_interested = is_interesting;
             let message = if is_interesting {

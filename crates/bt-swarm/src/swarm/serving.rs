@@ -136,6 +136,9 @@ impl<P: Payload> Swarm<P> {
     /// memory: serving must never be able to stop a download.
     pub(super) fn read_for_peers(&mut self, now: Instant) {
         self.upload.stop_waiting(now);
+        if self.refuses_reads() {
+            return;
+        }
         let limit = (self.grant.memory_bytes / 4).max(BLOCK_LENGTH as usize);
         while self.served_bytes < limit {
             let Some(conn) = self.waiting.whose() else {
@@ -198,6 +201,9 @@ impl<P: Payload> Swarm<P> {
 
     /// Decides who may ask, and tells those for whom that has changed.
     pub(super) fn rechoke(&mut self, now: Instant) {
+        if self.refuses_reads() {
+            return; // All are choked, until it can read again.
+        }
         let candidates: Vec<_> = self
             .sessions
             .iter()
@@ -243,7 +249,7 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    fn choke(&mut self, conn: ConnId) {
+    pub(super) fn choke(&mut self, conn: ConnId) {
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };

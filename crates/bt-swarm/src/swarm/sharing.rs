@@ -47,6 +47,8 @@ impl<P: Payload> Swarm<P> {
                 // A pipeline doubles with each round trip at most. In such steps, too, so that
                 // what is wanted does not change with every block.
                 wanted: match self.starved_at {
+                    // Nothing is requested.
+                    _ if self.trouble.is_some() => memory,
                     Some(_) => memory.max(self.grant.memory_bytes).saturating_mul(2),
                     None if memory == 0 => 0,
                     None => (memory + BLOCK_LENGTH as usize).next_power_of_two(),

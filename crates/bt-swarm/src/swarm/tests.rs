@@ -10,6 +10,7 @@ mod ranking;
 mod sharing;
 mod showing;
 mod super_seeding;
+mod trouble;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -20,7 +21,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    DiskDone, DiskJob, FailedJob,
+    DiskDone, DiskJob,
     testing::{Net, Tag, epoch, torrent},
     upload::MAX_QUEUED_REQUESTS,
 };
@@ -337,30 +338,6 @@ fn fifty_peers_with_huge_pieces_and_a_slow_disk_share_a_small_memory() {
     let node = &net.nodes[leech];
     assert!(node.swarm.is_complete(), "{:?}", node.swarm.stats(net.now));
     assert!(node.peak_memory <= 16 << 20, "{} bytes", node.peak_memory);
-}
-
-#[test]
-fn a_disk_that_refuses_stops_requests_and_nothing_else() {
-    let info = torrent(64 * 1024, 4 * MIB);
-    let mut net = Net::new();
-    let (seed, leech) = (net.seed(&info), net.leech(&info));
-    net.nodes[leech].disk_fails = true;
-    net.tell(leech, &[seed]);
-    net.advance(secs(10));
-    let node = &net.nodes[leech];
-    assert!(
-        node.events
-            .iter()
-            .any(|e| matches!(e, Event::DiskFailed(FailedJob::Verify(_))))
-    );
-    let requests = node.requests_sent;
-    net.advance(secs(100));
-    assert_eq!(net.nodes[leech].requests_sent, requests);
-    assert!(connected_to(&net, leech, seed));
-    net.nodes[leech].disk_fails = false;
-    let now = net.now;
-    net.nodes[leech].swarm.handle_disk_recovered(now);
-    net.complete(leech, secs(100));
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl Victim {
                 self.disk.extend(blocks);
                 DiskDone::Spilled(piece)
             }
-            DiskJob::Read { .. } => unreachable!("nobody asks for anything"),
+            DiskJob::Read { .. } | DiskJob::Survey => unreachable!("nobody asks for anything"),
         }
     }
 
