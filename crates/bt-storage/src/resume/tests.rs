@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use bt_types::{Bitfield, PieceIndex, Totals};
+use bt_types::{Bitfield, FileIndex, PieceIndex, Totals};
 use tempfile::TempDir;
 
 use super::{Belief, BootId, Keeper, Place, PlaceError, Start};
@@ -110,6 +110,52 @@ fn a_piece_that_was_being_written_is_in_doubt() {
     let start = case.start("boot");
     assert_eq!(pieces(&start.trusted), [0]);
     assert_eq!(pieces(&start.doubtful), [7]);
+}
+
+/// A survey has found that these pieces cannot be there any more, one of them synced, one not.
+#[test]
+fn what_is_lost_is_not_believed_any_more_and_the_rest_is() {
+    for ends_clean in [true, false] {
+        let mut case = Case::new();
+        let keeper = case.begin(&case.start("boot"));
+        case.write([0, 1]);
+        keeper.sync(&case.world.storage).unwrap();
+        case.write([5, 6]);
+        for lost in [1, 5] {
+            keeper.dropped(PieceIndex::new(lost), Vec::new);
+        }
+        assert_eq!(pieces(&keeper.state().written), [0, 6]);
+        assert_eq!(pieces(&keeper.state().synced), [0]);
+        assert_eq!(keeper.unsynced_bytes(), 64, "of piece 6");
+        keeper.sync(&case.world.storage).unwrap();
+        assert_eq!(pieces(&keeper.state().synced), [0, 6]);
+        if ends_clean {
+            let finished = keeper.finish(&case.world.storage, Totals::default());
+            finished.unwrap();
+        } else {
+            case.kill(keeper);
+        }
+        for boot in ["boot", "another"] {
+            let start = case.start(boot);
+            assert_eq!(pieces(&start.trusted), [0, 6], "{boot}, {ends_clean}");
+            assert_eq!(pieces(&start.doubtful), [], "{boot}, {ends_clean}");
+        }
+    }
+}
+
+/// A file was missing when it was to be read: whatever becomes of it, its pieces are looked at, if
+/// nobody has before.
+#[test]
+fn pieces_of_a_file_that_was_missing_are_hashed() {
+    let mut case = Case::new();
+    let keeper = case.begin(&case.start("boot"));
+    case.write([0, 1, 2, 5, 8]);
+    keeper.flush();
+    keeper.doubted([FileIndex(0)].into_iter());
+    case.kill(keeper);
+    let start = case.start("boot");
+    assert_eq!(pieces(&start.trusted), [5, 8]);
+    assert_eq!(pieces(&start.doubtful), [0, 1, 2]);
 }
 
 #[test]
