@@ -42,6 +42,10 @@ fn clients(case: &Case<'_>) -> Outcome {
     }
     let mut bt = seed_to(case, &torrent, &payload, &leechers)?;
     let door = bt.wait_listening()?;
+    // It listens before it knows what it has, and lets nobody in until then.
+    bt.wait_event("seeds", wait::TRANSFER, |event| {
+        (event["state"] == "seeding").then_some(())
+    })?;
     let onlooker = HostilePeer::visit(case, &torrent, door, |door| {
         let mut bt = door.connect()?;
         bt.introduce_itself()?;
