@@ -235,6 +235,15 @@ impl PieceLayout {
         self.files[file.0 as usize].length
     }
 
+    /// Whether `file` is padding (BEP 47).
+    ///
+    /// # Panics
+    /// If there is no such file.
+    #[must_use]
+    pub fn is_pad(&self, file: FileIndex) -> bool {
+        self.files[file.0 as usize].is_pad
+    }
+
     /// Takes a piece number that somebody sent.
     ///
     /// # Errors

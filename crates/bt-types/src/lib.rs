@@ -39,6 +39,7 @@ mod ids;
 mod layout;
 mod peer;
 mod piece;
+mod selection;
 
 pub use announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 pub use bitfield::{Bitfield, BitfieldError};
@@ -50,3 +51,4 @@ pub use layout::{
 };
 pub use peer::{ConnId, Direction, Encryption, Payload, PeerSource, Transport};
 pub use piece::{BLOCK_LENGTH, Block, PieceIndex, Span};
+pub use selection::{Priority, Selection};
