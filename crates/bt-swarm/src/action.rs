@@ -151,7 +151,7 @@ pub enum DisconnectReason {
     /// Both of us have everything.
     #[error("both sides have everything")]
     BothComplete,
-    /// We have everything, and the peer has all that it wants (BEP 21).
+    /// Both of us have all that we want (BEP 21).
     #[error("both sides only upload")]
     BothUploadOnly,
     /// Not a byte of payload has gone either way for long, and others wait.

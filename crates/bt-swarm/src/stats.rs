@@ -14,11 +14,16 @@ pub struct Stats {
     pub bytes_verified: u64,
     /// Bytes of all files, padding not counted; 0 while the metadata is unknown.
     pub bytes_total: u64,
+    /// Bytes of wanted files in verified pieces, padding not counted.
+    pub wanted_bytes_verified: u64,
+    /// Bytes of all wanted files, padding not counted; 0 while the metadata is unknown.
+    pub wanted_bytes_total: u64,
     /// Payload bytes received, whether useful or not.
     pub downloaded: u64,
     /// Payload bytes sent.
     pub uploaded: u64,
-    /// Payload bytes received in vain: duplicates, and pieces that failed their hash.
+    /// Payload bytes received in vain: duplicates, pieces that failed their hash, and parts of
+    /// pieces that ceased to be wanted.
     pub wasted: u64,
     /// Payload bytes received per second, smoothed.
     pub download_rate_bytes_per_sec: u64,

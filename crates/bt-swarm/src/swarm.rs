@@ -8,6 +8,7 @@ mod extended;
 mod fast;
 mod messages;
 mod requests;
+mod selecting;
 mod serving;
 mod sharing;
 mod spreading;
@@ -22,7 +23,9 @@ use std::{
 
 use bt_metainfo::Info;
 use bt_scheduler::{Choker, Grant, Picker, PickerConfig};
-use bt_types::{Bitfield, ConnId, ConnMap, Payload, PeerSource, PieceLayout, TorrentIds};
+use bt_types::{
+    Bitfield, ConnId, ConnMap, Payload, PeerSource, PieceLayout, Selection, TorrentIds,
+};
 use bt_wire::{Handshake, Message, Reserved};
 use rand_chacha::{
     ChaCha12Rng,
@@ -30,6 +33,7 @@ use rand_chacha::{
 };
 
 pub use connections::{NewConnection, Refusal};
+use selecting::Wanted;
 use super_seeding::Disguise;
 
 use crate::{
@@ -69,6 +73,8 @@ pub struct Swarm<P> {
     choker: Choker,
     timers: Timers,
 
+    /// What is wanted, once the metadata is known.
+    selection: Arc<Selection>,
     /// `None` while the metadata is unknown.
     torrent: Option<Torrent<P>>,
     /// What super-seeding keeps back; `None` if we do not.
@@ -116,6 +122,7 @@ struct Torrent<P> {
     assembly: Assembly<P>,
     suspects: Suspects,
     spread: Spread,
+    wanted: Wanted,
 }
 
 impl<P: Payload> Swarm<P> {
@@ -141,6 +148,7 @@ impl<P: Payload> Swarm<P> {
                 draw_seed(&mut rng),
             ),
             timers: Timers::default(),
+            selection: Arc::default(),
             torrent: None,
             disguise: None,
             has_disk_trouble: false,
@@ -190,7 +198,9 @@ impl<P: Payload> Swarm<P> {
         let seed = draw_seed(&mut self.rng);
         let mut picker = PickerConfig::default();
         picker.evaluator = self.config.evaluator;
-        let picker = Picker::new(Arc::clone(&layout), have, picker, seed);
+        let wanted = Wanted::of(&self.selection, &layout, &have);
+        let mut picker = Picker::new(Arc::clone(&layout), have, picker, seed);
+        selecting::apply(&self.selection, &layout, now, &mut picker);
         self.torrent = Some(Torrent {
             layout,
             info,
@@ -198,6 +208,7 @@ impl<P: Payload> Swarm<P> {
             assembly: Assembly::new(),
             suspects: Suspects::default(),
             spread: Spread::default(),
+            wanted,
         });
         self.begin_super_seeding();
         for conn in self.conns() {
@@ -338,7 +349,7 @@ impl<P: Payload> Swarm<P> {
         self.torrent.as_ref().map(|torrent| torrent.picker.have())
     }
 
-    /// Whether every piece is on disk and good.
+    /// Whether everything that is [wanted](Self::set_selection) is on disk and good.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.torrent
@@ -378,6 +389,8 @@ impl<P: Payload> Swarm<P> {
             stats.piece_count = torrent.layout.piece_count();
             stats.bytes_total = torrent.layout.data_length();
             stats.bytes_verified = stats.bytes_total - torrent.picker.bytes_left();
+            stats.wanted_bytes_total = torrent.wanted.bytes_total;
+            stats.wanted_bytes_verified = torrent.wanted.bytes_verified;
         }
         stats
     }
@@ -409,6 +422,8 @@ impl<P: Payload> Swarm<P> {
     pub fn check_invariants(&self) {
         if let Some(torrent) = &self.torrent {
             torrent.picker.check_invariants();
+            let wanted = Wanted::of(&self.selection, &torrent.layout, torrent.picker.have());
+            assert_eq!(torrent.wanted, wanted);
             torrent.assembly.check_invariants();
             torrent.suspects.check_invariants();
             let reserved = torrent.picker.outstanding_total() * bt_types::BLOCK_LENGTH as usize;

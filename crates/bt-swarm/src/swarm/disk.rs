@@ -176,6 +176,8 @@ impl<P: Payload> Swarm<P> {
         };
         let senders = torrent.assembly.remove(piece);
         torrent.picker.piece_verified(piece);
+        let bytes = self.selection.bytes_in(&torrent.layout, piece);
+        torrent.wanted.bytes_verified += bytes;
         let is_complete = torrent.picker.is_complete();
         self.events.push_back(Event::PieceVerified(piece));
         self.judge_parts(now, senders.peers(), true);
@@ -207,7 +209,8 @@ impl<P: Payload> Swarm<P> {
         !theirs.get(piece) || theirs.is_full() || senders.peers().contains(&session.addr)
     }
 
-    fn completed(&mut self, now: Instant) {
+    /// Everything that is wanted is there.
+    pub(super) fn completed(&mut self, now: Instant) {
         self.events.push_back(Event::Completed);
         for conn in self.conns() {
             self.part_if_both_upload_only(now, conn);
@@ -231,10 +234,12 @@ impl<P: Payload> Swarm<P> {
         }
         let was_complete = torrent.picker.is_complete();
         torrent.picker.piece_failed(piece);
+        torrent.wanted.bytes_verified -= self.selection.bytes_in(&torrent.layout, piece);
+        let is_complete = torrent.picker.is_complete();
         self.events.push_back(Event::PieceLost(piece));
         self.tell_dont_have(piece);
         self.end_disguise();
-        if was_complete {
+        if was_complete != is_complete {
             self.tell_upload_only();
         }
         for conn in self.conns() {
