@@ -6,7 +6,7 @@ use bt_scheduler::{Grant, RateLimits};
 use bt_storage::StorageError;
 use bt_swarm::{BanList, DialId, DiskDone};
 use bt_tracker::{AnnounceFailure, AnnounceId};
-use bt_types::AnnounceResponse;
+use bt_types::{AnnounceResponse, Selection};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -32,6 +32,10 @@ pub(crate) enum Mail {
     Bans(Arc<BanList>),
     /// The owner changes how fast the torrent may be.
     Limits(RateLimits),
+    /// The owner wants other files than before.
+    Select(Arc<Selection>),
+    /// What lies on disk is as this selection wants it; or the disk refused.
+    Selected(Arc<Selection>, Result<(), StorageError>),
     /// The owner wishes the torrent to end.
     Stop,
 }

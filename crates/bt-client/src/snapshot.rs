@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use bt_scheduler::RateLimits;
 use bt_swarm::Stats;
-use bt_types::TorrentIds;
+use bt_types::{Selection, TorrentIds};
 
 use crate::TorrentError;
 
@@ -21,6 +21,10 @@ pub struct Snapshot {
     /// How fast it may be at the moment: its own limits, or its share of the session's if that is
     /// lower.
     pub limits: RateLimits,
+    /// What of it is wanted.
+    pub selection: Arc<Selection>,
+    /// How many of its files are not.
+    pub files_left_out: usize,
     /// The CPU time that hashing its pieces has cost so far, on all threads.
     pub hash_cpu_time: Duration,
 }
@@ -38,7 +42,7 @@ pub enum State {
     },
     /// Fetching what is missing, and serving what is there.
     Downloading,
-    /// Serving; everything is there.
+    /// Serving; everything that is wanted is there.
     Seeding,
     /// Ended, because its owner wished so.
     Stopped,
@@ -54,7 +58,7 @@ impl Snapshot {
         if !matches!(self.state, State::Downloading) {
             return None;
         }
-        let left = self.stats.bytes_total - self.stats.bytes_verified;
+        let left = self.stats.wanted_bytes_total - self.stats.wanted_bytes_verified;
         let rate = self.stats.download_rate_bytes_per_sec;
         (rate > 0).then(|| Duration::from_secs(left.div_ceil(rate)))
     }
@@ -88,6 +92,7 @@ pub(crate) mod tests {
         let mut stats = Stats::default();
         (stats.pieces_verified, stats.piece_count) = (1, 4);
         (stats.bytes_verified, stats.bytes_total) = (1000, 4000);
+        (stats.wanted_bytes_verified, stats.wanted_bytes_total) = (1000, 4000);
         (stats.downloaded, stats.uploaded, stats.wasted) = (1100, 30, 100);
         stats.download_rate_bytes_per_sec = 100;
         stats.upload_rate_bytes_per_sec = 20;
@@ -98,6 +103,8 @@ pub(crate) mod tests {
             state: State::Downloading,
             stats,
             limits: RateLimits::NONE,
+            selection: Arc::default(),
+            files_left_out: 0,
             hash_cpu_time: Duration::from_micros(12_900),
         }
     }
@@ -105,7 +112,7 @@ pub(crate) mod tests {
     #[test]
     fn time_left_is_rounded_up_and_known_only_while_bytes_come() {
         let mut snapshot = snapshot();
-        snapshot.stats.bytes_verified = 3999;
+        snapshot.stats.wanted_bytes_verified = 3999;
         assert_eq!(snapshot.time_left(), Some(Duration::from_secs(1)));
         snapshot.stats.download_rate_bytes_per_sec = 0;
         assert_eq!(snapshot.time_left(), None);

@@ -71,6 +71,8 @@ fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, tracker: &LocalTracker) ->
         mode,
         trackers: vec![vec![tracker.url()]],
         peers: vec![],
+        selection: Arc::default(),
+        part_names: false,
         limits: RateLimits::NONE,
     }
 }
@@ -160,6 +162,8 @@ async fn a_torrent_that_has_ended_tells_so_and_can_be_added_again() {
         mode: Mode::Seed,
         trackers: vec![],
         peers: vec![],
+        selection: Arc::default(),
+        part_names: false,
         limits: RateLimits::NONE,
     };
     for _ in 0..3 {
@@ -188,6 +192,8 @@ async fn idle_strangers_do_not_keep_peers_out() {
         mode: Mode::Seed,
         trackers: vec![],
         peers: vec![],
+        selection: Arc::default(),
+        part_names: false,
         limits: RateLimits::NONE,
     });
     let seed = seed.unwrap();
@@ -244,6 +250,8 @@ async fn limits_change_while_it_runs_and_the_lower_counts() {
         mode: Mode::Seed,
         trackers: vec![],
         peers: vec![],
+        selection: Arc::default(),
+        part_names: false,
         limits: upload(70_000),
     });
     let seed = seed.unwrap();
@@ -280,6 +288,8 @@ async fn a_limit_that_is_taken_away_lets_a_transfer_go_on() {
             mode,
             trackers: vec![],
             peers,
+            selection: Arc::default(),
+            part_names: false,
             limits,
         };
         session.add(torrent).unwrap()

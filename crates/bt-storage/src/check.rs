@@ -175,18 +175,15 @@ impl<'a> Checker<'a> {
 
     /// The first file of `piece` that does not reach to where the piece needs it.
     fn missing_file(&self, piece: PieceIndex) -> Result<Option<FileIndex>, StorageError> {
-        for slice in self.storage.slices_of(piece).filter(|slice| !slice.is_pad) {
-            let known = &self.lengths[slice.file.0 as usize];
+        self.storage.find_short(piece, |file, end| {
+            let known = &self.lengths[file.0 as usize];
             let mut length = known.load(Ordering::Relaxed);
             if length == NOT_SEEN {
-                length = self.storage.length_on_disk(slice.file)?;
+                length = self.storage.length_on_disk(file)?;
                 known.store(length, Ordering::Relaxed);
             }
-            if length < slice.offset + u64::from(slice.length) {
-                return Ok(Some(slice.file));
-            }
-        }
-        Ok(None)
+            Ok(length >= end)
+        })
     }
 
     /// Several pieces, each of which leaves room for others in the buffer.
@@ -200,10 +197,7 @@ impl<'a> Checker<'a> {
             .iter()
             .map(|&piece| layout.piece_length(piece) as usize);
         buffer.resize(lengths.clone().sum(), 0);
-        let slices = pieces
-            .iter()
-            .flat_map(|&piece| self.storage.slices_of(piece));
-        self.storage.read_slices(slices, buffer)?;
+        self.storage.read_pieces(pieces, buffer)?;
 
         let info = self.storage.info();
         let mut hasher = Hasher::new();
@@ -262,8 +256,10 @@ impl<'a> Checker<'a> {
             buffer.resize(length as usize, 0);
             match self.storage.read(part, buffer) {
                 Err(error) if error.kind == ErrorKind::Missing => {
-                    let is_missing = |file: &FileIndex| self.storage.path_of(*file) == error.path;
-                    let file = self.storage.files_of(piece).find(is_missing);
+                    let is_missing = |file: &FileIndex| self.storage.is_at(*file, &error.path);
+                    let mut files = self.storage.files_of(piece);
+                    // Else it was the part file, which lacks bytes of some of them.
+                    let file = files.clone().find(is_missing).or(files.next());
                     let file = file.expect("holds because only files of the piece are read");
                     self.record(&[(piece, Err(Problem::Missing(file)))], bytes_told);
                     return Ok(());

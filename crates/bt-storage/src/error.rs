@@ -51,6 +51,10 @@ pub enum Operation {
     Write,
     /// Making a folder or an empty file.
     Create,
+    /// Giving a file that is complete its own name.
+    Rename,
+    /// Removing a file that is not needed any more.
+    Remove,
 }
 
 impl StorageError {
@@ -103,6 +107,8 @@ impl fmt::Display for Operation {
             Self::Read => "read",
             Self::Write => "write",
             Self::Create => "create",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
         })
     }
 }

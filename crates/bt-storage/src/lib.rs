@@ -87,6 +87,7 @@ mod error;
 pub mod faults;
 mod hash_time;
 mod hashing;
+mod part_file;
 mod pool;
 mod runs;
 mod storage;

@@ -1,26 +1,35 @@
+mod choosing;
+mod naming;
+mod places;
+
 use std::{
-    fmt, fs,
+    fmt,
     io::{self, IoSlice},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
 use bt_metainfo::{FileKind, Info};
-use bt_types::{Block, FileIndex, FileSlice, PieceIndex, PieceLayout};
+use bt_types::{Block, FileIndex, FileSlice, PieceIndex, PieceLayout, Selection};
 
 use crate::{
     FilePool, Operation, StorageError,
     hash_time::HashTime,
+    part_file::{self, PartFile},
     pool::{Handle, StorageId},
     runs::runs,
     sys::{self, Access},
 };
+use naming::Names;
 
 /// The files of one torrent below one folder, seen as pieces.
 ///
 /// May be used by many threads at once. Bytes of one piece should be written by one of them only;
 /// [`DiskPool`](crate::disk::DiskPool) sees to that.
+///
+/// Files that are [not wanted](Self::set_selection) are neither made nor written to: what pieces that
+/// are wanted in part have of them goes into a [part file](Self::part_file) beside the download.
 ///
 /// What it never does: follow a link below its root, cut a file, write outside the torrent's own
 /// byte ranges, reserve space in advance.
@@ -31,6 +40,11 @@ pub struct Storage {
     id: StorageId,
     has_pads: bool,
     hash_time: HashTime,
+    /// What is wanted. Read by whoever reads or writes, for as long as that takes; written by who
+    /// moves bytes or files to other places.
+    selection: RwLock<Selection>,
+    part_file: PartFile,
+    names: Names,
 }
 
 impl Storage {
@@ -41,10 +55,13 @@ impl Storage {
         Self {
             root,
             id: pool.register(),
+            part_file: PartFile::new(&info),
+            names: Names::new(&info),
             info,
             pool,
             has_pads,
             hash_time: HashTime::default(),
+            selection: RwLock::default(),
         }
     }
 
@@ -66,7 +83,7 @@ impl Storage {
         &self.root
     }
 
-    /// Where `file` lies, whether or not it exists.
+    /// Where `file` lies when it is complete, whether or not it exists.
     ///
     /// # Panics
     /// If there is no such file.
@@ -78,42 +95,22 @@ impl Storage {
     }
 
     /// The files that hold bytes of `piece`, in order, pad files left out.
-    pub fn files_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileIndex> + '_ {
+    pub fn files_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileIndex> + Clone + '_ {
         let slices = self.slices_of(piece);
         slices.filter(|slice| !slice.is_pad).map(|slice| slice.file)
     }
 
-    /// Makes the root, the folders and the empty files. The other files are made when something
-    /// is written to them. What exists already is left as it is, so that a complete download on a
-    /// read-only disk can be prepared too.
+    /// Makes the root, and the folders and the empty files that are wanted. The other files are made
+    /// when something is written to them. What exists already is left as it is, so that a complete
+    /// download on a read-only disk can be prepared too.
     ///
     /// Symbolic links of a torrent (BEP 47) are not made.
     ///
     /// # Errors
     /// At the first folder or file that cannot be made.
     pub fn prepare(&self) -> Result<(), StorageError> {
-        fs::create_dir_all(&self.root)
-            .map_err(|error| StorageError::new(Operation::Create, &self.root, error))?;
-        let mut made: Vec<&str> = Vec::new();
-        for (index, file) in self.info.files().iter().enumerate() {
-            if file.kind != FileKind::Data {
-                continue;
-            }
-            let index = FileIndex(index as u32);
-            let mut folders: Vec<&str> = file.path.components().collect();
-            folders.pop();
-            // Neighbours mostly share their folder.
-            if folders != made {
-                sys::make_folders(&self.root, folders.iter().copied())
-                    .map_err(|error| self.error(Operation::Create, index, error))?;
-                made = folders;
-            }
-            if file.length == 0 {
-                self.make_empty(index)
-                    .map_err(|error| self.error(Operation::Create, index, error))?;
-            }
-        }
-        Ok(())
+        let selection = self.selection().clone();
+        self.set_selection(&selection)
     }
 
     /// Writes blocks of one piece to their places, with as few calls as can be: neighbours in one
@@ -125,6 +122,7 @@ impl Storage {
     /// # Panics
     /// If a block reaches beyond its piece.
     pub fn write(&self, piece: PieceIndex, blocks: &[(u32, &[u8])]) -> Result<(), StorageError> {
+        let selection = self.selection();
         let piece_length = self.layout().piece_length(piece) as usize;
         let mut gathered = Gathered::new(self);
         for &(begin, bytes) in blocks {
@@ -135,7 +133,7 @@ impl Storage {
             );
             let mut rest = bytes;
             let length = bytes.len() as u32;
-            for slice in self.layout().slices(piece, begin, length) {
+            for slice in self.places_to_write(&selection, piece, begin, length)? {
                 let (part, after) = rest.split_at(slice.length as usize);
                 rest = after;
                 if !slice.is_pad && !part.is_empty() {
@@ -156,8 +154,9 @@ impl Storage {
     /// torrent (see [`PieceLayout::check_range`]).
     pub fn read(&self, block: Block, buf: &mut [u8]) -> Result<(), StorageError> {
         assert_eq!(buf.len(), block.length as usize, "a buffer for {block}");
-        let slices = self.layout().slices(block.piece, block.begin, block.length);
-        self.read_slices(slices, buf)
+        let selection = self.selection();
+        let places = self.places(&selection, block.piece, block.begin, block.length);
+        self.read_places(places, buf)
     }
 
     /// The CPU time that threads have spent hashing this torrent's pieces so far, in checks and in a
@@ -174,13 +173,46 @@ impl Storage {
         self.pool.close(self.id);
     }
 
-    /// Reads `slices`, one behind the other, into `buf`, which is exactly as long as they are.
-    pub(crate) fn read_slices(
+    /// Reads whole pieces, one behind the other, into `buf`, which is exactly as long as they are.
+    pub(crate) fn read_pieces(
         &self,
-        slices: impl Iterator<Item = FileSlice>,
+        pieces: &[PieceIndex],
+        buf: &mut [u8],
+    ) -> Result<(), StorageError> {
+        let selection = self.selection();
+        let places = pieces
+            .iter()
+            .flat_map(|&piece| self.places_of(&selection, piece));
+        self.read_places(places, buf)
+    }
+
+    /// The first file of `piece` that `reaches` says does not reach to where the piece needs it.
+    pub(crate) fn find_short(
+        &self,
+        piece: PieceIndex,
+        mut reaches: impl FnMut(FileIndex, u64) -> Result<bool, StorageError>,
+    ) -> Result<Option<FileIndex>, StorageError> {
+        let places: Vec<_> = self.places_of(&self.selection(), piece).collect();
+        let mut in_files = places
+            .into_iter()
+            .filter(|place| !place.is_pad && place.file != part_file::FILE);
+        in_files
+            .find_map(
+                |place| match reaches(place.file, place.offset + u64::from(place.length)) {
+                    Ok(true) => None,
+                    Ok(false) => Some(Ok(place.file)),
+                    Err(error) => Some(Err(error)),
+                },
+            )
+            .transpose()
+    }
+
+    fn read_places(
+        &self,
+        places: impl Iterator<Item = FileSlice>,
         mut buf: &mut [u8],
     ) -> Result<(), StorageError> {
-        for run in runs(slices) {
+        for run in runs(places) {
             let (part, rest) = buf.split_at_mut(run.length);
             buf = rest;
             if run.is_pad {
@@ -204,13 +236,20 @@ impl Storage {
         }
     }
 
+    pub(crate) fn parts(&self) -> &PartFile {
+        &self.part_file
+    }
+
     /// Where the time that is spent hashing is to be counted.
     pub(crate) fn hash_time(&self) -> &HashTime {
         &self.hash_time
     }
 
     /// All of `piece`, padding included.
-    pub(crate) fn slices_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileSlice> + '_ {
+    pub(crate) fn slices_of(
+        &self,
+        piece: PieceIndex,
+    ) -> impl Iterator<Item = FileSlice> + Clone + '_ {
         let layout = self.layout();
         layout.slices(piece, 0, layout.piece_length(piece))
     }
@@ -232,35 +271,49 @@ impl Storage {
         }
     }
 
-    fn make_empty(&self, file: FileIndex) -> io::Result<()> {
-        match self.pool.open(|| self.open_uncached(file, Access::Read)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let access = self.to_write(file);
-                self.pool
-                    .open(|| self.open_uncached(file, access))
-                    .map(drop)
-            }
-            exists => exists.map(drop),
-        }
-    }
-
     fn open(&self, file: FileIndex, access: Access) -> io::Result<Arc<Handle>> {
         let open = || self.open_uncached(file, access);
         self.pool.file((self.id, file.0), access, open)
     }
 
     fn open_uncached(&self, file: FileIndex, access: Access) -> io::Result<sys::File> {
-        sys::File::open(&self.root, self.info.file(file).path.components(), access)
+        self.with_path(file, |path| {
+            sys::File::open(&self.root, path.iter().copied(), access)
+        })
     }
 
     fn to_write(&self, file: FileIndex) -> Access {
         Access::Write {
-            executable: self.info.file(file).executable,
+            executable: file != part_file::FILE && self.info.file(file).executable,
         }
     }
 
+    /// Where `file` lies now: the part file, too.
+    fn present_path(&self, file: FileIndex) -> PathBuf {
+        let path = self.with_path(file, |path| path.iter().collect::<PathBuf>());
+        self.root.join(path)
+    }
+
+    /// Whether `file` lies at `path` now.
+    pub(crate) fn is_at(&self, file: FileIndex, path: &Path) -> bool {
+        self.present_path(file) == path
+    }
+
     fn error(&self, operation: Operation, file: FileIndex, source: io::Error) -> StorageError {
-        StorageError::new(operation, &self.path_of(file), source)
+        StorageError::new(operation, &self.present_path(file), source)
+    }
+
+    fn selection(&self) -> RwLockReadGuard<'_, Selection> {
+        self.selection
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody reads or writes, and keeps them waiting.
+    fn selection_alone(&self) -> RwLockWriteGuard<'_, Selection> {
+        self.selection
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -13,9 +13,13 @@ mod portable;
 mod unix;
 
 #[cfg(not(unix))]
-pub(crate) use portable::{File, make_folders, out_of_descriptors, thread_cpu_time};
+pub(crate) use portable::{
+    File, make_folders, out_of_descriptors, remove_file, rename_file, thread_cpu_time,
+};
 #[cfg(unix)]
-pub(crate) use unix::{File, make_folders, out_of_descriptors, thread_cpu_time};
+pub(crate) use unix::{
+    File, make_folders, out_of_descriptors, remove_file, rename_file, thread_cpu_time,
+};
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,6 +51,14 @@ fn link_in_the_way() -> io::Error {
     io::Error::new(
         io::ErrorKind::NotADirectory,
         "a symbolic link is in the way",
+    )
+}
+
+/// See `ErrorKind::of`.
+fn name_taken() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "something of its name is there already",
     )
 }
 

@@ -359,7 +359,7 @@ impl PieceLayout {
         piece: PieceIndex,
         begin: u32,
         length: u32,
-    ) -> impl Iterator<Item = FileSlice> + '_ {
+    ) -> impl Iterator<Item = FileSlice> + Clone + '_ {
         let start = self.start_of(piece) + u64::from(begin);
         let end = start + u64::from(length);
         let first = self

@@ -122,6 +122,8 @@ impl Stage {
             mode,
             trackers: vec![vec![tracker.url()]],
             peers: Vec::new(),
+            selection: Arc::default(),
+            part_names: false,
             limits: RateLimits::NONE,
         };
         let added = session.add(torrent);

@@ -7,6 +7,7 @@ use bt_storage::{
     Storage, StorageError,
     check::{self, Checked},
 };
+use bt_types::Selection;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// A look at what is on disk, on threads of its own. Dropping it ends it soon.
@@ -22,20 +23,29 @@ struct Progress {
 }
 
 impl Checking {
-    /// Begins, on `threads` threads. With `prepare`, folders and empty files are made first.
-    pub(super) fn start(storage: Arc<Storage>, threads: usize, prepare: bool) -> Self {
+    /// Begins, on `threads` threads. What is to be fetched is brought in line with what is `wanted`
+    /// first, and files that turn out to be complete get their names.
+    pub(super) fn start(
+        storage: Arc<Storage>,
+        threads: usize,
+        wanted: Option<Arc<Selection>>,
+    ) -> Self {
         let progress = Arc::new(Progress::default());
         let shared = Arc::clone(&progress);
         let task = spawn_blocking(move || {
-            if prepare {
-                storage.prepare()?;
+            if let Some(selection) = &wanted {
+                storage.set_selection(selection)?;
             }
             let report = |progress: check::CheckProgress| {
                 shared
                     .bytes_done
                     .fetch_max(progress.bytes_done, Ordering::Relaxed);
             };
-            check::check(&storage, threads, &report, &shared.is_cancelled)
+            let checked = check::check(&storage, threads, &report, &shared.is_cancelled)?;
+            if wanted.is_some() && !checked.is_cancelled {
+                storage.set_verified(&checked.have)?;
+            }
+            Ok(checked)
         });
         Self { progress, task }
     }

@@ -13,7 +13,7 @@ use bt_wire::Limits;
 use tokio::{sync::mpsc, time::sleep_until};
 use tracing::{debug, warn};
 
-use super::{Event, Parts, log};
+use super::{Event, Parts, log, selecting::Selecting};
 use crate::{
     Snapshot, State,
     buffers::Buffer,
@@ -27,14 +27,15 @@ use crate::{
 /// schedule, does what they say, and shows how things are. It decides nothing, and waits for
 /// nothing but its inputs: what takes long is done by other tasks and by the disk threads.
 pub(super) struct Drive {
-    parts: Parts,
+    pub(super) parts: Parts,
     connections: HashMap<ConnId, Connection>,
     dials: HashMap<DialId, (SocketAddr, AbortOnDrop)>,
     /// Given to each connection.
     batches: mpsc::Sender<Batch>,
     received: mpsc::Receiver<Batch>,
     /// Jobs that the disk threads have not reported on.
-    disk_jobs: usize,
+    pub(super) disk_jobs: usize,
+    pub(super) selecting: Selecting,
     ending: Option<Ending>,
 }
 
@@ -53,6 +54,10 @@ impl Drive {
         for own in parts.shared.own_addresses() {
             parts.swarm.ignore_address(own);
         }
+        let selection = Arc::clone(&parts.torrent.selection);
+        let next_selection = parts.next_selection.take();
+        let selecting = Selecting::new(&info, &selection);
+        parts.swarm.set_selection(now, selection);
         parts.swarm.handle_metadata(now, info, have);
         parts.swarm.add_peers(now, PeerSource::User, peers);
         let (batches, received) = mpsc::channel(MAX_BATCHES);
@@ -63,8 +68,12 @@ impl Drive {
             batches,
             received,
             disk_jobs: 0,
+            selecting,
             ending: None,
         };
+        if let Some(selection) = next_selection {
+            drive.select(selection);
+        }
         let progress = progress(&drive.parts.swarm, now);
         drive.parts.trackers.start(now, progress);
         drive.parts.publisher.touch(now);
@@ -144,6 +153,8 @@ impl Drive {
                 let ids = self.parts.torrent.info.ids();
                 self.parts.shared.set_torrent_limits(ids, limits);
             }
+            Mail::Select(selection) => self.select(selection),
+            Mail::Selected(selection, result) => self.handle_selected(now, selection, result),
             Mail::Stop => self.end(now, State::Stopped),
         }
     }
@@ -201,7 +212,10 @@ impl Drive {
             log::swarm(&event);
             match event {
                 bt_swarm::Event::Completed => {
-                    self.parts.trackers.completed(now);
+                    // Who left out files is no seed to its trackers (libtorrent).
+                    if self.parts.swarm.have().is_some_and(Bitfield::is_full) {
+                        self.parts.trackers.completed(now);
+                    }
                     self.parts.publisher.hurry(now);
                 }
                 bt_swarm::Event::PeerBanned {
@@ -360,7 +374,7 @@ impl Drive {
     }
 
     /// Begins to end: no peers any more, and trackers are told. The first reason counts.
-    fn end(&mut self, now: Instant, state: State) {
+    pub(super) fn end(&mut self, now: Instant, state: State) {
         if self.ending.is_none() {
             self.ending = Some(Ending {
                 state,
@@ -397,6 +411,8 @@ impl Drive {
             state,
             stats: self.parts.swarm.stats(now),
             limits: self.parts.swarm.limits(),
+            selection: Arc::clone(self.parts.swarm.selection()),
+            files_left_out: self.selecting.files_left_out(),
             hash_cpu_time: self.parts.storage.hash_cpu_time(),
             ..Snapshot::clone(&self.parts.publisher.current())
         }

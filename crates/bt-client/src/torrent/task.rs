@@ -9,7 +9,7 @@ use bt_types::Bitfield;
 use tokio::time::sleep;
 use tracing::info;
 
-use super::{AddTorrent, Mode, Parts, check::Checking, drive::Drive};
+use super::{AddTorrent, Mode, Parts, check::Checking, drive::Drive, selecting::files_left_out};
 use crate::{Snapshot, State, TorrentError, mail::Mail};
 
 /// The life of one torrent, from the check of its data until it is stopped or cannot go on.
@@ -35,7 +35,8 @@ impl Parts {
             () = self.stop_requested() => return Ok(None),
         };
         let storage = Arc::clone(&self.storage);
-        let mut checking = Checking::start(storage, shared.check_threads, is_download);
+        let wanted = is_download.then(|| Arc::clone(&self.torrent.selection));
+        let mut checking = Checking::start(storage, shared.check_threads, wanted);
         let checked = loop {
             tokio::select! {
                 checked = checking.finish() => break checked?,
@@ -66,6 +67,7 @@ impl Parts {
                     let ids = self.torrent.info.ids();
                     self.shared.set_torrent_limits(ids, limits);
                 }
+                Some(Mail::Select(selection)) => self.next_selection = Some(selection),
                 Some(_) => {}
             }
         }
@@ -100,6 +102,8 @@ impl Snapshot {
         let mut stats = Stats::default();
         stats.piece_count = layout.piece_count();
         stats.bytes_total = layout.data_length();
+        let nothing = Bitfield::new(layout.piece_count());
+        (_, stats.wanted_bytes_total) = torrent.selection.bytes(layout, &nothing);
         Self {
             ids: torrent.info.ids(),
             name: torrent.info.name().into(),
@@ -109,6 +113,8 @@ impl Snapshot {
             },
             stats,
             limits: torrent.limits,
+            files_left_out: files_left_out(&torrent.info, &torrent.selection),
+            selection: Arc::clone(&torrent.selection),
             hash_cpu_time: Duration::ZERO,
         }
     }

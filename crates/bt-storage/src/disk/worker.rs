@@ -197,6 +197,7 @@ fn conclude<B: AsRef<[u8]>>(
 ) -> Result<Done<B>, StorageError> {
     if is_good {
         write(storage, piece, &blocks)?;
+        storage.add_verified(piece)?;
         return Ok(Done::Verified {
             piece,
             block_digests: good_digests,

@@ -6,12 +6,12 @@ use std::{
 };
 
 use rustix::{
-    fs::{self, CWD, FileType, Mode, OFlags},
+    fs::{self, AtFlags, CWD, FileType, Mode, OFlags},
     io::{Errno, pread, pwrite, pwritev, retry_on_intr},
     time::{ClockId, clock_gettime},
 };
 
-use super::{Access, check_name, link_in_the_way, no_name, not_a_file};
+use super::{Access, check_name, link_in_the_way, name_taken, no_name, not_a_file};
 
 /// An open regular file.
 #[derive(Debug)]
@@ -26,15 +26,8 @@ impl File {
         access: Access,
     ) -> io::Result<Self> {
         let create = matches!(access, Access::Write { .. });
-        let mut components = components.into_iter().peekable();
-        let mut folder = open_root(root)?;
-        while let Some(name) = components.next() {
-            if components.peek().is_none() {
-                return open_file(folder.as_fd(), name, access);
-            }
-            folder = open_folder(folder.as_fd(), name, create)?;
-        }
-        Err(no_name())
+        let (folder, name) = open_parent(root, components, create)?;
+        open_file(folder.as_fd(), name, access)
     }
 
     /// A file that was opened in another way.
@@ -74,6 +67,39 @@ pub(crate) fn make_folders<'a>(
     Ok(())
 }
 
+/// Removes the file that `components` name; a link of that name is removed itself.
+pub(crate) fn remove_file<'a>(
+    root: &Path,
+    components: impl IntoIterator<Item = &'a str>,
+) -> io::Result<()> {
+    let (folder, name) = open_parent(root, components, false)?;
+    check_name(name)?;
+    Ok(fs::unlinkat(folder, name, AtFlags::empty())?)
+}
+
+/// Gives the file that `components` name another name in its folder, which must be free.
+pub(crate) fn rename_file<'a>(
+    root: &Path,
+    components: impl IntoIterator<Item = &'a str>,
+    to: &str,
+) -> io::Result<()> {
+    let (folder, name) = open_parent(root, components, false)?;
+    check_name(name)?;
+    check_name(to)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    match fs::renameat_with(&folder, name, &folder, to, fs::RenameFlags::NOREPLACE) {
+        Err(Errno::EXIST) => return Err(name_taken()),
+        // Not every file system knows how to.
+        Err(Errno::INVAL | Errno::NOSYS) => {}
+        renamed => return Ok(renamed?),
+    }
+    match fs::statat(&folder, to, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(name_taken()),
+        Err(Errno::NOENT) => Ok(fs::renameat(&folder, name, &folder, to)?),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// Whether it helps to close other files.
 pub(crate) fn out_of_descriptors(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
@@ -84,6 +110,23 @@ pub(crate) fn out_of_descriptors(error: &io::Error) -> bool {
 pub(crate) fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
+}
+
+/// The folder of what `components` name, and its name there.
+fn open_parent<'a>(
+    root: &Path,
+    components: impl IntoIterator<Item = &'a str>,
+    create: bool,
+) -> io::Result<(OwnedFd, &'a str)> {
+    let mut components = components.into_iter().peekable();
+    let mut folder = open_root(root)?;
+    while let Some(name) = components.next() {
+        if components.peek().is_none() {
+            return Ok((folder, name));
+        }
+        folder = open_folder(folder.as_fd(), name, create)?;
+    }
+    Err(no_name())
 }
 
 fn open_root(root: &Path) -> io::Result<OwnedFd> {
