@@ -2,9 +2,9 @@
 //!
 //! It lies beside the download: `.NAME.0123abcd.parts`, with the beginning of the torrent's hash in
 //! its name, which nothing in the torrent and no other torrent has. 64 bytes tell whose it is, then
-//! there are slots, one a piece: 16 bytes that say which, then as many as a piece has, of which only
-//! those of unwanted files mean anything. Slots that say nothing are free. Nothing in it is believed
-//! but by the hashes of the pieces.
+//! there are slots, one a piece: 16 bytes that say which, then all of the piece, also what lies in
+//! wanted files: so it can be told by its hash whether a slot is right, whatever was wanted when it
+//! was written. Slots that say nothing are free.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -126,15 +126,17 @@ impl PartFile {
         Ok(())
     }
 
-    /// Gives `piece` a slot, unless it has one; `write` is called for what there is to write.
-    pub(crate) fn take_slot(
+    /// Gives `piece` a slot, unless it has one, and tells where its bytes begin; `fill` puts there
+    /// what is known of a piece that is new, `write` is called for what there is to write besides.
+    pub(crate) fn take_slot<E>(
         &self,
         piece: PieceIndex,
-        write: impl Fn(Header) -> io::Result<()>,
-    ) -> io::Result<()> {
+        write: impl Fn(Header) -> Result<(), E>,
+        fill: impl FnOnce(u64) -> Result<(), E>,
+    ) -> Result<u64, E> {
         let mut slots = self.lock();
-        if slots.of.contains_key(&piece) {
-            return Ok(());
+        if let Some(&slot) = slots.of.get(&piece) {
+            return Ok(self.offset_of(slot) + SLOT_HEAD);
         }
         if slots.of.is_empty() {
             write(Header {
@@ -145,6 +147,14 @@ impl PartFile {
         }
         let free = slots.free.first().copied();
         let slot = free.unwrap_or(slots.count);
+        if slot == slots.count {
+            // So that all of it can be read.
+            write(Header {
+                offset: self.offset_of(slot + 1) - 1,
+                bytes: vec![0],
+            })?;
+        }
+        fill(self.offset_of(slot) + SLOT_HEAD)?;
         let (number, check) = (piece.get().to_le_bytes(), (!piece.get()).to_le_bytes());
         write(Header {
             offset: self.offset_of(slot),
@@ -153,15 +163,15 @@ impl PartFile {
         slots.free.remove(&slot);
         slots.count = slots.count.max(slot + 1);
         slots.of.insert(piece, slot);
-        Ok(())
+        Ok(self.offset_of(slot) + SLOT_HEAD)
     }
 
     /// Takes the slots of these pieces away; returns whether the file is there and can be removed.
-    pub(crate) fn free_slots(
+    pub(crate) fn free_slots<E>(
         &self,
         pieces: &[PieceIndex],
-        write: impl Fn(Header) -> io::Result<()>,
-    ) -> io::Result<bool> {
+        write: impl Fn(Header) -> Result<(), E>,
+    ) -> Result<bool, E> {
         let mut slots = self.lock();
         for &piece in pieces {
             let Some(&slot) = slots.of.get(&piece) else {

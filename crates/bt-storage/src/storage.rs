@@ -123,6 +123,7 @@ impl Storage {
     /// If a block reaches beyond its piece.
     pub fn write(&self, piece: PieceIndex, blocks: &[(u32, &[u8])]) -> Result<(), StorageError> {
         let selection = self.selection();
+        let slot = self.slot_to_write(&selection, piece)?;
         let piece_length = self.layout().piece_length(piece) as usize;
         let mut gathered = Gathered::new(self);
         for &(begin, bytes) in blocks {
@@ -133,13 +134,25 @@ impl Storage {
             );
             let mut rest = bytes;
             let length = bytes.len() as u32;
-            for slice in self.places_to_write(&selection, piece, begin, length)? {
+            for slice in self.layout().slices(piece, begin, length) {
                 let (part, after) = rest.split_at(slice.length as usize);
                 rest = after;
-                if !slice.is_pad && !part.is_empty() {
+                let is_here = !slice.is_pad && (slot.is_none() || selection.wants(slice.file));
+                if is_here && !part.is_empty() {
                     gathered.push(slice, part)?;
                 }
             }
+        }
+        gathered.write()?;
+        let Some(slot) = slot else { return Ok(()) };
+        for &(begin, bytes) in blocks.iter().filter(|(_, bytes)| !bytes.is_empty()) {
+            let place = FileSlice {
+                file: part_file::FILE,
+                offset: slot + u64::from(begin),
+                length: bytes.len() as u32,
+                is_pad: false,
+            };
+            gathered.push(place, bytes)?;
         }
         gathered.write()
     }

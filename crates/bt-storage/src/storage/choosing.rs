@@ -8,6 +8,7 @@ use bt_types::{FileIndex, FileSlice, PieceIndex, Selection};
 use super::Storage;
 use crate::{
     ErrorKind, Operation, StorageError,
+    hashing::PieceHasher,
     part_file::{self, Header},
     pool::Handle,
     sys::{self, Access},
@@ -31,8 +32,11 @@ impl Storage {
         // Nothing is known of where things were before.
         let former = self.part_file.is_settled().then(|| current.clone());
         self.make_places(former.as_ref(), selection)?;
+        let mut idle = Vec::new();
         for piece in self.part_file.pieces() {
-            self.exchange(former.as_ref(), selection, piece)?;
+            if !self.copy_out(former.as_ref(), selection, piece)? {
+                idle.push(piece);
+            }
         }
         current.clone_from(selection);
         self.part_file.settle();
@@ -43,20 +47,24 @@ impl Storage {
             let mut slices = self.slices_of(piece);
             slices.any(|slice| !slice.is_pad && !selection.wants(slice.file))
         };
-        let idle = self.part_file.pieces().into_iter();
-        let idle: Vec<_> = idle.filter(|&piece| !is_needed(piece)).collect();
+        let pieces = self.part_file.pieces().into_iter();
+        idle.extend(pieces.filter(|&piece| !is_needed(piece)));
         self.free_slots(&idle)
     }
 
-    /// Makes sure that the part file has room for `piece`.
-    pub(super) fn take_slot(&self, piece: PieceIndex) -> Result<(), StorageError> {
-        let write = |header: Header| {
-            let file = self.open(part_file::FILE, self.to_write(part_file::FILE))?;
-            write_all(&file, &header.bytes, header.offset)
-        };
-        self.part_file
-            .take_slot(piece, write)
-            .map_err(|error| self.error(Operation::Write, part_file::FILE, error))
+    /// Where in the part file `piece` lies from now on. What is there of it already counts: some of
+    /// it may have been written when more was wanted.
+    pub(super) fn take_slot(&self, piece: PieceIndex) -> Result<u64, StorageError> {
+        let write = |header: Header| self.write_part_file(header);
+        self.part_file.take_slot(piece, write, |slot| {
+            for (in_slot, in_file) in self.slot_and_files(slot, piece) {
+                match self.copy(in_file, in_slot) {
+                    Err(error) if is_short(&error) => {}
+                    copied => copied?,
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Reads what the part file holds, if there is one and that is not known yet.
@@ -115,76 +123,148 @@ impl Storage {
         }
     }
 
-    /// Copies what the part file has of `piece` to files that become wanted; and what files that
-    /// cease to be wanted have of it the other way, so that the part file is never out of date.
-    fn exchange(
+    /// Copies what the part file has of `piece` to files that become wanted. What a former run has
+    /// left must be right for that: returns whether it is of use.
+    fn copy_out(
         &self,
         former: Option<&Selection>,
         selection: &Selection,
         piece: PieceIndex,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         let Some(slot) = self.part_file.slot_of(piece) else {
-            return Ok(());
+            return Ok(true);
         };
-        let was_wanted = |file| former.is_some_and(|former| former.wants(file));
+        let mut is_right = None;
+        for (in_slot, in_file) in self.slot_and_files(slot, piece) {
+            let file = in_file.file;
+            let was_wanted = former.is_some_and(|former| former.wants(file));
+            if !selection.wants(file) || was_wanted {
+                continue;
+            }
+            if former.is_none() {
+                if self.are_equal(in_slot, in_file)? {
+                    continue;
+                }
+                let is_right = match is_right {
+                    Some(is_right) => is_right,
+                    None => *is_right.insert(self.is_slot_right(slot, piece)?),
+                };
+                if !is_right {
+                    return Ok(false);
+                }
+            }
+            match self.copy(in_slot, in_file) {
+                // Somebody has cut it short.
+                Err(error) if is_short(&error) => return Ok(false),
+                copied => copied?,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Where the bytes of `piece` lie in its slot, and where in files.
+    fn slot_and_files(
+        &self,
+        slot: u64,
+        piece: PieceIndex,
+    ) -> impl Iterator<Item = (FileSlice, FileSlice)> + '_ {
+        let places = self.slices_of(piece).scan(slot, |position, in_file| {
+            let in_slot = FileSlice {
+                file: part_file::FILE,
+                offset: *position,
+                ..in_file
+            };
+            *position += u64::from(in_file.length);
+            Some((in_slot, in_file))
+        });
+        places.filter(|(_, in_file)| !in_file.is_pad)
+    }
+
+    fn is_slot_right(&self, slot: u64, piece: PieceIndex) -> Result<bool, StorageError> {
+        let Some(mut hasher) = PieceHasher::new(&self.info, piece) else {
+            return Ok(false);
+        };
         let mut position = slot;
-        for in_file in self.slices_of(piece) {
+        for slice in self.slices_of(piece) {
             let in_slot = FileSlice {
                 file: part_file::FILE,
                 offset: position,
-                ..in_file
+                ..slice
             };
-            position += u64::from(in_file.length);
-            if in_file.is_pad {
-                continue;
+            position += u64::from(slice.length);
+            for part in parts_of(in_slot) {
+                match self.read_part(part) {
+                    Err(error) if error.kind == ErrorKind::Missing => return Ok(false),
+                    bytes => hasher.update(&bytes?),
+                }
             }
-            match (was_wanted(in_file.file), selection.wants(in_file.file)) {
-                (false, true) => self.copy(in_slot, in_file)?,
-                (true, false) => match self.copy(in_file, in_slot) {
-                    // It never came so far.
-                    Err(error) if error.kind == ErrorKind::Missing => {}
-                    copied => copied?,
-                },
-                _ => {}
+        }
+        Ok(hasher.finish())
+    }
+
+    fn are_equal(&self, one: FileSlice, other: FileSlice) -> Result<bool, StorageError> {
+        for (one, other) in parts_of(one).zip(parts_of(other)) {
+            match (self.read_part(one), self.read_part(other)) {
+                (Ok(one), Ok(other)) if one == other => {}
+                (Err(error), _) | (_, Err(error)) if error.kind != ErrorKind::Missing => {
+                    return Err(error);
+                }
+                _ => return Ok(false),
             }
+        }
+        Ok(true)
+    }
+
+    fn copy(&self, from: FileSlice, to: FileSlice) -> Result<(), StorageError> {
+        for (from, to) in parts_of(from).zip(parts_of(to)) {
+            let bytes = self.read_part(from)?;
+            self.open(to.file, self.to_write(to.file))
+                .and_then(|file| write_all(&file, &bytes, to.offset))
+                .map_err(|error| self.error(Operation::Write, to.file, error))?;
         }
         Ok(())
     }
 
-    fn copy(&self, from: FileSlice, to: FileSlice) -> Result<(), StorageError> {
-        let mut buffer = vec![0; from.length.min(MAX_COPY) as usize];
-        let mut done = 0;
-        while done < from.length {
-            let length = (from.length - done).min(MAX_COPY);
-            let part = &mut buffer[..length as usize];
-            self.open(from.file, Access::Read)
-                .and_then(|file| file.read_exact_at(part, from.offset + u64::from(done)))
-                .map_err(|error| self.error(Operation::Read, from.file, error))?;
-            self.open(to.file, self.to_write(to.file))
-                .and_then(|file| write_all(&file, part, to.offset + u64::from(done)))
-                .map_err(|error| self.error(Operation::Write, to.file, error))?;
-            done += length;
-        }
-        Ok(())
+    fn read_part(&self, part: FileSlice) -> Result<Vec<u8>, StorageError> {
+        let mut bytes = vec![0; part.length as usize];
+        self.read_places([part].into_iter(), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn write_part_file(&self, header: Header) -> Result<(), StorageError> {
+        let file = part_file::FILE;
+        self.open(file, self.to_write(file))
+            .and_then(|file| write_all(&file, &header.bytes, header.offset))
+            .map_err(|error| self.error(Operation::Write, file, error))
     }
 
     /// Gives up what the part file has of these pieces, and the file itself if that is all.
     fn free_slots(&self, pieces: &[PieceIndex]) -> Result<(), StorageError> {
-        let write = |header: Header| {
-            let file = self.open(part_file::FILE, self.to_write(part_file::FILE))?;
-            write_all(&file, &header.bytes, header.offset)
-        };
-        let is_idle = self
-            .part_file
-            .free_slots(pieces, write)
-            .map_err(|error| self.error(Operation::Write, part_file::FILE, error))?;
-        if is_idle {
-            self.pool.close_file((self.id, part_file::FILE.0));
+        let write = |header: Header| self.write_part_file(header);
+        if self.part_file.free_slots(pieces, write)? {
+            let file = part_file::FILE;
+            self.pool.close_file((self.id, file.0));
             sys::remove_file(&self.root, [self.part_file.name()])
-                .map_err(|error| self.error(Operation::Remove, part_file::FILE, error))?;
+                .map_err(|error| self.error(Operation::Remove, file, error))?;
         }
         Ok(())
     }
+}
+
+/// Whether what was to be copied is not there.
+fn is_short(error: &StorageError) -> bool {
+    error.kind == ErrorKind::Missing && error.operation == Operation::Read
+}
+
+/// A range in parts that may be in memory.
+fn parts_of(slice: FileSlice) -> impl Iterator<Item = FileSlice> {
+    (0..slice.length)
+        .step_by(MAX_COPY as usize)
+        .map(move |at| FileSlice {
+            offset: slice.offset + u64::from(at),
+            length: MAX_COPY.min(slice.length - at),
+            ..slice
+        })
 }
 
 fn write_all(file: &Arc<Handle>, bytes: &[u8], offset: u64) -> io::Result<()> {

@@ -43,20 +43,20 @@ impl Storage {
         })
     }
 
-    /// Where they are written to: nothing is written to files that are not wanted.
-    pub(super) fn places_to_write<'a>(
-        &'a self,
-        selection: &'a Selection,
+    /// Where in the part file all of `piece` is to be written to as well, if it holds bytes of files
+    /// that are not wanted: nothing is written to those.
+    pub(super) fn slot_to_write(
+        &self,
+        selection: &Selection,
         piece: PieceIndex,
-        begin: u32,
-        length: u32,
-    ) -> Result<impl Iterator<Item = FileSlice> + use<'a>, StorageError> {
-        if !selection.wants_all() {
-            let mut slices = self.layout().slices(piece, begin, length);
-            if slices.any(|slice| !slice.is_pad && !selection.wants(slice.file)) {
-                self.take_slot(piece)?;
-            }
+    ) -> Result<Option<u64>, StorageError> {
+        let is_whole = || {
+            let mut slices = self.slices_of(piece);
+            slices.all(|slice| slice.is_pad || selection.wants(slice.file))
+        };
+        if selection.wants_all() || is_whole() {
+            return Ok(None);
         }
-        Ok(self.places(selection, piece, begin, length))
+        self.take_slot(piece).map(Some)
     }
 }
