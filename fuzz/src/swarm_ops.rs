@@ -12,7 +12,8 @@ use bt_swarm::{
     Action, Config, DialId, DiskDone, DiskJob, FailedJob, NewConnection, Outgoing, Swarm,
 };
 use bt_types::{
-    Bitfield, Block, ConnId, Direction, Payload, PeerId, PeerSource, PieceIndex, Transport,
+    Bitfield, Block, ConnId, Direction, Payload, PeerId, PeerSource, PieceIndex, Priority,
+    Selection, Transport,
 };
 use bt_wire::{Message, RawBlock, Reserved};
 
@@ -73,6 +74,10 @@ enum Op {
     },
     DiskRecovered,
     Stop,
+    Select {
+        wants_any: bool,
+        in_order: bool,
+    },
 }
 
 #[derive(Arbitrary)]
@@ -257,6 +262,18 @@ impl World {
             }
             Op::DiskRecovered => self.swarm.handle_disk_recovered(now),
             Op::Stop => self.swarm.stop(now),
+            Op::Select {
+                wants_any,
+                in_order,
+            } => {
+                // There is one file.
+                let mut selection = match wants_any {
+                    true => Selection::everything(),
+                    false => Selection::of_files([Priority::Skip]),
+                };
+                selection.in_order = *in_order;
+                self.swarm.set_selection(now, Arc::new(selection));
+            }
         }
     }
 

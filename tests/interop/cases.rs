@@ -2,6 +2,7 @@
 
 mod announce;
 mod broken_peers;
+mod choose;
 mod corpus;
 mod create;
 mod create_refused;
@@ -87,6 +88,7 @@ fn short() -> Vec<Planned> {
         mixed::CASES,
         super_seed::CASES,
         resume::CASES,
+        choose::CASES,
         broken_peers::CASES,
         hostile::liar::CASES,
         hostile::peers::CASES,

@@ -6,6 +6,7 @@ mod fast;
 mod hostile;
 mod limits;
 mod ranking;
+mod selecting;
 mod sharing;
 mod super_seeding;
 
