@@ -96,7 +96,10 @@ fn what_is_not_wanted_any_more_is_cancelled_and_leaves_no_memory() {
     let mut swarm = with_memory(&info, Bitfield::new(72), 32 << 20);
     let now = epoch();
     let conn = swarm.handle_connected(now, incoming(1)).unwrap();
-    swarm.handle_message(now, conn, Message::HaveAll);
+    // Not all, or we would part when we want nothing.
+    let mut theirs = Bitfield::full(72);
+    theirs.remove(PieceIndex::new(71));
+    swarm.handle_message(now, conn, Message::Bitfield(theirs.as_bytes().into()));
     swarm.handle_message(now, conn, Message::Unchoke);
     let requests = |actions: Vec<Action<Tag>>| {
         let sent = actions.into_iter().filter_map(|action| match action {
