@@ -22,7 +22,7 @@ use bt_client::{
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::{ServerConfig, SwarmStats};
-use bt_types::PeerId;
+use bt_types::{PeerId, Priority, Selection};
 use bt_wire::{Handshake, Reserved};
 use tokio::time::timeout;
 
@@ -269,6 +269,59 @@ async fn limits_change_while_it_runs_and_the_lower_counts() {
     session.set_limits(RateLimits::NONE);
     seed.set_limits(RateLimits::NONE);
     shown(RateLimits::NONE).await;
+}
+
+/// The two files share a piece.
+#[tokio::test(flavor = "multi_thread")]
+async fn some_of_a_torrent_is_fetched_and_then_the_rest_while_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    let info = write_data(&from);
+    let (seeder, leecher) = (session(), session());
+    let add = |session: &Session, root: &Path, mode, peers, selection| {
+        let torrent = AddTorrent {
+            info: Arc::clone(&info),
+            root: root.to_owned(),
+            mode,
+            trackers: vec![],
+            peers,
+            selection,
+            part_names: true,
+            limits: RateLimits::NONE,
+        };
+        session.add(torrent).unwrap()
+    };
+    let seed = add(&seeder, &from, Mode::Seed, vec![], Arc::default());
+    in_time(seed.wait_for(|snapshot| matches!(snapshot.state, State::Seeding))).await;
+    let address = (Ipv4Addr::LOCALHOST, seeder.listen_port()).into();
+    let only_b = Arc::new(Selection::of_files([Priority::Skip, Priority::High]));
+    let get = add(&leecher, &to, Mode::Get, vec![address], Arc::clone(&only_b));
+    let is_done = |selection: &Arc<Selection>| {
+        let selection = Arc::clone(selection);
+        move |snapshot: &Snapshot| {
+            matches!(snapshot.state, State::Seeding) && snapshot.selection == selection
+        }
+    };
+    let done = in_time(get.wait_for(is_done(&only_b))).await;
+    assert_eq!(done.files_left_out, 1);
+    assert_eq!(done.stats.wanted_bytes_total, FILES[1].1 as u64);
+    let right = |name: &str| fs::read(from.join("data").join(name)).unwrap();
+    let found = |name: &str| fs::read(to.join("data").join(name));
+    assert!(found("b").unwrap() == right("b"));
+    assert!(found("a").is_err() && found("a.part").is_err());
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 2, "and the part file");
+
+    let all = Arc::new(Selection::everything());
+    get.set_selection(Arc::clone(&all));
+    let done = in_time(get.wait_for(is_done(&all))).await;
+    assert_eq!(done.files_left_out, 0);
+    let missing = done.stats.downloaded - done.stats.bytes_total;
+    assert_eq!(missing, 0, "nothing comes twice");
+    for (name, _) in FILES {
+        assert!(found(name).unwrap() == right(name));
+    }
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
+    assert!(matches!(in_time(get.stop()).await.state, State::Stopped));
 }
 
 #[tokio::test(flavor = "multi_thread")]
