@@ -4,5 +4,6 @@ mod corpus;
 mod liars;
 mod limits;
 mod scenarios;
+mod selections;
 mod sessions;
 mod swarms;

@@ -1,12 +1,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bt_sim::{Access, Disk, DiskConfig, NatKind, SimRng};
 use bt_swarm::{DialId, DiskDone, DiskJob, Event, FailedJob, Stats, Swarm};
-use bt_types::{Bitfield, PieceIndex};
+use bt_types::{Bitfield, PieceIndex, Selection};
 
 use crate::{Tag, world::Wires};
 
@@ -26,6 +27,8 @@ pub struct NodeSpec {
     pub disk: DiskConfig,
     /// It begins with everything.
     pub is_seed: bool,
+    /// What it wants of the torrent.
+    pub selection: Arc<Selection>,
     /// How it treats others.
     pub behaviour: Behaviour,
     /// When it comes.
@@ -71,6 +74,7 @@ impl NodeSpec {
             nat: NatKind::Open,
             disk: DiskConfig::solid_state(),
             is_seed: false,
+            selection: Arc::default(),
             behaviour: Behaviour::Honest,
             joins_at: Duration::ZERO,
             absence: None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bt_swarm::{Action, DialId, DiskDone, DiskJob, Event, Outgoing};
-use bt_types::{Block, ConnId};
+use bt_types::{Block, ConnId, Selection};
 
 use super::{World, network::Delivery};
 use crate::{Behaviour, Tag, node::Life};
@@ -168,6 +168,9 @@ impl World {
                 let banned = self.fellow_at(*peer, index);
                 self.nodes[index].banned.extend(banned);
             }
+            // Of those who choose, what they got.
+            Event::PieceVerified(_)
+                if *self.nodes[index].spec.selection != Selection::everything() => {}
             Event::DiskFailed(_) => {}
             _ => return,
         }
