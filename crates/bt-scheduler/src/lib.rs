@@ -72,7 +72,7 @@
 //! |---|---|
 //! | whom to dial | greatest worth first ([`dial_priority`]) |
 //! | from whom to part when there is no room | least worth, once it has had two minutes, if it is a sixteenth of who waits (`bt-swarm`) |
-//! | how many requests | goodput × (400 ms + latency) |
+//! | how many requests | goodput × (400 ms + latency + pause; see [below](#how-many-requests)) |
 //! | whom to unchoke | greatest goodput in the last rounds, then by turns, then greatest worth ([`Choker`]) |
 //! | whose request is given to another | who will need more than twice the other's block time for it |
 //!
@@ -96,8 +96,12 @@
 //! each round trip) until its rate grows by less than 5,000 bytes per second in a second; blocks
 //! that were on their way for longer than the latency and 400 ms more make it no longer. Then it
 //! holds what the peer sends in this time. What is queued at one peer cannot be asked of another:
-//! in a swarm where everybody has few pieces that others lack, longer queues leave lines idle. Never fewer than 2 nor more
-//! than 500, and never more than the peer's own `reqq`, which wins over both.
+//! in a swarm where everybody has few pieces that others lack, longer queues leave lines idle. But
+//! a peer that sends in bursts (transmission answers twice a second, once it has had nothing to
+//! send) and has sent all when it pauses for longer than these 400 ms is asked for as much more as
+//! it sends in such a pause, of 1 s at most: each burst would be smaller than the one before else.
+//! Never fewer than 2 nor more than 500, and never more than the peer's own `reqq`, which wins over
+//! both.
 //!
 //! # Who does not answer
 //!

@@ -1,9 +1,12 @@
 //! How many requests one peer should have outstanding, and how long to wait for an answer.
 
+mod pauses;
+
 use std::time::{Duration, Instant};
 
 use bt_types::BLOCK_LENGTH;
 
+use self::pauses::Pauses;
 use crate::{Evaluation, Evidence, PickerConfig, RateMeter, Tally};
 
 /// What is measured of one peer's answers, and what follows for asking it.
@@ -13,6 +16,7 @@ pub(crate) struct Pipeline {
     depth: u32,
     phase: Phase,
     round_trip: RoundTrip,
+    pauses: Pauses,
     /// Smoothed; see [`Evidence::block_time`].
     block_time: Option<Duration>,
     /// Requests while the peer does not choke us.
@@ -21,6 +25,18 @@ pub(crate) struct Pipeline {
     pieces: Tally,
     /// By what was known at the last answer, or when one was last missed.
     evaluation: Evaluation,
+}
+
+/// A block that came, as it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) bytes: u32,
+    /// Since it was asked for.
+    pub(crate) round_trip: Duration,
+    /// Since the peer could turn to it: the block before had come.
+    pub(crate) busy: Duration,
+    /// Nothing is left that the peer is asked for.
+    pub(crate) is_last: bool,
 }
 
 #[derive(Debug)]
@@ -34,7 +50,7 @@ enum Phase {
         /// Bytes per second in the window before.
         previous_rate: u64,
     },
-    /// The depth follows rate and latency.
+    /// The depth follows rate, latency and pauses.
     Steady,
 }
 
@@ -45,6 +61,7 @@ impl Pipeline {
             depth: INITIAL_DEPTH,
             phase: Phase::slow_start(now),
             round_trip: RoundTrip::default(),
+            pauses: Pauses::new(now),
             block_time: None,
             answers: Tally::default(),
             pieces: Tally::default(),
@@ -57,6 +74,7 @@ impl Pipeline {
         self.depth = INITIAL_DEPTH;
         self.phase = Phase::slow_start(now);
         self.round_trip.least = None;
+        self.pauses = Pauses::new(now);
     }
 
     /// The peer does not answer: whatever was learned of its speed no longer holds.
@@ -65,31 +83,31 @@ impl Pipeline {
         self.phase = Phase::Steady;
     }
 
-    /// A block has come, `round_trip` after it was asked for, and `busy` after the peer could turn
-    /// to it: the block before had come.
-    pub(crate) fn record(
-        &mut self,
-        now: Instant,
-        bytes: u32,
-        round_trip: Duration,
-        busy: Duration,
-        config: &PickerConfig,
-    ) {
+    /// A block has come.
+    pub(crate) fn record(&mut self, now: Instant, answer: Answer, config: &PickerConfig) {
+        let Answer {
+            bytes,
+            round_trip,
+            busy,
+            is_last,
+        } = answer;
         self.rate.record(now, u64::from(bytes));
         self.round_trip.record(round_trip);
         self.block_time = Some(match self.block_time {
             Some(mean) => (mean * 7 + busy) / 8,
             None => busy,
         });
+        self.pauses.record(now, busy, is_last);
         self.answers.add_good();
         self.evaluate(now, config);
-        let ahead = config.queue_time + self.evaluation.latency();
+        let queue_time = config.queue_time + self.pauses.longest(config.queue_time);
         match &mut self.phase {
             Phase::SlowStart {
                 window_start,
                 window_bytes,
                 previous_rate,
             } => {
+                let ahead = queue_time + self.evaluation.latency();
                 if round_trip < ahead && self.depth < config.max_pipeline {
                     self.depth += 1;
                 }
@@ -108,7 +126,7 @@ impl Pipeline {
                 }
             }
             Phase::Steady => {
-                let bytes_ahead = self.evaluation.bytes_ahead(config.queue_time);
+                let bytes_ahead = self.evaluation.bytes_ahead(queue_time);
                 let blocks_ahead = bytes_ahead.div_ceil(u64::from(BLOCK_LENGTH));
                 self.depth = blocks_ahead.min(u64::from(config.max_pipeline)) as u32;
             }

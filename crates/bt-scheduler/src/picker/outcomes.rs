@@ -9,6 +9,7 @@ use crate::{
     availability::Stage,
     partial::Arrival,
     peer::{Pause, Request, Taken},
+    pipeline::Answer,
 };
 
 impl Picker {
@@ -194,8 +195,13 @@ impl Picker {
         (peer.snubs, peer.rejects, peer.pause) = (0, 0, None);
         // What a peer spares for those whom it chokes says nothing of what it can do.
         if !peer.is_choking {
-            peer.pipeline
-                .record(now, request.block.length, round_trip, busy, &self.config);
+            let answer = Answer {
+                bytes: request.block.length,
+                round_trip,
+                busy,
+                is_last: peer.requests.live.is_empty(),
+            };
+            peer.pipeline.record(now, answer, &self.config);
         }
         self.arm(at); // Quicker answers make us less patient.
         self.set_ready(at);

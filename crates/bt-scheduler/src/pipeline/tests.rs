@@ -1,4 +1,4 @@
-use super::*;
+use super::{pauses::MAX_PAUSE, *};
 
 /// 10 MB/s and 100 ms: the link holds 61 blocks, and 400 ms at this rate are 244 more.
 #[test]
@@ -17,18 +17,13 @@ fn slow_start_doubles_with_each_round_trip_and_ends_when_the_rate_stands() {
     let mut pipeline = Pipeline::new(start, &PickerConfig::default());
     let depth = pipeline.depth(250, &config);
     for _ in 0..depth {
-        pipeline.record(start + MS * 50, BLOCK_LENGTH, MS * 50, MS, &config);
+        pipeline.record(start + MS * 50, answer(MS * 50, MS), &config);
     }
     assert_eq!(pipeline.depth(250, &config), 2 * depth);
     assert!(pipeline.is_slow_start());
     for block in 0..40 {
-        pipeline.record(
-            start + MS * (50 + 100 * block),
-            BLOCK_LENGTH,
-            MS * 50,
-            MS,
-            &config,
-        );
+        let now = start + MS * (50 + 100 * block);
+        pipeline.record(now, answer(MS * 50, MS), &config);
     }
     assert!(!pipeline.is_slow_start());
 }
@@ -41,7 +36,7 @@ fn a_slow_peer_is_not_asked_for_much_even_in_slow_start() {
     for block in 1..=8 {
         let round_trip = MS * if block <= 4 { 50 * block } else { 450 };
         let now = start + MS * 50 * block;
-        pipeline.record(now, BLOCK_LENGTH, round_trip, MS * 50, &config);
+        pipeline.record(now, answer(round_trip, MS * 50), &config);
     }
     assert!(pipeline.is_slow_start());
     assert_eq!(pipeline.depth(250, &config), 8, "450 ms of 50 ms each");
@@ -96,6 +91,90 @@ fn our_own_queue_is_not_taken_for_latency() {
     assert_eq!(pipeline.round_trip.latency(), MAX_LATENCY);
 }
 
+/// A peer that sends twice a second whatever it has been asked for, as transmission does whenever it
+/// has had nothing to send, and a limit of 1 MB/s, which is what we ask for at most.
+#[test]
+fn a_peer_that_sends_in_bursts_is_asked_for_all_that_it_sends_until_the_next() {
+    let start = epoch();
+    let config = PickerConfig::default();
+    let mut pipeline = Pipeline::new(start, &config);
+    let (mut asked, mut last_block, mut rate) = (Vec::new(), start, 0);
+    for tick in 1..=600 {
+        let now = start + MS * 50 * tick;
+        // 3 blocks in 50 ms are 983 kB/s.
+        for _ in 0..3 {
+            if asked.len() < pipeline.depth(u32::MAX, &config) {
+                asked.push(now);
+            }
+        }
+        if tick % 10 != 0 {
+            continue;
+        }
+        rate = asked.len() as u32 * BLOCK_LENGTH * 2;
+        for (nth, sent_at) in asked.iter().enumerate() {
+            let answer = Answer {
+                is_last: nth + 1 == asked.len(),
+                ..answer(now - *sent_at, now - last_block.max(*sent_at))
+            };
+            pipeline.record(now, answer, &config);
+            last_block = now;
+        }
+        asked.clear();
+    }
+    assert_eq!(rate, 30 * 2 * BLOCK_LENGTH, "all that the limit allows");
+}
+
+/// One that is slow is not asked for more: it does not pause, it is at work.
+#[test]
+fn a_slow_peer_does_not_pause() {
+    let start = epoch();
+    let config = PickerConfig::default();
+    let mut pipeline = Pipeline::new(start, &config);
+    pipeline.record(start, answer(MS * 50, MS * 50), &config);
+    for block in 1..200 {
+        let answer = Answer {
+            is_last: block % 2 == 0,
+            ..answer(MS * 900, MS * 450)
+        };
+        pipeline.record(start + MS * 450 * block, answer, &config);
+    }
+    assert_eq!(pipeline.depth(u32::MAX, &config), 2);
+}
+
+#[test]
+fn a_hiccup_is_forgotten() {
+    let start = epoch();
+    let mut pauses = Pauses::new(start);
+    pauses.record(start + MS * 700, MS * 700, true);
+    assert_eq!(pauses.longest(MS * 400), MS * 700);
+    assert_eq!(
+        pauses.longest(MS * 700),
+        Duration::ZERO,
+        "as long as the queue"
+    );
+    for second in 1..=12 {
+        pauses.record(start + MS * (700 + 1000 * second), MS, true);
+    }
+    assert_eq!(pauses.longest(MS * 400), Duration::ZERO);
+    pauses.record(start + MS * 14_000, MS * 9_000, false);
+    assert_eq!(
+        pauses.longest(MS * 400),
+        Duration::ZERO,
+        "there was more to send"
+    );
+    pauses.record(start + MS * 14_001, MS, true);
+    assert_eq!(pauses.longest(MS * 400), MAX_PAUSE);
+}
+
+fn answer(round_trip: Duration, busy: Duration) -> Answer {
+    Answer {
+        bytes: BLOCK_LENGTH,
+        round_trip,
+        busy,
+        is_last: false,
+    }
+}
+
 /// Lets a pipeline run for half a minute over a link that sends `rate` bytes per second after
 /// `latency`.
 fn check_depth(rate: u64, latency: Duration, expected: std::ops::RangeInclusive<usize>) {
@@ -112,7 +191,7 @@ fn check_depth(rate: u64, latency: Duration, expected: std::ops::RangeInclusive<
         }
         let (sent_at, arrives) = queue.pop_front().unwrap();
         now = arrives;
-        pipeline.record(now, BLOCK_LENGTH, now - sent_at, block_time, &config);
+        pipeline.record(now, answer(now - sent_at, block_time), &config);
     }
     let depth = pipeline.depth(u32::MAX, &config);
     assert!(
