@@ -117,9 +117,6 @@ impl Progress {
 
     /// Who is connected, to each of those that are not done.
     pub(crate) fn show_peers(&mut self, batch: &Batch, of: Vec<(usize, Vec<PeerInfo>)>) {
-        let all = |of: Vec<(usize, Vec<PeerInfo>)>| -> Vec<PeerInfo> {
-            of.into_iter().flat_map(|(_, peers)| peers).collect()
-        };
         match self {
             Self::Json { .. } => {
                 for (place, peers) in of {
@@ -128,7 +125,7 @@ impl Progress {
             }
             Self::Bars(bars) => {
                 let mut lines = overview_of_only(batch);
-                lines.extend(peers::table(&all(of), bars.room_below()));
+                lines.extend(tables(batch, &of, bars.room_below()));
                 bars.set_below(&lines);
             }
             Self::Lines { next_peers, .. } => {
@@ -136,7 +133,7 @@ impl Progress {
                 if *next_peers <= now {
                     *next_peers = now + LINE_INTERVAL;
                     let mut lines = overview_of_only(batch);
-                    lines.extend(peers::table(&all(of), MOST_PEERS));
+                    lines.extend(tables(batch, &of, MOST_PEERS));
                     lines.iter().for_each(|line| logging::tell(line));
                 }
             }
@@ -262,6 +259,22 @@ fn overview_of_only(batch: &Batch) -> Vec<String> {
     only.into_iter().collect()
 }
 
+/// The peers of each torrent, about so many of them in all; of several torrents, each with its name.
+fn tables(batch: &Batch, of: &[(usize, Vec<PeerInfo>)], most: usize) -> Vec<String> {
+    let beside = if batch.has_several() {
+        NAME_AND_TITLES
+    } else {
+        0
+    };
+    let most_each = (most / of.len().max(1)).saturating_sub(beside).max(1);
+    let table = |(place, peers): &(usize, Vec<PeerInfo>)| {
+        let name = || format!("{}:", printable(&batch.snapshot(*place).name));
+        let name = batch.has_several().then(name);
+        name.into_iter().chain(peers::table(peers, most_each))
+    };
+    of.iter().flat_map(table).collect()
+}
+
 fn tell_if_due(next: &mut Instant, amount: Amount, words: impl FnOnce() -> String) {
     let now = Instant::now();
     if *next <= now {
@@ -295,5 +308,7 @@ const FIRST_LINE: Duration = Duration::from_secs(1);
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// In a log file nobody looks for more.
 const MOST_PEERS: usize = 20;
+/// What each of several tables needs beside its rows.
+const NAME_AND_TITLES: usize = 3;
 /// As often as a torrent has something new to tell.
 const TOTAL_INTERVAL: Duration = Duration::from_millis(250);

@@ -5,15 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_client::{Snapshot, State, TorrentHandle};
+use bt_client::{Snapshot, State};
 use tokio::time::sleep_until;
 
 use crate::{
     arguments::SeedUntil,
-    exit::Failure,
     format::{bytes, duration, printable},
-    progress::Progress,
-    transfer,
 };
 
 /// What has been reached.
@@ -74,28 +71,12 @@ impl Seeding {
             .map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
+    /// All runs count: who is killed and started again gives no more than was wished.
     fn has_ratio(&self, snapshot: &Snapshot) -> bool {
-        let stats = &snapshot.stats;
+        let (uploaded, size) = (snapshot.totals().uploaded, snapshot.stats.bytes_total);
         self.until
             .seed_ratio
-            .is_some_and(|ratio| stats.uploaded as f64 >= ratio * stats.bytes_total as f64)
-    }
-}
-
-/// Shows progress until a torrent has been served for long enough.
-pub(crate) async fn serve(
-    handle: &mut TorrentHandle,
-    progress: &mut Progress,
-    seeding: &mut Seeding,
-) -> Result<Goal, Failure> {
-    let is_served = |snapshot: &Snapshot| matches!(snapshot.state, State::Seeding);
-    transfer::watch(handle, progress, is_served).await?;
-    seeding.since = Some(Instant::now());
-    tokio::select! {
-        result = transfer::watch(handle, progress, |snapshot| seeding.has_ratio(snapshot)) => {
-            result.map(|()| Goal::Ratio)
-        }
-        () = until(seeding.deadline()) => Ok(Goal::Time),
+            .is_some_and(|ratio| uploaded as f64 >= ratio * size as f64)
     }
 }
 
@@ -110,11 +91,16 @@ pub(crate) async fn until(deadline: Option<Instant>) {
 /// Tells people that a torrent has been served for long enough.
 pub(crate) fn summary(snapshot: &Snapshot, elapsed: Duration) -> String {
     let stats = &snapshot.stats;
-    let ratio = stats.uploaded as f64 / stats.bytes_total.max(1) as f64;
+    let times = |uploaded| uploaded as f64 / stats.bytes_total.max(1) as f64;
+    let in_all = match snapshot.totals().uploaded {
+        all if all > stats.uploaded => format!(" ({:.2} times in all runs)", times(all)),
+        _ => String::new(),
+    };
     format!(
-        "{}: {} served, {ratio:.2} times its size, in {}",
+        "{}: {} served, {:.2} times its size, in {}{in_all}",
         printable(&snapshot.name),
         bytes(stats.uploaded),
+        times(stats.uploaded),
         duration(elapsed)
     )
 }

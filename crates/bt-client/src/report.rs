@@ -6,7 +6,7 @@
 //! ```json
 //! {"event":"listening","port":6881}
 //! {"event":"checking","info_hash":"…","bytes_done":1048576,"bytes_total":4194304}
-//! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6,"down_limit_bytes_per_sec":524288,"up_limit_bytes_per_sec":null,"bytes_resumed":524288,"bytes_hashed":0,"wasted_duplicate":0,"wasted_failed_hash":0,"availability":2.75,"downloaded_total":1060864,"uploaded_total":0,"share_ratio":0.0,"sources":{"tracker":{"named":5,"connected":2}}}
+//! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6,"down_limit_bytes_per_sec":524288,"up_limit_bytes_per_sec":null,"bytes_resumed":524288,"bytes_hashed":0,"wasted_duplicate":0,"wasted_failed_hash":0,"wasted_not_kept":0,"availability":2.75,"downloaded_total":1060864,"uploaded_total":0,"share_ratio":0.0,"sources":{"tracker":{"named":5,"connected":2}}}
 //! {"event":"peers","info_hash":"…","peers":[{"address":"192.0.2.7:6881","client":"qBittorrent 4.5.2","peer_id":"-qB4520-…","transport":"tcp","direction":"out","flags":"DC","sources":["tracker"],"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"downloaded":1060864,"uploaded":0,"pieces_done":16,"piece_count":16,"am_interested":true,"peer_choking":false,"peer_interested":false,"am_choking":true,"why_choked":"upload_only","is_optimistic":false,"is_snubbed":false,"is_seed":true,"is_upload_only":true,"requests":12,"round_trip_ms":40,"connected_secs":3,"score_bytes_per_sec":353621}]}
 //! {"event":"why","info_hash":"…","limit":"own_limit","figures":{"limit_bytes_per_sec":524288,"received_bytes_per_sec":524288}}
 //! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304,"hash_cpu_ms":3,"bytes_resumed":524288,"bytes_hashed":0}
@@ -189,6 +189,8 @@ pub struct Progress {
     pub wasted_duplicate: u64,
     /// Of `wasted`, what was in pieces that failed their hash.
     pub wasted_failed_hash: u64,
+    /// Of `wasted`, what was right, but lost to a disk that would not take it.
+    pub wasted_not_kept: u64,
     /// How often the torrent is there among the connected peers and us, as distributed copies.
     pub availability: f64,
     /// Payload bytes received in all runs.
@@ -397,6 +399,7 @@ impl Progress {
             bytes_hashed: snapshot.bytes_hashed,
             wasted_duplicate: stats.wasted.duplicate,
             wasted_failed_hash: stats.wasted.failed_hash,
+            wasted_not_kept: stats.wasted.not_kept,
             availability: thousandths(stats.copies.as_f64()),
             downloaded_total: totals.downloaded,
             uploaded_total: totals.uploaded,
@@ -460,7 +463,7 @@ mod tests {
                 r#""peers_connected":2,"peers_known":5,"downloaded":1100,"uploaded":30,"wasted":100,"#,
                 r#""eta_secs":30,"down_limit_bytes_per_sec":null,"up_limit_bytes_per_sec":null,"#,
                 r#""bytes_resumed":500,"bytes_hashed":600,"wasted_duplicate":30,"wasted_failed_hash":64,"#,
-                r#""availability":1.5,"downloaded_total":2000,"uploaded_total":3000,"#,
+                r#""wasted_not_kept":0,"availability":1.5,"downloaded_total":2000,"uploaded_total":3000,"#,
                 r#""share_ratio":1.5,"sources":{}}"#
             ),
         );

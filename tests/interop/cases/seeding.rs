@@ -95,6 +95,10 @@ fn seed_ratio(case: &Case<'_>) -> Outcome {
     let address = bt.wait_listening()?;
     finish_from(case, &torrent, &payload, address)?;
     ensure_seeded(&mut bt, "ratio", payload.length())?;
+    // That was another run, but the same data.
+    let mut again = seed(case, &payload, &torrent, ["--seed-ratio", "1"])?;
+    let seeded = ensure_seeded(&mut again, "ratio", 0)?;
+    ensure!(seeded["uploaded"] == 0, "{seeded}");
     Ok(())
 }
 

@@ -74,8 +74,9 @@ Output with --json, one object a line:
              --limit-down and --limit-up; null without
              bytes_resumed: what was there at the start and known without a check
              bytes_hashed: what was read and checked at the start
-             wasted_duplicate, wasted_failed_hash: of wasted, what somebody else had sent before,
-             and what was in pieces that failed their hash
+             wasted_duplicate, wasted_failed_hash, wasted_not_kept: of wasted, what somebody else
+             had sent before, what was in pieces that failed their hash, and what the disk would
+             not take
              availability: distributed copies among the connected peers and us: how many have the
              rarest piece, and the part of the pieces that more have
              downloaded_total, uploaded_total: payload of all runs, in bytes

@@ -23,6 +23,11 @@ pub(crate) struct Seed {
     #[arg(long)]
     pub(crate) super_seed: bool,
 
+    /// Show each connected peer: client, flags, rates, score, how it was found and why we choke it;
+    /// below the progress in a terminal, else every few seconds
+    #[arg(long)]
+    pub(crate) peers: bool,
+
     #[command(flatten)]
     pub(crate) seed_until: SeedUntil,
 
@@ -36,6 +41,7 @@ Examples:
   bt seed album.torrent ~/music/album --port 7000
   bt seed album.torrent ~/music/album --limit-up 512K
   bt seed album.torrent ~/music/album --seed-ratio 2 --seed-time 1h
+  bt seed album.torrent ~/music/album --peers
   bt seed new.torrent ~/new --super-seed";
 
 #[cfg(test)]
@@ -46,7 +52,7 @@ mod tests {
     fn the_data_is_needed() {
         assert!(parse("bt seed a").is_err());
         assert!(parse("bt seed a b").is_ok());
-        assert!(parse("bt seed a b --super-seed").is_ok());
+        assert!(parse("bt seed a b --super-seed --peers").is_ok());
     }
 
     #[test]

@@ -5,13 +5,15 @@ use bt_metainfo::Metainfo;
 
 use crate::{
     arguments::Seed,
+    batch::Batch,
     data_path,
     exit::Failure,
     format::bytes,
     interrupt::Interrupt,
     logging,
+    looks::Looks,
     progress::Progress,
-    seeding::{self, Seeding},
+    seeding::{self, Goal, Seeding},
     torrent_file, transfer,
 };
 
@@ -29,18 +31,21 @@ async fn serve(seed: &Seed, metainfo: &Metainfo, quiet: bool) -> Result<(), Fail
     } else {
         Mode::Seed
     };
-    let (_session, mut handle) =
+    let (_session, handle) =
         transfer::start(&seed.network, metainfo, root, mode, &progress, quiet)?;
+    let mut batch = Batch::new();
+    batch.add(handle);
     let mut seeding = Seeding::new(seed.seed_until);
     let goal = tokio::select! {
         biased;
         () = interrupt.requested() => None,
-        goal = seeding::serve(&mut handle, &mut progress, &mut seeding) => Some(goal?),
+        goal = until_reached(&mut seeding, &mut batch, &mut progress, seed.peers) => Some(goal?),
     };
     interrupt.end_at_next(|| {});
     progress.clear();
     let elapsed = seeding.elapsed(Instant::now());
-    let last = handle.stop().await;
+    batch.stop().await;
+    let last = batch.snapshot(ONLY);
     if let State::Failed(error) = &last.state {
         return Err(transfer::failure(error));
     }
@@ -52,3 +57,35 @@ async fn serve(seed: &Seed, metainfo: &Metainfo, quiet: bool) -> Result<(), Fail
     }
     Ok(())
 }
+
+/// Shows how it goes until the torrent has been served for long enough.
+async fn until_reached(
+    seeding: &mut Seeding,
+    batch: &mut Batch,
+    progress: &mut Progress,
+    show_peers: bool,
+) -> Result<Goal, Failure> {
+    let mut looks = Looks::new();
+    loop {
+        tokio::select! {
+            () = seeding::until(seeding.deadline()) => {}
+            changed = batch.changed() => {
+                let snapshot = batch.snapshot(changed?);
+                if let State::Failed(error) = &snapshot.state {
+                    return Err(transfer::failure(error));
+                }
+                progress.show(&snapshot);
+            }
+            () = looks.next(), if show_peers => {
+                let peers = batch.peers(ONLY).await;
+                progress.show_peers(batch, vec![(ONLY, peers)]);
+            }
+        }
+        if let Some(goal) = seeding.reached(Instant::now(), &batch.snapshot(ONLY)) {
+            return Ok(goal);
+        }
+    }
+}
+
+/// The place of the one torrent.
+const ONLY: usize = 0;
