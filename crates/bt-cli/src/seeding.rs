@@ -78,7 +78,7 @@ impl Seeding {
         let stats = &snapshot.stats;
         self.until
             .seed_ratio
-            .is_some_and(|ratio| stats.uploaded as f64 >= ratio * stats.bytes_total as f64)
+            .is_some_and(|ratio| stats.uploaded as f64 >= ratio * stats.wanted_bytes_total as f64)
     }
 }
 
@@ -110,7 +110,7 @@ pub(crate) async fn until(deadline: Option<Instant>) {
 /// Tells people that a torrent has been served for long enough.
 pub(crate) fn summary(snapshot: &Snapshot, elapsed: Duration) -> String {
     let stats = &snapshot.stats;
-    let ratio = stats.uploaded as f64 / stats.bytes_total.max(1) as f64;
+    let ratio = stats.uploaded as f64 / stats.wanted_bytes_total.max(1) as f64;
     format!(
         "{}: {} served, {ratio:.2} times its size, in {}",
         printable(&snapshot.name),

@@ -26,7 +26,10 @@
 //! - **A power failure**, known by another [`BootId`]: what [`Keeper::sync`] had brought to the
 //!   medium. What was written only is hashed, partial pieces are forgotten.
 //! - **Others who touch the files**: any other length or time has the pieces of that file hashed,
-//!   and no others.
+//!   and no others. So it is with the part file that holds what shared pieces have of files that are
+//!   left out: if it is not as it was, the pieces that have a place in it are hashed.
+//! - **Another selection** in the next run: what is there counts, wherever it lies. The check reads it
+//!   from where the last run had it; only then it moves to where it belongs now, and that is noted.
 //!
 //! # Why so
 //!
@@ -57,7 +60,7 @@ pub use journal::{Entry, Reader, encode_entry, header};
 pub use judge::{Belief, Start};
 pub use keeper::Keeper;
 pub use place::{Place, PlaceError};
-pub use record::{Record, RecordError};
+pub use record::{Beside, Record, RecordError};
 pub use stamp::{FileTime, Stamp};
 
 #[cfg(test)]

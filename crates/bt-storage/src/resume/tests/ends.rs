@@ -37,6 +37,7 @@ fn whatever_ends_a_run_no_record_claims_what_is_not_there() {
 fn run(seed: u64) -> u32 {
     let mut draw = Draw(seed);
     let death = Arc::new(Death::default());
+    death.calm();
     let pool = FilePool::with_faults(2, {
         let death = Arc::clone(&death);
         move |call, bytes| death.before(call, bytes)
