@@ -125,6 +125,11 @@ impl PartFile {
         slots.lost.insert(piece);
     }
 
+    /// The pieces that had slots in a file that has gone, as long as nobody knows.
+    pub(crate) fn lost(&self) -> Vec<PieceIndex> {
+        self.lock().lost.iter().copied().collect()
+    }
+
     /// Whoever uses them knows that these are lost.
     pub(crate) fn told(&self, lost: &[PieceIndex]) {
         let mut slots = self.lock();
@@ -203,13 +208,11 @@ impl PartFile {
         }
         let free = slots.free.first().copied();
         let slot = free.unwrap_or(slots.count);
-        if slot == slots.count {
-            // So that all of it can be read.
-            write(Header {
-                offset: self.offset_of(slot + 1) - 1,
-                bytes: vec![0],
-            })?;
-        }
+        // So that all of it can be read.
+        write(Header {
+            offset: self.offset_of(slot + 1) - 1,
+            bytes: vec![0],
+        })?;
         fill(self.offset_of(slot) + SLOT_HEAD)?;
         let (number, check) = (piece.get().to_le_bytes(), (!piece.get()).to_le_bytes());
         write(Header {

@@ -212,13 +212,18 @@ impl Storage {
         selection: &Selection,
     ) -> Result<Vec<PieceIndex>, StorageError> {
         let (mut moves, mut useless) = (Vec::new(), Vec::new());
+        let becomes_wanted = |file| selection.wants(file) && !former.wants(file);
+        let mut lost = self.part_file.lost().into_iter();
+        if lost.any(|piece| self.files_of(piece).any(becomes_wanted)) {
+            // What lies in the files would count.
+            return Err(self.part_file_missing(Operation::Read));
+        }
         for piece in self.part_file.pieces() {
             let Some(slot) = self.part_file.slot_of(piece) else {
                 continue;
             };
-            let parts = self.slot_and_files(slot, piece).filter(|(_, in_file)| {
-                selection.wants(in_file.file) && !former.wants(in_file.file)
-            });
+            let parts = self.slot_and_files(slot, piece);
+            let parts = parts.filter(|(_, in_file)| becomes_wanted(in_file.file));
             let mut parts: Vec<_> = parts.collect();
             if !self.part_file.is_settled() {
                 if !self.is_verified(piece) && !self.is_slot_right(slot, piece)? {
