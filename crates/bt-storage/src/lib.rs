@@ -77,8 +77,9 @@
 //!
 //! # What is deliberately outside
 //!
-//! Which blocks to ask for, how much memory they may take, where resume records are kept, moving and
-//! removing files, and the symbolic links that a torrent may describe: none is made.
+//! Which blocks to ask for, which files to want, how much memory they may take, where resume records
+//! are kept, moving and removing files, and the symbolic links that a torrent may describe: none is
+//! made.
 //!
 //! # BEPs
 //!

@@ -12,6 +12,8 @@
 //! let checked = check_pieces(&storage, &start.doubtful, ..)?;
 //! let keeper = Keeper::begin(place, &storage, start, have, boot)?;
 //! storage.set_keeper(keeper);                        // from here on what is written is noted
+//! storage.set_verified(&have)?;
+//! storage.set_selection(&selection)?;                // or prepare(): not before
 //! loop { now and then: keeper.sync(&storage)? }      // never waited for
 //! keeper.finish(&storage, totals)?;                  // a clean stop
 //! ```

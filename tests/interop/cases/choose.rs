@@ -34,6 +34,10 @@ pub(super) const CASES: &[Entry] = &[
         run: killed_with_part_names,
     },
     Entry {
+        name: "choose/remembered",
+        run: remembered,
+    },
+    Entry {
         name: "choose/in-order",
         run: in_order,
     },
@@ -187,6 +191,61 @@ fn killed_with_part_names(case: &Case<'_>) -> Outcome {
     let all = seeder.uploaded_when_alone()?;
     let most = payload.length() + uploaded_before - before.bytes_done + 2 * END_GAME_ALLOWANCE;
     ensure!(all <= most, "{all} bytes were sent of {}", payload.length());
+    Ok(())
+}
+
+/// The same again, more, and less: nothing is hashed for that. When the part file has gone, or was
+/// changed, what lies in it is in doubt, and nothing else.
+fn remembered(case: &Case<'_>) -> Outcome {
+    let payload = Payload::multi(8 * MIB);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let (seed, folder) = (case.folder("seed")?, case.folder("got")?);
+    let mut seeder = Libtorrent::peer(case, "seeder", &torrent, &seed)?.seed()?;
+    let address = seeder.address();
+    // Returns what was hashed.
+    let get = |name: &str, words: &[&str]| -> Outcome<u64> {
+        let mut bt = get(case, name, &torrent, &folder, words)?
+            .peer(address)
+            .start()?;
+        bt.wait_complete(wait::TRANSFER)?;
+        bt.latest("complete")?["bytes_hashed"]
+            .as_u64()
+            .context("no bytes_hashed")
+    };
+    let (some, more) = (["--select", "first.bin"], ["--select", "!*deep*"]);
+    get("bt-some", &some)?;
+    let sent = seeder.uploaded_when_alone()?;
+    let hashed = get("bt-again", &some)?;
+    ensure!(hashed == 0, "{hashed} bytes were hashed of what is known");
+    ensure!(seeder.uploaded_when_alone()? == sent, "more was fetched");
+
+    // No more than a piece at each end of the file lies in it.
+    let most = 2 * PIECE_LENGTH;
+    let in_part_file = part_file(&folder)?.context("no part file")?;
+    let bytes = read(&in_part_file)?;
+    fs::remove_file(&in_part_file).context("removing the part file")?;
+    fs::write(&in_part_file, bytes).context("writing the part file")?;
+    let hashed = get("bt-replaced", &some)?;
+    ensure!(hashed <= most, "{hashed} bytes were hashed");
+    ensure!(seeder.uploaded_when_alone()? == sent, "all was there");
+
+    fs::remove_file(&in_part_file).context("removing the part file")?;
+    let hashed = get("bt-without", &some)?;
+    ensure!(hashed <= most, "{hashed} bytes were hashed");
+    let again = seeder.uploaded_when_alone()? - sent;
+    ensure!(again <= most, "{again} bytes were fetched again");
+    ensure_there(&folder, &["payload/a/first.bin"], &seed)?;
+
+    for (name, words) in [("bt-more", &more[..]), ("bt-less", &some), ("bt-all", &[])] {
+        let hashed = get(name, words)?;
+        ensure!(hashed == 0, "{name}: {hashed} bytes were hashed");
+    }
+    payload.compare(&folder)?;
+    let all = seeder.uploaded_when_alone()?;
+    let most = payload.length() + most + END_GAME_ALLOWANCE;
+    ensure!(all <= most, "{all} bytes were sent of {}", payload.length());
+    let words = [Path::new("verify"), &torrent.path, &folder];
+    bt::run(case, words, wait::SOON)?.ensure_exit(exit::DONE)?;
     Ok(())
 }
 

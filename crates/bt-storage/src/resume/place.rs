@@ -88,8 +88,10 @@ impl Place {
                     is_clean: loaded.is_clean && loaded.journal_modified.is_none(),
                     journal_modified: loaded.journal_modified,
                 };
-                let beside = &loaded.ledger.beside;
-                storage.adopt(&beside.left_out, |piece| beside.pieces.contains(&piece));
+                let (beside, begun) = (&loaded.ledger.beside, &loaded.ledger.begun);
+                // What was being written may have got a slot, and is hashed.
+                let has_slot = |piece| beside.pieces.contains(&piece) || begun.contains(&piece);
+                storage.adopt(&beside.left_out, has_slot);
                 let found = Found {
                     files,
                     part_file,
