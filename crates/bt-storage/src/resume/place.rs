@@ -88,10 +88,11 @@ impl Place {
                     is_clean: loaded.is_clean && loaded.journal_modified.is_none(),
                     journal_modified: loaded.journal_modified,
                 };
-                let (beside, begun) = (&loaded.ledger.beside, &loaded.ledger.begun);
-                // What was being written may have got a slot, and is hashed.
-                let has_slot = |piece| beside.pieces.contains(&piece) || begun.contains(&piece);
-                storage.adopt(&beside.left_out, has_slot);
+                let ledger = &loaded.ledger;
+                // What was being written may have got one, and is hashed.
+                let has_got = |piece| ledger.begun.contains(&piece) && ledger.has_slot(piece);
+                let has_slot = |piece| ledger.beside.pieces.contains(&piece) || has_got(piece);
+                storage.adopt(&ledger.beside.left_out, has_slot);
                 let found = Found {
                     files,
                     part_file,

@@ -18,7 +18,8 @@ use crate::{
     sys::{self, Access},
 };
 
-/// What of a piece goes from its slot to files.
+/// What of a piece goes from its slot to files that become wanted, and from files that cease to be to
+/// its slot: what was written there may have been cut short.
 struct Move {
     piece: PieceIndex,
     /// From where, and where to.
@@ -204,8 +205,8 @@ impl Storage {
         }
     }
 
-    /// Copies what the part file has to files that become wanted. Returns the pieces of which it has
-    /// nothing of use.
+    /// Copies what the part file has to files that become wanted, and to it what others have. Returns
+    /// the pieces of which it has nothing of use.
     fn move_out(
         &self,
         former: &Selection,
@@ -238,6 +239,13 @@ impl Storage {
                 }
                 parts = differ;
             }
+            for (in_slot, in_file) in self.slot_and_files(slot, piece) {
+                if former.wants(in_file.file) && !selection.wants(in_file.file) {
+                    let length = self.length_there(in_file)?;
+                    let part = |slice| FileSlice { length, ..slice };
+                    parts.push((part(in_file), part(in_slot)));
+                }
+            }
             if !parts.is_empty() {
                 moves.push(Move { piece, parts });
             }
@@ -254,10 +262,10 @@ impl Storage {
             keeper.begun(pieces.clone());
         }
         let parts = || moves.iter().flat_map(|Move { parts, .. }| parts);
-        let files: BTreeSet<_> = parts().map(|(_, in_file)| in_file.file).collect();
+        let files: BTreeSet<_> = parts().map(|(_, to)| to.file).collect();
         let copied = moves.iter().try_for_each(|Move { piece, parts }| {
             let mut parts = parts.iter();
-            let copied = parts.try_for_each(|&(in_slot, in_file)| self.copy(in_slot, in_file));
+            let copied = parts.try_for_each(|&(from, to)| self.copy(from, to));
             if copied.as_ref().is_err_and(is_short) {
                 // Somebody has cut it.
                 self.part_file.lose(*piece);
@@ -278,15 +286,19 @@ impl Storage {
         let write = |header: Header| self.write_part_file(header);
         self.part_file.take_slot(piece, write, |slot| {
             for (in_slot, in_file) in self.slot_and_files(slot, piece) {
-                // Files grow as they are written: all of it need not be there.
-                let there = self.length_on_disk(in_file.file)?;
-                let there = there.saturating_sub(in_file.offset);
-                let length = there.min(in_file.length.into()) as u32;
+                let length = self.length_there(in_file)?;
                 let part = |slice| FileSlice { length, ..slice };
                 self.copy(part(in_file), part(in_slot))?;
             }
             Ok(())
         })
+    }
+
+    /// How much of a part of a file is there: files grow as they are written.
+    fn length_there(&self, in_file: FileSlice) -> Result<u32, StorageError> {
+        let there = self.length_on_disk(in_file.file)?;
+        let there = there.saturating_sub(in_file.offset);
+        Ok(there.min(in_file.length.into()) as u32)
     }
 
     /// Where the bytes of `piece` lie in its slot, and where in files.
