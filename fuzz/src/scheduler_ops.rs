@@ -10,7 +10,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use bt_scheduler::{
     ChokeCandidate, Choker, Conduct, Evidence, OnChoke, Picker, PickerConfig, Received,
 };
-use bt_types::{Bitfield, Block, ConnId, FileExtent, PieceIndex, PieceLayout};
+use bt_types::{Bitfield, Block, ConnId, FileExtent, PieceIndex, PieceLayout, Priority};
 
 /// A small torrent, which may have padding.
 #[derive(Arbitrary, Debug)]
@@ -82,6 +82,12 @@ enum Op {
     Rechoke {
         interested: u8,
         rates: u8,
+    },
+    /// Two bits of these say how much each piece is wanted.
+    Prioritise {
+        high: u64,
+        low: u64,
+        in_order: bool,
     },
 }
 
@@ -283,6 +289,11 @@ impl Machine {
                 }
             }
             Op::Rechoke { interested, rates } => self.rechoke(interested, rates),
+            Op::Prioritise {
+                high,
+                low,
+                in_order,
+            } => self.prioritise(&set(&self.layout, high), &set(&self.layout, low), in_order),
         }
         while let Some((conn, block)) = self.picker.poll_cancel() {
             let asked = self
@@ -318,6 +329,8 @@ impl Machine {
                 "the peer has it"
             );
             assert!(!self.picker.have().get(block.piece), "we do not");
+            let priority = self.picker.priority(block.piece);
+            assert_ne!(priority, Priority::Skip, "it is wanted");
             assert!(
                 !self.complete.contains(&block.piece),
                 "it awaits its verdict"
@@ -329,6 +342,22 @@ impl Machine {
             // A request that was dropped or cancelled gives way to the new one.
             asked.retain(|&former| former != block);
             asked.push(block);
+        }
+    }
+
+    fn prioritise(&mut self, high: &Bitfield, low: &Bitfield, in_order: bool) {
+        let priority = |piece| match (high.get(piece), low.get(piece)) {
+            (false, false) => Priority::Normal,
+            (false, true) => Priority::Low,
+            (true, false) => Priority::Skip,
+            (true, true) => Priority::High,
+        };
+        let priorities: Vec<_> = self.layout.pieces().map(priority).collect();
+        self.picker.set_in_order(in_order);
+        for piece in self.picker.set_priorities(self.now, &priorities) {
+            assert_eq!(self.picker.priority(piece), Priority::Skip);
+            assert!(!self.complete.contains(&piece), "it awaits its verdict");
+            assert!(!self.picker.have().get(piece));
         }
     }
 

@@ -20,7 +20,7 @@ use bt_storage::{
     disk::{DiskPool, Done, Job},
     faults::Outcome,
 };
-use bt_types::{Block, PieceIndex};
+use bt_types::{Block, PieceIndex, Priority, Selection};
 
 /// A torrent and what is done to it.
 #[derive(Arbitrary, Debug)]
@@ -75,6 +75,10 @@ enum Operation {
     },
     CloseFiles,
     Prepare,
+    /// Which files are wanted from now on.
+    Select {
+        files: u8,
+    },
 }
 
 /// Takes bytes that `arbitrary` decodes.
@@ -264,6 +268,14 @@ impl World {
                 let prepared = self.storage.prepare();
                 assert!(prepared.is_ok() || self.was_hit(before), "{prepared:?}");
             }
+            Operation::Select { files } => {
+                let wanted = (0..MAX_FILES).map(|file| match files >> file & 1 {
+                    0 => Priority::Normal,
+                    _ => Priority::Skip,
+                });
+                let selected = self.storage.set_selection(&Selection::of_files(wanted));
+                assert!(selected.is_ok() || self.was_hit(before), "{selected:?}");
+            }
         }
         self.calm.store(true, Ordering::SeqCst);
     }
@@ -318,9 +330,12 @@ impl World {
         for piece in self.storage.layout().pieces() {
             self.compare(piece);
         }
-        // Nothing but what the torrent names is there.
+        // Nothing but what the torrent names is there, and what is kept beside it.
+        let part_file = self.storage.part_file();
         let mut entries = std::fs::read_dir(&self.folder.0).expect("our folder");
-        assert!(entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == "t")));
+        let is_ours =
+            |entry: std::fs::DirEntry| entry.file_name() == "t" || entry.path() == part_file;
+        assert!(entries.all(|entry| entry.is_ok_and(is_ours)));
     }
 
     /// Reads a piece on a calm disk, whole if all of it is known, else byte by byte.

@@ -14,7 +14,8 @@ use bt_swarm::{
     Outside, Swarm,
 };
 use bt_types::{
-    Bitfield, Block, ConnId, Direction, Payload, PeerId, PeerSource, PieceIndex, Transport,
+    Bitfield, Block, ConnId, Direction, Payload, PeerId, PeerSource, PieceIndex, Priority,
+    Selection, Transport,
 };
 use bt_wire::{Message, RawBlock, Reserved};
 
@@ -83,6 +84,10 @@ enum Op {
     /// Others need the memory, or no longer do.
     OtherGrant,
     Stop,
+    Select {
+        wants_any: bool,
+        in_order: bool,
+    },
 }
 
 #[derive(Arbitrary)]
@@ -282,6 +287,18 @@ impl World {
             }
             Op::OtherGrant => self.change_grant(),
             Op::Stop => self.swarm.stop(now),
+            Op::Select {
+                wants_any,
+                in_order,
+            } => {
+                // There is one file.
+                let mut selection = match wants_any {
+                    true => Selection::everything(),
+                    false => Selection::of_files([Priority::Skip]),
+                };
+                selection.in_order = *in_order;
+                self.swarm.set_selection(now, Arc::new(selection));
+            }
         }
     }
 
@@ -413,8 +430,13 @@ fn refuse(mut job: DiskJob<Length>, index: u8) -> DiskDone<Length> {
         }
         _ => {}
     }
-    let refusals = [DiskRefusal::Write, DiskRefusal::Read, DiskRefusal::Missing];
-    DiskDone::Failed(job, refusals[usize::from(index % 3)])
+    let refusals = [
+        DiskRefusal::Write,
+        DiskRefusal::Read,
+        DiskRefusal::Missing,
+        DiskRefusal::MissingBeside,
+    ];
+    DiskDone::Failed(job, refusals[usize::from(index % 4)])
 }
 
 fn take<T>(items: &mut Vec<T>, index: u8) -> Option<T> {

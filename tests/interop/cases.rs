@@ -2,6 +2,7 @@
 
 mod announce;
 mod broken_peers;
+mod choose;
 mod corpus;
 mod create;
 mod create_refused;
@@ -94,6 +95,7 @@ fn short() -> Vec<Planned> {
         resume::CASES,
         resume_record::CASES,
         resume_kills::CASES,
+        choose::CASES,
         broken_peers::CASES,
         hostile::liar::CASES,
         hostile::peers::CASES,

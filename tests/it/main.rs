@@ -5,6 +5,7 @@ mod corpus;
 mod liars;
 mod limits;
 mod scenarios;
+mod selections;
 mod sessions;
 mod statistics;
 mod swarms;

@@ -1,12 +1,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bt_sim::{Access, Disk, DiskConfig, NatKind, Rate, SimRng};
 use bt_swarm::{DialId, DiskDone, DiskJob, DiskRefusal, Event, Limit, Outside, Stats, Swarm};
-use bt_types::{Bitfield, PieceIndex};
+use bt_types::{Bitfield, PieceIndex, Selection};
 
 use crate::{Tag, world::Wires};
 
@@ -32,6 +33,8 @@ pub struct NodeSpec {
     pub is_seed: bool,
     /// But for these pieces.
     pub lacks: Vec<u32>,
+    /// What it wants of the torrent.
+    pub selection: Arc<Selection>,
     /// How it treats others.
     pub behaviour: Behaviour,
     /// When it comes.
@@ -102,6 +105,7 @@ impl NodeSpec {
             hashing: None,
             is_seed: false,
             lacks: Vec::new(),
+            selection: Arc::default(),
             behaviour: Behaviour::Honest,
             joins_at: Duration::ZERO,
             absence: None,

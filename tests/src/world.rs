@@ -157,12 +157,28 @@ impl World {
     /// # Panics
     /// If the torrent would be one that no client accepts.
     pub fn add_torrent(&mut self, piece_count: u32, piece_length: u32) -> usize {
-        let number = self.torrents.len();
         let total = u64::from(piece_count) * u64::from(piece_length);
-        let info = InfoBuilder::new(format!("torrent {number}"), piece_length)
-            .single_file(total)
-            .pieces(vec![[0; 20]; piece_count as usize])
-            .build();
+        self.add_torrent_of(&[total], piece_length)
+    }
+
+    /// Adds a torrent of files of these lengths; returns its number.
+    ///
+    /// # Panics
+    /// If the torrent would be one that no client accepts.
+    pub fn add_torrent_of(&mut self, files: &[u64], piece_length: u32) -> usize {
+        let number = self.torrents.len();
+        let info = InfoBuilder::new(format!("torrent {number}"), piece_length);
+        let info = match files {
+            &[length] => info.single_file(length),
+            _ => (0..)
+                .zip(files)
+                .fold(info, |info, (file, &length): (u32, _)| {
+                    info.file([file.to_string()], length)
+                }),
+        };
+        let total = files.iter().sum::<u64>();
+        let piece_count = total.div_ceil(piece_length.into());
+        let info = info.pieces(vec![[0; 20]; piece_count as usize]).build();
         let rng = SimRng::new(self.config.seed).fork(2).fork(number as u64);
         self.torrents.push(Torrent {
             info: Arc::new(info.expect("holds for the sizes of a scenario")),
@@ -239,7 +255,8 @@ impl World {
         self.queue.popped()
     }
 
-    /// What one node went through, for assertions: completion, failed pieces and bans.
+    /// What one node went through, for assertions: completion, failed pieces and bans; and verified
+    /// pieces, if it chooses what it wants.
     pub fn events(&self, node: usize) -> impl Iterator<Item = &(Duration, bt_swarm::Event)> {
         self.nodes[node].events.iter()
     }
@@ -309,6 +326,8 @@ impl World {
             }
             None => Bitfield::new(count),
         };
+        let selection = Arc::clone(&node.spec.selection);
+        node.swarm.set_selection(self.epoch + now, selection);
         node.swarm
             .handle_metadata(self.epoch + now, Arc::clone(info), have);
         let host = &mut self.hosts[node.host];
@@ -360,16 +379,13 @@ impl World {
         self.touched.push(index);
     }
 
-    /// Where a piece lies on a node's disk.
+    /// Where a piece lies on a node's disk, on which files lie one behind the other.
     fn position(&self, torrent: usize, piece: PieceIndex) -> u64 {
-        let slice = self.torrents[torrent]
-            .info
-            .layout()
-            .slices(piece, 0, 1)
-            .next();
+        let layout = self.torrents[torrent].info.layout();
+        let slice = layout.slices(piece, 0, 1).next();
         slice.map_or(0, |slice| {
-            debug_assert_eq!(slice.file, FileIndex(0));
-            slice.offset
+            let before = (0..slice.file.0).map(|file| layout.file_length(FileIndex(file)));
+            before.sum::<u64>() + slice.offset
         })
     }
 

@@ -24,6 +24,7 @@
 
 mod arguments;
 mod batch;
+mod choosing;
 mod data_path;
 mod exit;
 pub mod format;

@@ -286,8 +286,8 @@ fn tell_if_due(next: &mut Instant, amount: Amount, words: impl FnOnce() -> Strin
 
 fn amount(total: &Total) -> Amount {
     Amount {
-        done: total.bytes_done,
-        total: total.bytes_total,
+        done: total.wanted_bytes_done,
+        total: total.wanted_bytes_total,
     }
 }
 

@@ -73,7 +73,10 @@ impl Seeding {
 
     /// All runs count: who is killed and started again gives no more than was wished.
     fn has_ratio(&self, snapshot: &Snapshot) -> bool {
-        let (uploaded, size) = (snapshot.totals().uploaded, snapshot.stats.bytes_total);
+        let (uploaded, size) = (
+            snapshot.totals().uploaded,
+            snapshot.stats.wanted_bytes_total,
+        );
         self.until
             .seed_ratio
             .is_some_and(|ratio| uploaded as f64 >= ratio * size as f64)
@@ -91,7 +94,7 @@ pub(crate) async fn until(deadline: Option<Instant>) {
 /// Tells people that a torrent has been served for long enough.
 pub(crate) fn summary(snapshot: &Snapshot, elapsed: Duration) -> String {
     let stats = &snapshot.stats;
-    let times = |uploaded| uploaded as f64 / stats.bytes_total.max(1) as f64;
+    let times = |uploaded| uploaded as f64 / stats.wanted_bytes_total.max(1) as f64;
     let in_all = match snapshot.totals().uploaded {
         all if all > stats.uploaded => format!(" ({:.2} times in all runs)", times(all)),
         _ => String::new(),

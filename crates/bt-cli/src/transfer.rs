@@ -44,7 +44,7 @@ pub(crate) fn start(
     if !quiet {
         warn_if_lonely(network, metainfo);
     }
-    let added = add(&session, network, metainfo, root, mode);
+    let added = add(&session, network, AddTorrent::new(metainfo, root, mode));
     let handle = added.map_err(|error| not_added(metainfo, &error))?;
     Ok((session, handle))
 }
@@ -81,11 +81,8 @@ pub(crate) fn open(
 pub(crate) fn add(
     session: &Session,
     network: &Network,
-    metainfo: &Metainfo,
-    root: PathBuf,
-    mode: Mode,
+    mut torrent: AddTorrent,
 ) -> Result<TorrentHandle, AddError> {
-    let mut torrent = AddTorrent::new(metainfo, root, mode);
     // What the user names is asked first, each for itself.
     let named = network.tracker.iter().map(|url| vec![url.clone()]);
     torrent.trackers.splice(0..0, named);
@@ -166,8 +163,8 @@ pub(crate) async fn timed_out(seconds: Option<u64>) {
 pub(crate) fn stopped(why: &str, total: &Total) -> Failure {
     let message = format!(
         "{why} with {} of {} done; run the same command again to go on",
-        bytes(total.bytes_done),
-        bytes(total.bytes_total)
+        bytes(total.wanted_bytes_done),
+        bytes(total.wanted_bytes_total)
     );
     Failure::new(Exit::Stopped, message)
 }

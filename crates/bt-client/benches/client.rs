@@ -77,6 +77,8 @@ fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, peer: Option<SocketAddr>) 
         mode,
         trackers: Vec::new(),
         peers: peer.into_iter().collect(),
+        selection: Arc::default(),
+        part_names: false,
         limits: RateLimits::NONE,
         recheck: false,
     }

@@ -142,7 +142,7 @@ impl Ticket {
             } => {
                 let job = self.job(what, blocks)?;
                 return Some(DiskReport {
-                    done: DiskDone::Failed(job, self.refusal(&error)),
+                    done: DiskDone::Failed(job, refusal(&self.storage, &error)),
                     error: Some(error),
                 });
             }
@@ -169,18 +169,28 @@ impl Ticket {
         })
     }
 
-    fn refusal(&self, error: &StorageError) -> DiskRefusal {
-        match error.operation {
-            _ if error.kind == ErrorKind::Missing && self.has_root() => DiskRefusal::Missing,
-            Operation::Read => DiskRefusal::Read,
-            _ => DiskRefusal::Write,
-        }
-    }
-
-    /// Whether the folder is there that the user named.
     fn has_root(&self) -> bool {
-        self.storage.root().is_dir()
+        has_root(&self.storage)
     }
+}
+
+/// What the swarm is to make of it.
+pub(crate) fn refusal(storage: &Storage, error: &StorageError) -> DiskRefusal {
+    match error.operation {
+        _ if error.kind == ErrorKind::Missing && has_root(storage) => {
+            match error.path == storage.part_file() {
+                true => DiskRefusal::MissingBeside,
+                false => DiskRefusal::Missing,
+            }
+        }
+        Operation::Read => DiskRefusal::Read,
+        _ => DiskRefusal::Write,
+    }
+}
+
+/// Whether the folder is there that the user named.
+fn has_root(storage: &Storage) -> bool {
+    storage.root().is_dir()
 }
 
 /// For the disk when the session ends.

@@ -31,6 +31,8 @@
 //!     mode,
 //!     trackers: Vec::new(),
 //!     peers,
+//!     selection: Arc::default(), // everything
+//!     part_names: false,
 //!     limits: RateLimits::NONE,
 //!     recheck: false,
 //! };

@@ -6,7 +6,7 @@ use bt_scheduler::{Grant, RateLimits};
 use bt_storage::StorageError;
 use bt_swarm::{BanList, DialId, DiskDone, PeerInfo};
 use bt_tracker::{AnnounceFailure, AnnounceId};
-use bt_types::AnnounceResponse;
+use bt_types::{AnnounceResponse, Selection};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -34,6 +34,10 @@ pub(crate) enum Mail {
     Limits(RateLimits),
     /// Somebody wants to see the peers.
     Peers(oneshot::Sender<Vec<PeerInfo>>),
+    /// The owner wants other files than before.
+    Select(Arc<Selection>),
+    /// What lies on disk is as this selection wants it; or the disk refused.
+    Selected(Arc<Selection>, Result<(), StorageError>),
     /// The owner wishes the torrent to end.
     Stop,
 }

@@ -6,12 +6,12 @@
 //! ```json
 //! {"event":"listening","port":6881}
 //! {"event":"checking","info_hash":"…","bytes_done":1048576,"bytes_total":4194304}
-//! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6,"down_limit_bytes_per_sec":524288,"up_limit_bytes_per_sec":null,"bytes_resumed":524288,"bytes_hashed":0,"wasted_duplicate":0,"wasted_failed_hash":0,"wasted_not_kept":0,"availability":2.75,"downloaded_total":1060864,"uploaded_total":0,"share_ratio":0.0,"sources":{"tracker":{"named":5,"connected":2}}}
+//! {"event":"progress","info_hash":"…","state":"downloading","bytes_done":1048576,"bytes_total":4194304,"pieces_done":4,"piece_count":16,"wanted_bytes_done":1048576,"wanted_bytes_total":4194304,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6,"down_limit_bytes_per_sec":524288,"up_limit_bytes_per_sec":null,"bytes_resumed":524288,"bytes_hashed":0,"wasted_duplicate":0,"wasted_failed_hash":0,"wasted_not_kept":0,"availability":2.75,"downloaded_total":1060864,"uploaded_total":0,"share_ratio":0.0,"sources":{"tracker":{"named":5,"connected":2}}}
 //! {"event":"peers","info_hash":"…","peers":[{"address":"192.0.2.7:6881","client":"qBittorrent 4.5.2","peer_id":"-qB4520-…","transport":"tcp","direction":"out","flags":"DC","sources":["tracker"],"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"downloaded":1060864,"uploaded":0,"pieces_done":16,"piece_count":16,"am_interested":true,"peer_choking":false,"peer_interested":false,"am_choking":true,"why_choked":"upload_only","is_optimistic":false,"is_snubbed":false,"is_seed":true,"is_upload_only":true,"requests":12,"round_trip_ms":40,"connected_secs":3,"score_bytes_per_sec":353621}]}
 //! {"event":"why","info_hash":"…","limit":"own_limit","figures":{"limit_bytes_per_sec":524288,"received_bytes_per_sec":524288}}
-//! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304,"hash_cpu_ms":3,"bytes_resumed":524288,"bytes_hashed":0}
+//! {"event":"complete","name":"a","info_hash":"…","bytes_total":4194304,"wanted_bytes_total":4194304,"files_left_out":0,"hash_cpu_ms":3,"bytes_resumed":524288,"bytes_hashed":0}
 //! {"event":"seeded","name":"a","info_hash":"…","goal":"ratio","bytes_total":4194304,"uploaded":8388608,"seeding_secs":61}
-//! {"event":"total","torrents":2,"complete":1,"failed":0,"bytes_done":1048576,"bytes_total":4194304,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
+//! {"event":"total","torrents":2,"complete":1,"failed":0,"bytes_done":1048576,"bytes_total":4194304,"wanted_bytes_done":1048576,"wanted_bytes_total":4194304,"down_bytes_per_sec":524288,"up_bytes_per_sec":0,"peers_connected":2,"peers_known":5,"downloaded":1060864,"uploaded":0,"wasted":0,"eta_secs":6}
 //! {"event":"disk_trouble","name":"a","info_hash":"…","kind":"full","path":"d/a","message":"cannot write d/a: no space left on device; make room, and it goes on by itself"}
 //! {"event":"disk_recovered","name":"a","info_hash":"…","trouble_secs":74}
 //! {"event":"failed","source":"b.torrent","info_hash":null,"message":"b.torrent is no valid torrent: …","code":4}
@@ -103,7 +103,7 @@ pub enum Report {
         /// The exit code that the command would have for it alone.
         code: u8,
     },
-    /// Every piece is verified and written.
+    /// Everything that is wanted is verified and written.
     Complete {
         /// The torrent's name. Untrusted text, sanitised for a file system, not for a terminal.
         name: String,
@@ -111,6 +111,10 @@ pub enum Report {
         info_hash: String,
         /// Bytes of its files.
         bytes_total: u64,
+        /// Bytes of its files that are wanted.
+        wanted_bytes_total: u64,
+        /// How many of its files are not.
+        files_left_out: usize,
         /// Milliseconds of CPU time that hashing took in this run, on all threads together.
         hash_cpu_ms: u64,
         /// Bytes of its files that were on disk at the start by the record of an earlier run, without
@@ -159,6 +163,10 @@ pub struct Progress {
     pub pieces_done: u32,
     /// All pieces.
     pub piece_count: u32,
+    /// Bytes of wanted files in verified pieces.
+    pub wanted_bytes_done: u64,
+    /// Bytes of all wanted files.
+    pub wanted_bytes_total: u64,
     /// Payload bytes received per second, smoothed.
     pub down_bytes_per_sec: u64,
     /// Payload bytes sent per second, smoothed.
@@ -219,7 +227,7 @@ pub struct Source {
 pub struct Total {
     /// How many there are.
     pub torrents: usize,
-    /// Those that have everything.
+    /// Those that have everything that is wanted of them.
     pub complete: usize,
     /// Those that could not go on.
     pub failed: usize,
@@ -227,6 +235,10 @@ pub struct Total {
     pub bytes_done: u64,
     /// Bytes of all files.
     pub bytes_total: u64,
+    /// Bytes of wanted files in verified pieces.
+    pub wanted_bytes_done: u64,
+    /// Bytes of all wanted files.
+    pub wanted_bytes_total: u64,
     /// Payload bytes received per second, smoothed.
     pub down_bytes_per_sec: u64,
     /// Payload bytes sent per second, smoothed.
@@ -252,26 +264,25 @@ impl Total {
         let mut total = Self::default();
         let (mut left, mut rate) = (0, 0);
         for Snapshot { state, stats, .. } in snapshots {
+            let lacking = stats.wanted_bytes_total - stats.wanted_bytes_verified;
             total.torrents += 1;
             match state {
                 State::Seeding => total.complete += 1,
                 // It has been served for long enough, or is being served as far as it can.
-                State::DiskTrouble(_) | State::Stopped
-                    if stats.bytes_verified == stats.bytes_total =>
-                {
-                    total.complete += 1;
-                }
+                State::DiskTrouble(_) | State::Stopped if lacking == 0 => total.complete += 1,
                 State::Failed(_) => total.failed += 1,
                 State::Downloading => {
                     left += stats.bytes_missing;
                     rate += stats.progress_rate_bytes_per_sec;
                 }
                 State::Checking { .. } | State::DiskTrouble(_) | State::Stopped => {
-                    left += stats.bytes_total - stats.bytes_verified;
+                    left += lacking;
                 }
             }
             total.bytes_done += stats.bytes_verified;
             total.bytes_total += stats.bytes_total;
+            total.wanted_bytes_done += stats.wanted_bytes_verified;
+            total.wanted_bytes_total += stats.wanted_bytes_total;
             total.down_bytes_per_sec += stats.download_rate_bytes_per_sec;
             total.up_bytes_per_sec += stats.upload_rate_bytes_per_sec;
             total.peers_connected += stats.peers_connected;
@@ -367,6 +378,8 @@ impl Report {
             name: snapshot.name.to_string(),
             info_hash: snapshot.info_hash(),
             bytes_total: snapshot.stats.bytes_total,
+            wanted_bytes_total: snapshot.stats.wanted_bytes_total,
+            files_left_out: snapshot.files_left_out,
             hash_cpu_ms: u64::try_from(snapshot.hash_cpu_time.as_millis()).unwrap_or(u64::MAX),
             bytes_resumed: snapshot.bytes_resumed,
             bytes_hashed: snapshot.bytes_hashed,
@@ -385,6 +398,8 @@ impl Progress {
             bytes_total: stats.bytes_total,
             pieces_done: stats.pieces_verified,
             piece_count: stats.piece_count,
+            wanted_bytes_done: stats.wanted_bytes_verified,
+            wanted_bytes_total: stats.wanted_bytes_total,
             down_bytes_per_sec: stats.download_rate_bytes_per_sec,
             up_bytes_per_sec: stats.upload_rate_bytes_per_sec,
             peers_connected: stats.peers_connected,
@@ -450,16 +465,20 @@ mod tests {
             r#"{"event":"error","message":"no space","code":5}"#,
         );
         let mut snapshot = snapshot();
+        let stats = &mut snapshot.stats;
+        (stats.wanted_bytes_verified, stats.wanted_bytes_total) = (500, 3500);
+        snapshot.files_left_out = 2;
         check(
             &Report::complete(&snapshot),
-            r#"{"event":"complete","name":"name","info_hash":"0707070707070707070707070707070707070707","bytes_total":4000,"hash_cpu_ms":12,"bytes_resumed":500,"bytes_hashed":600}"#,
+            r#"{"event":"complete","name":"name","info_hash":"0707070707070707070707070707070707070707","bytes_total":4000,"wanted_bytes_total":3500,"files_left_out":2,"hash_cpu_ms":12,"bytes_resumed":500,"bytes_hashed":600}"#,
         );
         check(
             &Report::of(&snapshot),
             concat!(
                 r#"{"event":"progress","info_hash":"0707070707070707070707070707070707070707","#,
                 r#""state":"downloading","bytes_done":1000,"bytes_total":4000,"#,
-                r#""pieces_done":1,"piece_count":4,"down_bytes_per_sec":100,"up_bytes_per_sec":20,"#,
+                r#""pieces_done":1,"piece_count":4,"wanted_bytes_done":500,"#,
+                r#""wanted_bytes_total":3500,"down_bytes_per_sec":100,"up_bytes_per_sec":20,"#,
                 r#""peers_connected":2,"peers_known":5,"downloaded":1100,"uploaded":30,"wasted":100,"#,
                 r#""eta_secs":30,"down_limit_bytes_per_sec":null,"up_limit_bytes_per_sec":null,"#,
                 r#""bytes_resumed":500,"bytes_hashed":600,"wasted_duplicate":30,"wasted_failed_hash":64,"#,
@@ -512,12 +531,14 @@ mod tests {
         let (one, mut complete) = (snapshot(), snapshot());
         complete.state = State::Seeding;
         complete.stats.bytes_verified = 4000;
+        complete.stats.wanted_bytes_verified = 4000;
         let total = Total::of([&one, &complete, &one]);
         check(
             &Report::Total(total),
             concat!(
                 r#"{"event":"total","torrents":3,"complete":1,"failed":0,"bytes_done":6000,"#,
-                r#""bytes_total":12000,"down_bytes_per_sec":300,"up_bytes_per_sec":60,"#,
+                r#""bytes_total":12000,"wanted_bytes_done":6000,"wanted_bytes_total":12000,"#,
+                r#""down_bytes_per_sec":300,"up_bytes_per_sec":60,"#,
                 r#""peers_connected":6,"peers_known":15,"downloaded":3300,"uploaded":90,"#,
                 r#""wasted":300,"eta_secs":30}"#
             ),

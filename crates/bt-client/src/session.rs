@@ -174,7 +174,10 @@ impl Session {
     ///
     /// # Errors
     /// If it cannot be transferred, or is here already.
-    pub fn add(&self, torrent: AddTorrent) -> Result<TorrentHandle, AddError> {
+    pub fn add(&self, mut torrent: AddTorrent) -> Result<TorrentHandle, AddError> {
+        if torrent.mode != Mode::Get {
+            torrent.selection = Arc::default();
+        }
         let ids = torrent.info.ids();
         if ids.v1().is_none() {
             return Err(AddError::V2Only);
@@ -184,7 +187,10 @@ impl Session {
         let place = self.shared.reserve(ids, path, torrent.limits, &mailbox)?;
         let (publisher, handle) = publisher(mailbox.clone(), Snapshot::before_check(&torrent));
         let info = Arc::clone(&torrent.info);
-        let storage = Storage::new(torrent.root.clone(), info, Arc::clone(&self.files));
+        let mut storage = Storage::new(torrent.root.clone(), info, Arc::clone(&self.files));
+        if torrent.part_names {
+            storage = storage.with_part_names();
+        }
         let parts = Parts {
             shared: Arc::clone(&self.shared),
             storage: Arc::new(storage),
@@ -192,6 +198,7 @@ impl Session {
             place,
             trackers: self.new_trackers(&torrent, mailbox.clone()),
             torrent,
+            next_selection: None,
             publisher,
             mailbox,
             mail,

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use bt_scheduler::RateLimits;
 use bt_swarm::{Limit, Stats};
-use bt_types::{TorrentIds, Totals};
+use bt_types::{Selection, TorrentIds, Totals};
 
 use crate::{DiskTrouble, TorrentError};
 
@@ -23,6 +23,10 @@ pub struct Snapshot {
     /// How fast it may be at the moment: its own limits, or its share of the session's if that is
     /// lower.
     pub limits: RateLimits,
+    /// What of it is wanted.
+    pub selection: Arc<Selection>,
+    /// How many of its files are not.
+    pub files_left_out: usize,
     /// The CPU time that hashing its pieces has cost so far, on all threads.
     pub hash_cpu_time: Duration,
     /// Bytes of files in pieces that were believed to be on disk when the torrent began, by the
@@ -47,7 +51,7 @@ pub enum State {
     },
     /// Fetching what is missing, and serving what is there.
     Downloading,
-    /// Serving; everything is there.
+    /// Serving; everything that is wanted is there.
     Seeding,
     /// Waiting for a disk that has refused something, or lost it; goes on by itself.
     DiskTrouble(Arc<DiskTrouble>),
@@ -123,6 +127,7 @@ pub(crate) mod tests {
         let mut stats = Stats::default();
         (stats.pieces_verified, stats.piece_count) = (1, 4);
         (stats.bytes_verified, stats.bytes_total) = (1000, 4000);
+        (stats.wanted_bytes_verified, stats.wanted_bytes_total) = (1000, 4000);
         (stats.downloaded, stats.uploaded) = (1100, 30);
         (stats.wasted.duplicate, stats.wasted.failed_hash) = (30, 64);
         stats.wasted.unrequested = 6;
@@ -138,6 +143,8 @@ pub(crate) mod tests {
             stats,
             limit: None,
             limits: RateLimits::NONE,
+            selection: Arc::default(),
+            files_left_out: 0,
             hash_cpu_time: Duration::from_micros(12_900),
             bytes_resumed: 500,
             bytes_hashed: 600,

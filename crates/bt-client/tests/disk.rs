@@ -168,6 +168,8 @@ fn add(
         mode,
         trackers: vec![],
         peers: peers.into_iter().collect(),
+        selection: Arc::default(),
+        part_names: false,
         limits: RateLimits::NONE,
         recheck: false,
     };

@@ -22,7 +22,7 @@ use bt_client::{
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::{ServerConfig, SwarmStats};
-use bt_types::{PeerId, PeerSource};
+use bt_types::{PeerId, PeerSource, Priority, Selection};
 use bt_wire::{Handshake, Reserved};
 use tokio::time::timeout;
 
@@ -71,6 +71,8 @@ fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, tracker: &LocalTracker) ->
         mode,
         trackers: vec![vec![tracker.url()]],
         peers: vec![],
+        selection: Arc::default(),
+        part_names: false,
         limits: RateLimits::NONE,
         recheck: false,
     }
@@ -161,6 +163,8 @@ async fn a_torrent_that_has_ended_tells_so_and_can_be_added_again() {
         mode: Mode::Seed,
         trackers: vec![],
         peers: vec![],
+        selection: Arc::default(),
+        part_names: false,
         limits: RateLimits::NONE,
         recheck: false,
     };
@@ -190,6 +194,8 @@ async fn idle_strangers_do_not_keep_peers_out() {
         mode: Mode::Seed,
         trackers: vec![],
         peers: vec![],
+        selection: Arc::default(),
+        part_names: false,
         limits: RateLimits::NONE,
         recheck: false,
     });
@@ -247,6 +253,8 @@ async fn limits_change_while_it_runs_and_the_lower_counts() {
         mode: Mode::Seed,
         trackers: vec![],
         peers: vec![],
+        selection: Arc::default(),
+        part_names: false,
         limits: upload(70_000),
         recheck: false,
     });
@@ -267,6 +275,60 @@ async fn limits_change_while_it_runs_and_the_lower_counts() {
     shown(RateLimits::NONE).await;
 }
 
+/// The two files share a piece.
+#[tokio::test(flavor = "multi_thread")]
+async fn some_of_a_torrent_is_fetched_and_then_the_rest_while_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    let info = write_data(&from);
+    let (seeder, leecher) = (session(), session());
+    let add = |session: &Session, root: &Path, mode, peers, selection| {
+        let torrent = AddTorrent {
+            info: Arc::clone(&info),
+            root: root.to_owned(),
+            mode,
+            trackers: vec![],
+            peers,
+            selection,
+            part_names: true,
+            limits: RateLimits::NONE,
+            recheck: false,
+        };
+        session.add(torrent).unwrap()
+    };
+    let seed = add(&seeder, &from, Mode::Seed, vec![], Arc::default());
+    in_time(seed.wait_for(|snapshot| matches!(snapshot.state, State::Seeding))).await;
+    let address = (Ipv4Addr::LOCALHOST, seeder.listen_port()).into();
+    let only_b = Arc::new(Selection::of_files([Priority::Skip, Priority::High]));
+    let get = add(&leecher, &to, Mode::Get, vec![address], Arc::clone(&only_b));
+    let is_done = |selection: &Arc<Selection>| {
+        let selection = Arc::clone(selection);
+        move |snapshot: &Snapshot| {
+            matches!(snapshot.state, State::Seeding) && snapshot.selection == selection
+        }
+    };
+    let done = in_time(get.wait_for(is_done(&only_b))).await;
+    assert_eq!(done.files_left_out, 1);
+    assert_eq!(done.stats.wanted_bytes_total, FILES[1].1 as u64);
+    let right = |name: &str| fs::read(from.join("data").join(name)).unwrap();
+    let found = |name: &str| fs::read(to.join("data").join(name));
+    assert!(found("b").unwrap() == right("b"));
+    assert!(found("a").is_err() && found("a.part").is_err());
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 2, "and the part file");
+
+    let all = Arc::new(Selection::everything());
+    get.set_selection(Arc::clone(&all));
+    let done = in_time(get.wait_for(is_done(&all))).await;
+    assert_eq!(done.files_left_out, 0);
+    let missing = done.stats.downloaded - done.stats.bytes_total;
+    assert_eq!(missing, 0, "nothing comes twice");
+    for (name, _) in FILES {
+        assert!(found(name).unwrap() == right(name));
+    }
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
+    assert!(matches!(in_time(get.stop()).await.state, State::Stopped));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_that_is_taken_away_lets_a_transfer_go_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -284,6 +346,8 @@ async fn a_limit_that_is_taken_away_lets_a_transfer_go_on() {
             mode,
             trackers: vec![],
             peers,
+            selection: Arc::default(),
+            part_names: false,
             limits,
             recheck: false,
         };
@@ -325,6 +389,8 @@ async fn who_is_connected_and_what_limits_is_told() {
             mode,
             trackers: vec![],
             peers,
+            selection: Arc::default(),
+            part_names: false,
             limits: RateLimits {
                 upload: None,
                 download: NonZeroU64::new(download),

@@ -81,14 +81,16 @@
 //!
 //! # Which piece
 //!
-//! The first four are random, so that there is soon something to give; then the rarest come first,
+//! What is wanted more comes first ([`Picker::set_priorities`]), and what is not wanted never. Among
+//! pieces that are wanted as much, the first four are random, so that there is soon something to give; then the rarest come first,
 //! ties at random. What a peer suggests (BEP 6) is begun before others that are as rare, and never
 //! before rarer ones. Pieces already begun come before new ones, except with a peer that alone has
-//! some: that one is asked for these first. A peer that would need less than
+//! some: that one is asked for these first. Or pieces come in their order
+//! ([`Picker::set_in_order`]). A peer that would need less than
 //! 20 s for a whole piece gets pieces for itself, slower ones share, and not more pieces are open
-//! than the peers that serve us need. Pieces are kept in buckets by availability: a `have` moves
+//! than the peers that serve us need. Pieces are kept in buckets by priority and availability: a `have` moves
 //! one piece by one bucket, a seed that comes or goes moves none, and the cost of a choice does not
-//! grow with the torrent. Ten bytes a piece; only pieces in progress have a record for each block.
+//! grow with the torrent. Eleven and a half bytes a piece; only pieces in progress have a record for each block.
 //!
 //! # How many requests
 //!

@@ -392,6 +392,11 @@ impl Partial {
         self.free
     }
 
+    /// Blocks that have not been received.
+    pub(crate) fn missing(&self) -> u32 {
+        self.missing
+    }
+
     /// Peers that take their next block from here.
     pub(crate) fn workers(&self) -> u32 {
         self.workers

@@ -3,6 +3,7 @@
 mod hints;
 mod invariants;
 mod outcomes;
+mod priorities;
 mod requesting;
 mod supply;
 mod timeouts;
@@ -20,7 +21,7 @@ pub use supply::Supply;
 
 use crate::{
     Evidence, PickerConfig,
-    availability::{Availability, Stage, count_common},
+    availability::{Availability, Stage},
     partial::Partials,
     peer::{Peer, Requests},
 };
@@ -42,6 +43,8 @@ pub struct Picker {
     have: Bitfield,
     bytes_left: u64,
     availability: Availability,
+    /// Pieces of one priority are begun in their order.
+    is_in_order: bool,
     partials: Partials,
     /// Sorted by connection.
     peers: Vec<Peer>,
@@ -137,6 +140,7 @@ impl Picker {
             rng: ChaCha12Rng::from_seed(seed),
             bytes_left,
             availability,
+            is_in_order: false,
             partials: Partials::default(),
             peers: Vec::new(),
             places: ConnIndex::new(),
@@ -157,14 +161,14 @@ impl Picker {
         &self.have
     }
 
-    /// Whether nothing is left to be downloaded. A piece of which all is padding can not be, and
-    /// does not count.
+    /// Whether nothing is left to be downloaded: what is wanted is verified. A piece of which all is
+    /// padding can not be, and does not count.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.availability.listed().count_ones() == 0 && self.partials.len() == 0
+        self.availability.listed_count() == 0 && self.partials.len() == 0
     }
 
-    /// Bytes of files in pieces that are not verified; padding is not counted.
+    /// Bytes of files in pieces that are not verified, wanted or not; padding is not counted.
     #[must_use]
     pub fn bytes_left(&self) -> u64 {
         self.bytes_left
@@ -292,15 +296,8 @@ impl Picker {
         };
         self.availability.subtract(&self.peers[at].pieces);
         self.availability.add(&pieces);
-        let listed = count_common(&pieces, self.availability.listed());
-        let begun = self
-            .partials
-            .iter()
-            .filter(|(_, partial)| pieces.get(partial.piece()));
-        let wanted = listed + begun.count() as u32;
-        let peer = &mut self.peers[at];
-        (peer.listed, peer.wanted) = (listed, wanted);
-        let lost = std::mem::replace(&mut peer.pieces, pieces);
+        let lost = std::mem::replace(&mut self.peers[at].pieces, pieces);
+        self.recount(at);
         if lost.count_ones() > 0 {
             self.release_lost(at);
         }

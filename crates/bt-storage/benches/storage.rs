@@ -17,7 +17,7 @@ use bt_storage::{
     check::check,
     create::{Content, Selection, hash_pieces},
     disk::{DiskPool, Done, Job},
-    resume::{BootId, FileTime, Keeper, Place, Record, Stamp},
+    resume::{Beside, BootId, FileTime, Keeper, Place, Record, Stamp},
 };
 use bt_types::{BLOCK_LENGTH, Bitfield, Block, InfoHash, PieceIndex, ResumeState, TorrentIds};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -169,6 +169,7 @@ fn resume(c: &mut Criterion) {
     let record = Record {
         state,
         files: vec![Some(stamp); 1000],
+        beside: Beside::default(),
         boot: BootId::new("a boot"),
         is_clean: true,
     };

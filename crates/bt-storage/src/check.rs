@@ -15,6 +15,7 @@ use bt_types::{Bitfield, Block, FileIndex, PieceHash, PieceIndex};
 use crate::{
     ErrorKind, Storage, StorageError,
     hashing::PieceHasher,
+    part_file,
     sweep::{Batches, MIN_BATCH, on_threads},
 };
 
@@ -139,11 +140,16 @@ pub(crate) fn missing(storage: &Storage) -> Result<Vec<PieceIndex>, StorageError
         false => Ok(0),
     });
     let lengths = lengths.collect::<Result<Vec<_>, _>>()?;
-    let is_missing = |piece: &PieceIndex| {
-        let mut slices = storage.slices_of(*piece).filter(|slice| !slice.is_pad);
-        slices.any(|slice| lengths[slice.file.0 as usize] < slice.offset + u64::from(slice.length))
-    };
-    Ok(layout.pieces().filter(is_missing).collect())
+    let beside = storage.length_on_disk(part_file::FILE)?;
+    let length_of = |file: FileIndex| Ok(lengths.get(file.0 as usize).copied().unwrap_or(beside));
+    let mut missing = Vec::new();
+    for piece in layout.pieces() {
+        if storage.find_short(piece, length_of)?.is_some() {
+            missing.push(piece);
+        }
+    }
+    storage.parts().told(&missing);
+    Ok(missing)
 }
 
 /// What the threads share.
@@ -154,7 +160,7 @@ struct Checker<'a> {
     bytes_total: u64,
     progress: &'a (dyn Fn(CheckProgress) + Sync),
     cancel: &'a AtomicBool,
-    /// Sizes on disk by file, [`NOT_SEEN`] until a thread needs one.
+    /// Sizes on disk by file, that of the part file last; [`NOT_SEEN`] until a thread needs one.
     lengths: Box<[AtomicU64]>,
     batches: Batches,
     bytes_done: AtomicU64,
@@ -199,7 +205,7 @@ impl<'a> Checker<'a> {
             bytes_total,
             progress,
             cancel,
-            lengths: (0..layout.file_count())
+            lengths: (0..=layout.file_count())
                 .map(|_| AtomicU64::new(NOT_SEEN))
                 .collect(),
             batches: Batches::new(layout),
@@ -233,6 +239,10 @@ impl<'a> Checker<'a> {
         let mut missing = Vec::new();
         let wanted = batch.map(PieceIndex::new);
         for piece in wanted.filter(|&piece| self.wanted.get(piece)) {
+            if self.storage.parts().slot_of(piece).is_some() {
+                self.check_slot(piece, buffer)?;
+                continue;
+            }
             match self.missing_file(piece)? {
                 Some(file) => missing.push((piece, Err(Problem::Missing(file)))),
                 None => present.push(piece),
@@ -256,18 +266,15 @@ impl<'a> Checker<'a> {
 
     /// The first file of `piece` that does not reach to where the piece needs it.
     fn missing_file(&self, piece: PieceIndex) -> Result<Option<FileIndex>, StorageError> {
-        for slice in self.storage.slices_of(piece).filter(|slice| !slice.is_pad) {
-            let known = &self.lengths[slice.file.0 as usize];
+        self.storage.find_short(piece, |file| {
+            let known = &self.lengths[(file.0 as usize).min(self.lengths.len() - 1)];
             let mut length = known.load(Ordering::Relaxed);
             if length == NOT_SEEN {
-                length = self.storage.length_on_disk(slice.file)?;
+                length = self.storage.length_on_disk(file)?;
                 known.store(length, Ordering::Relaxed);
             }
-            if length < slice.offset + u64::from(slice.length) {
-                return Ok(Some(slice.file));
-            }
-        }
-        Ok(None)
+            Ok(length)
+        })
     }
 
     /// Several pieces, each of which leaves room for others in the buffer.
@@ -281,10 +288,7 @@ impl<'a> Checker<'a> {
             .iter()
             .map(|&piece| layout.piece_length(piece) as usize);
         buffer.resize(lengths.clone().sum(), 0);
-        let slices = pieces
-            .iter()
-            .flat_map(|&piece| self.storage.slices_of(piece));
-        self.storage.read_slices(slices, buffer)?;
+        self.storage.read_pieces(pieces, buffer)?;
         self.count_hashed(buffer.len());
 
         let info = self.storage.info();
@@ -321,19 +325,50 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
+    /// A piece that has a slot in the part file: if that is wrong, what is in files counts.
+    fn check_slot(&self, piece: PieceIndex, buffer: &mut Vec<u8>) -> Result<(), StorageError> {
+        let mut bytes_told = 0;
+        let mut verdict = self.judge(piece, buffer, &mut bytes_told)?;
+        if let Some(Err(Problem::Missing(_) | Problem::Corrupt)) = verdict {
+            self.storage.parts().keep(|other| other != piece);
+            verdict = match self.missing_file(piece)? {
+                Some(file) => Some(Err(Problem::Missing(file))),
+                None => self.judge(piece, buffer, &mut bytes_told)?,
+            };
+        }
+        if let Some(verdict) = verdict {
+            self.record(&[(piece, verdict)], bytes_told);
+        }
+        Ok(())
+    }
+
     /// One piece of any length, part by part.
     fn check_alone(&self, piece: PieceIndex, buffer: &mut Vec<u8>) -> Result<(), StorageError> {
+        let mut bytes_told = 0;
+        if let Some(verdict) = self.judge(piece, buffer, &mut bytes_told)? {
+            self.record(&[(piece, verdict)], bytes_told);
+        }
+        Ok(())
+    }
+
+    /// Hashes a piece of any length, part by part; `None` if that is cut short. Of its bytes the
+    /// progress has counted `bytes_told` already, and counts more.
+    fn judge(
+        &self,
+        piece: PieceIndex,
+        buffer: &mut Vec<u8>,
+        bytes_told: &mut u64,
+    ) -> Result<Option<Verdict>, StorageError> {
         let Some(mut hasher) = PieceHasher::new(self.storage.info(), piece) else {
-            self.record(&[(piece, Err(Problem::HashUnknown))], 0);
-            return Ok(());
+            return Ok(Some(Err(Problem::HashUnknown)));
         };
         let layout = self.storage.layout();
         let piece_length = layout.piece_length(piece);
         let mut begin = 0;
-        let mut bytes_told = 0;
+        let mut bytes_done = 0;
         while begin < piece_length {
             if self.is_over() {
-                return Ok(());
+                return Ok(None);
             }
             let length = (piece_length - begin).min(MIN_BATCH as u32);
             let part = Block {
@@ -344,11 +379,12 @@ impl<'a> Checker<'a> {
             buffer.resize(length as usize, 0);
             match self.storage.read(part, buffer) {
                 Err(error) if error.kind == ErrorKind::Missing => {
-                    let is_missing = |file: &FileIndex| self.storage.path_of(*file) == error.path;
-                    let file = self.storage.files_of(piece).find(is_missing);
+                    let is_missing = |file: &FileIndex| self.storage.is_at(*file, &error.path);
+                    let mut files = self.storage.files_of(piece);
+                    // Else it was the part file, which lacks bytes of some of them.
+                    let file = files.clone().find(is_missing).or(files.next());
                     let file = file.expect("holds because only files of the piece are read");
-                    self.record(&[(piece, Err(Problem::Missing(file)))], bytes_told);
-                    return Ok(());
+                    return Ok(Some(Err(Problem::Missing(file))));
                 }
                 result => result?,
             }
@@ -358,15 +394,13 @@ impl<'a> Checker<'a> {
             if begin < piece_length {
                 let slices = layout.slices(piece, part.begin, length);
                 let data = slices.filter(|slice| !slice.is_pad);
-                let bytes = data.map(|slice| u64::from(slice.length)).sum();
-                bytes_told += bytes;
-                self.advance(bytes);
+                bytes_done += data.map(|slice| u64::from(slice.length)).sum::<u64>();
+                self.advance(bytes_done.saturating_sub(*bytes_told));
+                *bytes_told = bytes_done.max(*bytes_told);
             }
         }
         let is_good = self.storage.hash_time().measure(|| hasher.finish());
-        let verdict = verdict_of(Some(is_good));
-        self.record(&[(piece, verdict)], bytes_told);
-        Ok(())
+        Ok(Some(verdict_of(Some(is_good))))
     }
 
     /// Takes verdicts on pieces, of whose bytes the progress has counted `bytes_told` already.

@@ -53,6 +53,10 @@ pub enum Operation {
     Create,
     /// Bringing to the medium what was written.
     Sync,
+    /// Giving a file that is complete its own name.
+    Rename,
+    /// Removing a file that is not needed any more.
+    Remove,
 }
 
 impl StorageError {
@@ -106,6 +110,8 @@ impl fmt::Display for Operation {
             Self::Write => "write",
             Self::Create => "create",
             Self::Sync => "sync",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
         })
     }
 }

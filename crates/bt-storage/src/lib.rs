@@ -61,6 +61,10 @@
 //!   [`create`] follows links below a folder, and only if it is told to.
 //! - Files are never cut, and never written outside the torrent's own ranges. They are made by the
 //!   first write to them, and grow as they are written: sparse, not reserved in advance.
+//! - Files that are not wanted ([`Storage::set_selection`]) are neither made nor written to. A piece
+//!   that is wanted in part has all its bytes in a part file beside the download as well, so that it
+//!   can be checked again and served. What lies there is opened as everything else, and what a former
+//!   run left in it replaces nothing unless the hash of its piece is right.
 //! - Within a torrent no two files share one on disk, also where a file system does not tell case or
 //!   the composition of accents apart: `bt-metainfo` has made their names different, on all systems
 //!   alike. Storages of torrents of one name in one folder do share: files are never renamed for
@@ -73,8 +77,9 @@
 //!
 //! # What is deliberately outside
 //!
-//! Which blocks to ask for, how much memory they may take, where resume records are kept, moving and
-//! removing files, and the symbolic links that a torrent may describe: none is made.
+//! Which blocks to ask for, which files to want, how much memory they may take, where resume records
+//! are kept, moving and removing files, and the symbolic links that a torrent may describe: none is
+//! made.
 //!
 //! # BEPs
 //!
@@ -89,6 +94,7 @@ mod error;
 pub mod faults;
 mod hash_time;
 mod hashing;
+mod part_file;
 mod pool;
 pub mod resume;
 mod runs;

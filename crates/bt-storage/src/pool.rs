@@ -139,6 +139,12 @@ impl FilePool {
         drop(closed); // see `file`
     }
 
+    /// Closes one file.
+    pub(crate) fn close_file(&self, key: Key) {
+        let closed = self.lock().remove_where(|other| *other == key);
+        drop(closed);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Lru<Key, Arc<Handle>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

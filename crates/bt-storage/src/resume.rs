@@ -12,6 +12,8 @@
 //! let checked = check_pieces(&storage, &start.doubtful, ..)?;
 //! let keeper = Keeper::begin(place, &storage, start, have, boot)?;
 //! storage.set_keeper(keeper);                        // from here on what is written is noted
+//! storage.set_verified(&have)?;
+//! storage.set_selection(&selection)?;                // or prepare(): not before
 //! loop { now and then: keeper.sync(&storage)? }      // never waited for
 //! keeper.finish(&storage, totals)?;                  // a clean stop
 //! ```
@@ -26,7 +28,10 @@
 //! - **A power failure**, known by another [`BootId`]: what [`Keeper::sync`] had brought to the
 //!   medium. What was written only is hashed, partial pieces are forgotten.
 //! - **Others who touch the files**: any other length or time has the pieces of that file hashed,
-//!   and no others.
+//!   and no others. So it is with the part file that holds what shared pieces have of files that are
+//!   left out: if it is not as it was, the pieces that have a place in it are hashed.
+//! - **Another selection** in the next run: what is there counts, wherever it lies. The check reads it
+//!   from where the last run had it; only then it moves to where it belongs now, and that is noted.
 //!
 //! # Why so
 //!
@@ -57,7 +62,7 @@ pub use journal::{Entry, Reader, encode_entry, header};
 pub use judge::{Belief, Start};
 pub use keeper::Keeper;
 pub use place::{Place, PlaceError};
-pub use record::{Record, RecordError};
+pub use record::{Beside, Record, RecordError};
 pub use stamp::{FileTime, Stamp};
 
 #[cfg(test)]

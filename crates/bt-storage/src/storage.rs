@@ -1,32 +1,41 @@
+mod choosing;
 mod looking;
+mod naming;
+mod places;
+mod writing;
 
 use std::{
-    fmt, fs,
-    io::{self, IoSlice},
+    fmt, io,
     path::{Path, PathBuf},
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use bt_metainfo::{FileKind, Info};
-use bt_types::{Block, FileIndex, FileSlice, PieceIndex, PieceLayout};
+use bt_types::{Block, FileIndex, FileSlice, PieceIndex, PieceLayout, Selection};
 
 use crate::{
     FilePool, Operation, StorageError,
     hash_time::HashTime,
+    part_file::{self, PartFile},
     pool::{Handle, StorageId},
-    resume::{FileStamp, Keeper},
+    resume::Keeper,
     runs::runs,
     sys::{self, Access},
 };
+use naming::Names;
+use writing::Gathered;
 
 /// The files of one torrent below one folder, seen as pieces.
 ///
 /// May be used by many threads at once. Bytes of one piece should be written by one of them only;
 /// [`DiskPool`](crate::disk::DiskPool) sees to that.
+///
+/// Files that are [not wanted](Self::set_selection) are neither made nor written to: what pieces that
+/// are wanted in part have of them goes into a [part file](Self::part_file) beside the download.
 ///
 /// What it never does: follow a link below its root, cut a file, write outside the torrent's own
 /// byte ranges, reserve space in advance.
@@ -36,13 +45,18 @@ pub struct Storage {
     pool: Arc<FilePool>,
     id: StorageId,
     has_pads: bool,
-    /// Of each file, whether it has been seen to exist: then it is not made again unasked when it has
-    /// gone, as it was not empty.
+    /// Of each file, and last of the part file, whether it has been seen to exist: then it is not made
+    /// again unasked when it has gone, as it was not empty.
     seen: Box<[AtomicBool]>,
     /// Folders and empty files have been made.
     is_prepared: AtomicBool,
     hash_time: HashTime,
     keeper: OnceLock<Arc<Keeper>>,
+    /// What is wanted. Read by whoever reads or writes, for as long as that takes; written by who
+    /// moves bytes or files to other places.
+    selection: RwLock<Selection>,
+    part_file: PartFile,
+    names: Names,
 }
 
 impl Storage {
@@ -53,17 +67,18 @@ impl Storage {
         Self {
             root,
             id: pool.register(),
-            seen: info
-                .files()
-                .iter()
+            seen: (0..=info.files().len())
                 .map(|_| AtomicBool::new(false))
                 .collect(),
+            part_file: PartFile::new(&info),
+            names: Names::new(&info),
             info,
             pool,
             has_pads,
             is_prepared: AtomicBool::new(false),
             hash_time: HashTime::default(),
             keeper: OnceLock::new(),
+            selection: RwLock::default(),
         }
     }
 
@@ -85,7 +100,7 @@ impl Storage {
         &self.root
     }
 
-    /// Where `file` lies, whether or not it exists.
+    /// Where `file` lies when it is complete, whether or not it exists.
     ///
     /// # Panics
     /// If there is no such file.
@@ -97,56 +112,31 @@ impl Storage {
     }
 
     /// The files that hold bytes of `piece`, in order, pad files left out.
-    pub fn files_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileIndex> + '_ {
+    pub fn files_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileIndex> + Clone + '_ {
         let slices = self.slices_of(piece);
         slices.filter(|slice| !slice.is_pad).map(|slice| slice.file)
     }
 
-    /// Makes the root, the folders and the empty files. The other files are made when something
-    /// is written to them. What exists already is left as it is, so that a complete download on a
-    /// read-only disk can be prepared too.
+    /// Makes the root, and the folders and the empty files that are wanted. The other files are made
+    /// when something is written to them. What exists already is left as it is, so that a complete
+    /// download on a read-only disk can be prepared too.
     ///
     /// Symbolic links of a torrent (BEP 47) are not made.
     ///
     /// # Errors
     /// At the first folder or file that cannot be made.
     pub fn prepare(&self) -> Result<(), StorageError> {
-        fs::create_dir_all(&self.root)
-            .map_err(|error| StorageError::new(Operation::Create, &self.root, error))?;
-        self.is_prepared.store(true, Ordering::Relaxed);
-        self.make_folders_and_empty_files()
+        let selection = self.selection().clone();
+        self.set_selection(&selection)
     }
 
     /// Makes again what [`prepare`](Self::prepare) has made, if it has; but not the root: a disk that
     /// is not mounted is not written around.
     pub(crate) fn restore(&self) -> Result<(), StorageError> {
         match self.is_prepared.load(Ordering::Relaxed) && self.root.is_dir() {
-            true => self.make_folders_and_empty_files(),
+            true => self.make_places(&self.selection()),
             false => Ok(()),
         }
-    }
-
-    fn make_folders_and_empty_files(&self) -> Result<(), StorageError> {
-        let mut made: Vec<&str> = Vec::new();
-        for (index, file) in self.info.files().iter().enumerate() {
-            if file.kind != FileKind::Data {
-                continue;
-            }
-            let index = FileIndex(index as u32);
-            let mut folders: Vec<&str> = file.path.components().collect();
-            folders.pop();
-            // Neighbours mostly share their folder.
-            if folders != made {
-                sys::make_folders(&self.root, folders.iter().copied())
-                    .map_err(|error| self.error(Operation::Create, index, error))?;
-                made = folders;
-            }
-            if file.length == 0 {
-                self.make_empty(index)
-                    .map_err(|error| self.error(Operation::Create, index, error))?;
-            }
-        }
-        Ok(())
     }
 
     /// Writes blocks of one piece to their places, with as few calls as can be: neighbours in one
@@ -174,8 +164,9 @@ impl Storage {
     /// torrent (see [`PieceLayout::check_range`]).
     pub fn read(&self, block: Block, buf: &mut [u8]) -> Result<(), StorageError> {
         assert_eq!(buf.len(), block.length as usize, "a buffer for {block}");
-        let slices = self.layout().slices(block.piece, block.begin, block.length);
-        self.read_slices(slices, buf)
+        let selection = self.selection();
+        let places = self.places(&selection, block.piece, block.begin, block.length);
+        self.read_places(places, buf)
     }
 
     /// The CPU time that threads have spent hashing this torrent's pieces so far, in checks and in a
@@ -198,57 +189,46 @@ impl Storage {
         self.pool.close(self.id);
     }
 
-    /// Writes as [`write`](Self::write) does, and tells how the files look then; those that were
-    /// written to, that is.
-    pub(crate) fn write_and_look(
-        &self,
-        piece: PieceIndex,
-        blocks: &[(u32, &[u8])],
-    ) -> Result<Vec<FileStamp>, StorageError> {
-        let mut gathered = Gathered::new(self);
-        gathered.stamps = Some(Vec::new());
-        self.write_gathered(piece, blocks, gathered)
-    }
-
     /// Who notes what is written, if anybody.
     pub(crate) fn keeper(&self) -> Option<&Arc<Keeper>> {
         self.keeper.get()
     }
 
-    fn write_gathered<'a>(
-        &'a self,
-        piece: PieceIndex,
-        blocks: &[(u32, &'a [u8])],
-        mut gathered: Gathered<'a>,
-    ) -> Result<Vec<FileStamp>, StorageError> {
-        let piece_length = self.layout().piece_length(piece) as usize;
-        for &(begin, bytes) in blocks {
-            assert!(
-                begin as usize + bytes.len() <= piece_length,
-                "{} bytes at {begin} of a piece of {piece_length}",
-                bytes.len()
-            );
-            let mut rest = bytes;
-            let length = bytes.len() as u32;
-            for slice in self.layout().slices(piece, begin, length) {
-                let (part, after) = rest.split_at(slice.length as usize);
-                rest = after;
-                if !slice.is_pad && !part.is_empty() {
-                    gathered.push(slice, part)?;
-                }
-            }
-        }
-        gathered.write()?;
-        Ok(gathered.stamps.unwrap_or_default())
+    /// Reads whole pieces, one behind the other, into `buf`, which is exactly as long as they are.
+    pub(crate) fn read_pieces(
+        &self,
+        pieces: &[PieceIndex],
+        buf: &mut [u8],
+    ) -> Result<(), StorageError> {
+        let selection = self.selection();
+        let places = pieces
+            .iter()
+            .flat_map(|&piece| self.places_of(&selection, piece));
+        self.read_places(places, buf)
     }
 
-    /// Reads `slices`, one behind the other, into `buf`, which is exactly as long as they are.
-    pub(crate) fn read_slices(
+    /// The first file of `piece` whose bytes are not there, by how long files are: the part file, too.
+    pub(crate) fn find_short(
         &self,
-        slices: impl Iterator<Item = FileSlice>,
+        piece: PieceIndex,
+        mut length_of: impl FnMut(FileIndex) -> Result<u64, StorageError>,
+    ) -> Result<Option<FileIndex>, StorageError> {
+        let selection = self.selection();
+        let places = self.places_of(&selection, piece);
+        for (slice, place) in self.slices_of(piece).zip(places) {
+            if !place.is_pad && length_of(place.file)? < place.offset + u64::from(place.length) {
+                return Ok(Some(slice.file));
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_places(
+        &self,
+        places: impl Iterator<Item = FileSlice>,
         mut buf: &mut [u8],
     ) -> Result<(), StorageError> {
-        for run in runs(slices) {
+        for run in runs(places) {
             let (part, rest) = buf.split_at_mut(run.length);
             buf = rest;
             if run.is_pad {
@@ -272,13 +252,20 @@ impl Storage {
         }
     }
 
+    pub(crate) fn parts(&self) -> &PartFile {
+        &self.part_file
+    }
+
     /// Where the time that is spent hashing is to be counted.
     pub(crate) fn hash_time(&self) -> &HashTime {
         &self.hash_time
     }
 
     /// All of `piece`, padding included.
-    pub(crate) fn slices_of(&self, piece: PieceIndex) -> impl Iterator<Item = FileSlice> + '_ {
+    pub(crate) fn slices_of(
+        &self,
+        piece: PieceIndex,
+    ) -> impl Iterator<Item = FileSlice> + Clone + '_ {
         let layout = self.layout();
         layout.slices(piece, 0, layout.piece_length(piece))
     }
@@ -300,20 +287,8 @@ impl Storage {
         }
     }
 
-    fn make_empty(&self, file: FileIndex) -> io::Result<()> {
-        match self.pool.open(|| self.open_uncached(file, Access::Read)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let access = self.to_write(file);
-                self.pool
-                    .open(|| self.open_uncached(file, access))
-                    .map(drop)
-            }
-            exists => exists.map(drop),
-        }
-    }
-
     fn open(&self, file: FileIndex, access: Access) -> io::Result<Arc<Handle>> {
-        let seen = &self.seen[file.0 as usize];
+        let seen = self.seen(file);
         let access = match access {
             Access::Write { .. } if seen.load(Ordering::Relaxed) => Access::Rewrite,
             access => access,
@@ -323,27 +298,61 @@ impl Storage {
         match &opened {
             Ok(_) => seen.store(true, Ordering::Relaxed),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                seen.store(false, Ordering::Relaxed);
+                let was_seen = seen.swap(false, Ordering::Relaxed);
+                // It is not lost with a disk that is away.
+                if was_seen && file == part_file::FILE && self.root.is_dir() {
+                    self.part_file.gone();
+                }
             }
             Err(_) => {}
         }
         opened
     }
 
+    fn seen(&self, file: FileIndex) -> &AtomicBool {
+        &self.seen[(file.0 as usize).min(self.info.files().len())]
+    }
+
     fn open_uncached(&self, file: FileIndex, access: Access) -> io::Result<sys::File> {
-        sys::File::open(&self.root, self.info.file(file).path.components(), access)
+        self.with_path(file, |path| {
+            sys::File::open(&self.root, path.iter().copied(), access)
+        })
     }
 
     fn to_write(&self, file: FileIndex) -> Access {
         Access::Write {
-            executable: self.info.file(file).executable,
+            executable: file != part_file::FILE && self.info.file(file).executable,
         }
+    }
+
+    /// Where `file` lies now: the part file, too.
+    fn present_path(&self, file: FileIndex) -> PathBuf {
+        let path = self.with_path(file, |path| path.iter().collect::<PathBuf>());
+        self.root.join(path)
+    }
+
+    /// Whether `file` lies at `path` now.
+    pub(crate) fn is_at(&self, file: FileIndex, path: &Path) -> bool {
+        self.present_path(file) == path
     }
 
     fn error(&self, operation: Operation, file: FileIndex, source: io::Error) -> StorageError {
         // Of a disk that has been away, what is open never works again.
         self.close_files();
-        StorageError::new(operation, &self.path_of(file), source)
+        StorageError::new(operation, &self.present_path(file), source)
+    }
+
+    fn selection(&self) -> RwLockReadGuard<'_, Selection> {
+        self.selection
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody reads or writes, and keeps them waiting.
+    fn selection_alone(&self) -> RwLockWriteGuard<'_, Selection> {
+        self.selection
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -358,63 +367,6 @@ impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.info.name();
         write!(f, "Storage({name:?} in {})", self.root.display())
-    }
-}
-
-/// Bytes that go to one place of one file, gathered until something else comes.
-struct Gathered<'a> {
-    storage: &'a Storage,
-    file: FileIndex,
-    start: u64,
-    end: u64,
-    /// None of them is empty; `end - start` bytes together.
-    parts: Vec<IoSlice<'a>>,
-    /// How the files look after the last write to each, if that is wanted.
-    stamps: Option<Vec<FileStamp>>,
-}
-
-impl<'a> Gathered<'a> {
-    fn new(storage: &'a Storage) -> Self {
-        Self {
-            storage,
-            file: FileIndex(0),
-            start: 0,
-            end: 0,
-            parts: Vec::new(),
-            stamps: None,
-        }
-    }
-
-    fn push(&mut self, slice: FileSlice, part: &'a [u8]) -> Result<(), StorageError> {
-        if (slice.file, slice.offset) != (self.file, self.end) {
-            self.write()?;
-            self.file = slice.file;
-            self.start = slice.offset;
-        }
-        self.end = slice.offset + u64::from(slice.length);
-        self.parts.push(IoSlice::new(part));
-        Ok(())
-    }
-
-    fn write(&mut self) -> Result<(), StorageError> {
-        if self.parts.is_empty() {
-            return Ok(());
-        }
-        let written = self
-            .storage
-            .open(self.file, self.storage.to_write(self.file))
-            .and_then(|file| {
-                let wants_stamp = self.stamps.is_some();
-                file.write_all_at(&mut self.parts, self.start, wants_stamp)
-            });
-        self.parts.clear();
-        let stamp =
-            written.map_err(|error| self.storage.error(Operation::Write, self.file, error))?;
-        if let (Some(stamps), Some(stamp)) = (&mut self.stamps, stamp) {
-            stamps.retain(|(file, _)| *file != self.file);
-            stamps.push((self.file, stamp));
-        }
-        Ok(())
     }
 }
 

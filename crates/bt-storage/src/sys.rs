@@ -14,13 +14,13 @@ mod unix;
 
 #[cfg(not(unix))]
 pub(crate) use portable::{
-    File, Folder, Lock, make_folders, modified, out_of_descriptors, sync_named_folder,
-    thread_cpu_time,
+    File, Folder, Lock, make_folders, modified, out_of_descriptors, remove_file, rename_file,
+    sync_named_folder, thread_cpu_time,
 };
 #[cfg(unix)]
 pub(crate) use unix::{
-    File, Folder, Lock, make_folders, modified, out_of_descriptors, sync_named_folder,
-    thread_cpu_time,
+    File, Folder, Lock, make_folders, modified, out_of_descriptors, remove_file, rename_file,
+    sync_named_folder, thread_cpu_time,
 };
 
 /// What a file is opened for.
@@ -55,6 +55,14 @@ fn link_in_the_way() -> io::Error {
     io::Error::new(
         io::ErrorKind::NotADirectory,
         "a symbolic link is in the way",
+    )
+}
+
+/// See `ErrorKind::of`.
+fn name_taken() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "something of its name is there already",
     )
 }
 

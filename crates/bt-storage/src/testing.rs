@@ -90,8 +90,13 @@ impl World {
 
     /// As another process would: nothing is open, and nobody notes anything.
     pub(crate) fn reopen(&mut self) {
+        self.storage = Arc::new(self.unopened());
+    }
+
+    /// A storage of the same data that has not looked at it yet.
+    pub(crate) fn unopened(&self) -> Storage {
         let (info, pool) = (Arc::clone(&self.info), Arc::clone(&self.pool));
-        self.storage = Arc::new(Storage::new(self.folder.path().into(), info, pool));
+        Storage::new(self.folder.path().into(), info, pool)
     }
 
     /// Puts all of the content on disk, around the storage.

@@ -141,6 +141,17 @@ pub enum DiskRefusal {
     /// To read a file, or an end of it, that is not there any more, or to write to a file that has
     /// gone. Not when more is amiss, as with a disk that is not mounted: what is on that is not lost.
     Missing,
+    /// The same of what is kept beside the files, for pieces that are wanted in part: which of them
+    /// are lost a survey tells for certain, and nothing else is in doubt.
+    MissingBeside,
+}
+
+impl DiskRefusal {
+    /// Whether something that was there is not any more.
+    #[must_use]
+    pub fn is_loss(self) -> bool {
+        matches!(self, Self::Missing | Self::MissingBeside)
+    }
 }
 
 /// Which work the disk refused.
@@ -186,7 +197,7 @@ pub enum DisconnectReason {
     /// Both of us have everything.
     #[error("both sides have everything")]
     BothComplete,
-    /// We have everything, and the peer has all that it wants (BEP 21).
+    /// Both of us have all that we want (BEP 21).
     #[error("both sides only upload")]
     BothUploadOnly,
     /// Not a byte of payload has gone either way for long, and others wait.

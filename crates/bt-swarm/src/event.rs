@@ -60,7 +60,8 @@ pub enum Event {
         /// and v2 hashes of different data, so that who is honest by one is a liar by the other.
         concerns_others: bool,
     },
-    /// Every piece is verified. Once.
+    /// Everything that is wanted is verified: every piece, unless a
+    /// [selection](crate::Swarm::set_selection) leaves out some. Each time that this becomes true.
     Completed,
     /// Others have every piece, so that we need not hide any more what we have (BEP 16). Once.
     SuperSeedingEnded,

@@ -98,7 +98,8 @@
 //!   one has been seen elsewhere; when it has them and is alone; or when our line is idle. It ends
 //!   when others have every piece. We do not say `have all` nor `upload_only` before.
 //! - **Upload only** (21): who says so gets no slot, even if it says to be interested; when we have
-//!   everything, we part.
+//!   all that we want, we say so and part. Files can be left out ([`Swarm::set_selection`]), at any
+//!   time.
 
 mod action;
 mod allowed_fast;

@@ -16,9 +16,13 @@ pub struct Stats {
     pub bytes_verified: u64,
     /// Bytes of all files, padding not counted; 0 while the metadata is unknown.
     pub bytes_total: u64,
-    /// Bytes of files that have not been received, or were not right; what waits for its verdict is
-    /// taken to be.
+    /// Bytes of files, in pieces that are wanted, that have not been received, or were not right; what
+    /// waits for its verdict is taken to be.
     pub bytes_missing: u64,
+    /// Bytes of wanted files in verified pieces, padding not counted.
+    pub wanted_bytes_verified: u64,
+    /// Bytes of all wanted files, padding not counted; 0 while the metadata is unknown.
+    pub wanted_bytes_total: u64,
     /// Payload bytes received, whether useful or not.
     pub downloaded: u64,
     /// Payload bytes sent.
@@ -32,7 +36,7 @@ pub struct Stats {
     /// Payload bytes received per second that are of use, as a mean of the last minute: what tells
     /// how long the rest will take.
     pub progress_rate_bytes_per_sec: u64,
-    /// How often the torrent is there, among the connected peers and us.
+    /// How often what is wanted of the torrent is there, among the connected peers and us.
     pub copies: Copies,
     /// Peers with whom handshakes have been exchanged.
     pub peers_connected: usize,
@@ -59,13 +63,15 @@ pub struct Wasted {
     pub unrequested: u64,
     /// The disk did not take them while others needed the memory, or has lost them.
     pub not_kept: u64,
+    /// Of pieces that ceased to be wanted before they were complete.
+    pub unwanted: u64,
 }
 
 impl Wasted {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.duplicate + self.failed_hash + self.unrequested + self.not_kept
+        self.duplicate + self.failed_hash + self.unrequested + self.not_kept + self.unwanted
     }
 }
 
@@ -75,5 +81,6 @@ impl AddAssign for Wasted {
         self.failed_hash += other.failed_hash;
         self.unrequested += other.unrequested;
         self.not_kept += other.not_kept;
+        self.unwanted += other.unwanted;
     }
 }

@@ -9,6 +9,7 @@ mod fast;
 mod messages;
 mod observing;
 mod requests;
+mod selecting;
 mod serving;
 mod sharing;
 mod showing;
@@ -25,7 +26,9 @@ use std::{
 
 use bt_metainfo::Info;
 use bt_scheduler::{Choker, Grant, Picker, PickerConfig};
-use bt_types::{Bitfield, ConnId, ConnMap, Payload, PeerSource, PieceLayout, TorrentIds};
+use bt_types::{
+    Bitfield, ConnId, ConnMap, Payload, PeerSource, PieceLayout, Selection, TorrentIds,
+};
 use bt_wire::{Handshake, Message, Reserved};
 use rand_chacha::{
     ChaCha12Rng,
@@ -33,6 +36,7 @@ use rand_chacha::{
 };
 
 pub use connections::{NewConnection, Refusal};
+use selecting::Wanted;
 use super_seeding::Disguise;
 
 use crate::{
@@ -75,6 +79,8 @@ pub struct Swarm<P> {
     choker: Choker,
     timers: Timers,
 
+    /// What is wanted, once the metadata is known.
+    selection: Arc<Selection>,
     /// `None` while the metadata is unknown.
     torrent: Option<Torrent<P>>,
     /// What super-seeding keeps back; `None` if we do not.
@@ -126,6 +132,7 @@ struct Torrent<P> {
     spread: Spread,
     /// What of use has come.
     progress: MeanRate,
+    wanted: Wanted,
 }
 
 impl<P: Payload> Swarm<P> {
@@ -151,6 +158,7 @@ impl<P: Payload> Swarm<P> {
                 draw_seed(&mut rng),
             ),
             timers: Timers::default(),
+            selection: Arc::default(),
             torrent: None,
             disguise: None,
             trouble: None,
@@ -201,7 +209,9 @@ impl<P: Payload> Swarm<P> {
         let seed = draw_seed(&mut self.rng);
         let mut picker = PickerConfig::default();
         picker.evaluator = self.config.evaluator;
-        let picker = Picker::new(Arc::clone(&layout), have, picker, seed);
+        let wanted = Wanted::of(&self.selection, &layout, &have);
+        let mut picker = Picker::new(Arc::clone(&layout), have, picker, seed);
+        selecting::apply(&self.selection, &layout, now, &mut picker);
         self.torrent = Some(Torrent {
             layout,
             info,
@@ -210,6 +220,7 @@ impl<P: Payload> Swarm<P> {
             suspects: Suspects::default(),
             spread: Spread::default(),
             progress: MeanRate::default(),
+            wanted,
         });
         self.begin_super_seeding();
         for conn in self.conns() {
@@ -352,7 +363,7 @@ impl<P: Payload> Swarm<P> {
         self.torrent.as_ref().map(|torrent| torrent.picker.have())
     }
 
-    /// Whether every piece is on disk and good.
+    /// Whether everything that is [wanted](Self::set_selection) is on disk and good.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.torrent
@@ -376,6 +387,8 @@ impl<P: Payload> Swarm<P> {
     pub fn check_invariants(&self) {
         if let Some(torrent) = &self.torrent {
             torrent.picker.check_invariants();
+            let wanted = Wanted::of(&self.selection, &torrent.layout, torrent.picker.have());
+            assert_eq!(torrent.wanted, wanted);
             torrent.assembly.check_invariants();
             torrent.suspects.check_invariants();
             let reserved = torrent.picker.outstanding_total() * bt_types::BLOCK_LENGTH as usize;

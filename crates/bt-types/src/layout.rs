@@ -235,6 +235,15 @@ impl PieceLayout {
         self.files[file.0 as usize].length
     }
 
+    /// Whether `file` is padding (BEP 47).
+    ///
+    /// # Panics
+    /// If there is no such file.
+    #[must_use]
+    pub fn is_pad(&self, file: FileIndex) -> bool {
+        self.files[file.0 as usize].is_pad
+    }
+
     /// Takes a piece number that somebody sent.
     ///
     /// # Errors
@@ -350,7 +359,7 @@ impl PieceLayout {
         piece: PieceIndex,
         begin: u32,
         length: u32,
-    ) -> impl Iterator<Item = FileSlice> + '_ {
+    ) -> impl Iterator<Item = FileSlice> + Clone + '_ {
         let start = self.start_of(piece) + u64::from(begin);
         let end = start + u64::from(length);
         let first = self

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bt_swarm::{Action, DialId, DiskDone, DiskJob, Event, Outgoing};
-use bt_types::{Block, ConnId, PieceIndex};
+use bt_types::{Block, ConnId, PieceIndex, Selection};
 
 use super::{World, network::Delivery};
 use crate::{Behaviour, Tag, node::Life};
@@ -183,6 +183,9 @@ impl World {
                 self.nodes[index].banned.extend(banned);
             }
             Event::DiskFailed(_) | Event::DiskRecovered | Event::PieceLost(_) => {}
+            // Of those who choose, what they got.
+            Event::PieceVerified(_)
+                if *self.nodes[index].spec.selection != Selection::everything() => {}
             _ => return,
         }
         self.nodes[index].events.push((now, event));

@@ -4,10 +4,9 @@ use clap::{Args, ValueEnum};
 
 mod values;
 
+pub(super) use values::parse_pattern;
 pub(crate) use values::{Pattern, Tier, as_size, is_date};
-use values::{
-    parse_date, parse_name, parse_pattern, parse_piece_length, parse_tier, parse_web_seed,
-};
+use values::{parse_date, parse_name, parse_piece_length, parse_tier, parse_web_seed};
 
 /// Make a torrent of a file or a folder
 ///

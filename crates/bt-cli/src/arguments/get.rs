@@ -2,14 +2,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Network, SeedUntil, Watch, values::parse_seconds};
+use super::{Choose, Network, SeedUntil, Watch, values::parse_seconds};
 use crate::seeding::Seeding;
 
 /// Download torrents
 ///
-/// Finds peers through the torrents' UDP trackers, and exits when everything is verified and
-/// written, or with --seed when it has been served. What is in the folder already is not fetched
-/// again, so that running the same command again resumes: what bt itself has written is known, and
+/// Finds peers through the torrents' UDP trackers, and exits when everything that is wanted is
+/// verified and written, or with --seed when it has been served. What is in the folder already is
+/// not fetched again, so that running the same command again resumes: what bt itself has written is known, and
 /// checked only where files were changed since; what others have put there is checked first. Several torrents share one
 /// port and all limits: of memory, connections and rates; if one of them fails the others go on, and
 /// the exit code is that of the first SOURCE that failed.
@@ -36,6 +36,9 @@ pub(crate) struct Get {
 
     #[command(flatten)]
     pub(crate) seed_until: SeedUntil,
+
+    #[command(flatten)]
+    pub(crate) choose: Choose,
 
     #[command(flatten)]
     pub(crate) watch: Watch,
@@ -65,11 +68,13 @@ Output with --json, one object a line:
              state: \"downloading\", \"seeding\", \"disk_trouble\", \"stopped\" or \"failed\"
              bytes_done, bytes_total: of the files, in verified pieces, and in all
              pieces_done, piece_count: verified pieces, and all
+             wanted_bytes_done, wanted_bytes_total: of the files that are wanted, which are all
+             without --select; in verified pieces, and in all
              down_bytes_per_sec, up_bytes_per_sec: payload, smoothed
              peers_connected, peers_known: the latter with the former
              downloaded, uploaded, wasted: payload of this run, in bytes
-             eta_secs: seconds until it is complete, at the mean rate of the last minute; null if
-             unknown
+             eta_secs: seconds until all that is wanted is there, at the mean rate of the last
+             minute; null if unknown
              down_limit_bytes_per_sec, up_limit_bytes_per_sec: what it may have at the moment of
              --limit-down and --limit-up; null without
              bytes_resumed: what was there at the start and known without a check
@@ -77,8 +82,8 @@ Output with --json, one object a line:
              wasted_duplicate, wasted_failed_hash, wasted_not_kept: of wasted, what somebody else
              had sent before, what was in pieces that failed their hash, and what the disk would
              not take
-             availability: distributed copies among the connected peers and us: how many have the
-             rarest piece, and the part of the pieces that more have
+             availability: distributed copies, of what is wanted, among the connected peers and us:
+             how many have the rarest piece, and the part of the pieces that more have
              downloaded_total, uploaded_total: payload of all runs, in bytes
              share_ratio: the latter by the former; null if there is nothing yet
              sources: who told of peers (\"tracker\", \"user\", \"incoming\", ...), each with
@@ -106,11 +111,13 @@ Output with --json, one object a line:
              \"all_choked\", \"rare_pieces\", \"own_limit\", \"memory\", \"disk\", \"hashing\",
              or \"peers\": it is as fast as they send
              figures: an object with those that say so, as means of five seconds
-  complete   name, info_hash (hex), bytes_total: everything is verified and written;
+  complete   name, info_hash (hex), bytes_total: everything that is wanted is verified and written;
+             wanted_bytes_total: bytes of the files that are wanted;
+             files_left_out: how many are not;
              hash_cpu_ms: CPU time that hashing took
              bytes_resumed, bytes_hashed: as in progress
   total      a few times a second, if there are several torrents, all of them together:
-             torrents, complete, failed: how many there are, have everything, had to give up
+             torrents, complete, failed: how many there are, have all that is wanted, had to give up
              and bytes_done to eta_secs as in progress, without pieces
   seeded     a torrent has been served for as long as --seed-ratio or --seed-time says:
              name, info_hash (hex), goal (\"ratio\" or \"time\"), bytes_total, uploaded,
@@ -137,6 +144,9 @@ Examples:
   bt get debian.torrent --tracker udp://tracker.example.org:6969
   bt get *.torrent -o ~/downloads
   bt get debian.torrent --peer 192.0.2.7:6881 --timeout 600
+  bt get album.torrent --select 1,3-5
+  bt get album.torrent --select '*.flac' --select '!*live*'
+  bt get film.torrent --sequential --first-last --priority '*.srt=high'
   bt get debian.torrent --limit-down 2M --limit-up 512K
   bt get debian.torrent -o ~/downloads --recheck
   bt get debian.torrent --peers --why

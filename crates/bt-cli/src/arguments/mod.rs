@@ -1,6 +1,7 @@
 //! The command line: a file for each verb, with its examples.
 
 mod announce;
+mod choose;
 mod completions;
 mod create;
 mod demo;
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
     announce::{Announce, Swarm},
+    choose::{Choose, Files, Which},
     completions::Completions,
     create::{Create, Links, as_size, is_date},
     demo::Demo,

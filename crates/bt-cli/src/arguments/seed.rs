@@ -6,8 +6,10 @@ use super::{Network, SeedUntil};
 
 /// Serve data that is there
 ///
-/// The data is checked first, unless it is remembered and as it was. Serves until interrupted, which is no error, or for as long as
-/// --seed-ratio or --seed-time says.
+/// The data is checked first, unless it is remembered and as it was. It must be complete; what of it
+/// lies in files called NAME.part, or in the part file of `bt get --select`, is read there, and
+/// nothing is changed. Who has left out files serves the others with `bt get --seed`. Serves until
+/// interrupted, which is no error, or for as long as --seed-ratio or --seed-time says.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Seed {

@@ -5,8 +5,8 @@ use super::values::{parse_ratio, parse_seconds};
 /// How long `get` and `seed` serve; whichever is reached first.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct SeedUntil {
-    /// Serve until so many times the torrent's size has been sent, in this run and in those before
-    /// it: 1, 2.5
+    /// Serve until so many times the size of what is wanted has been sent, in this run and in those
+    /// before it: 1, 2.5
     #[arg(long, value_name = "RATIO", value_parser = parse_ratio, allow_negative_numbers = true)]
     pub(crate) seed_ratio: Option<f64>,
 

@@ -30,8 +30,9 @@ Output with --json:
                  bytes of a piece, and how many there are
   private        whether peers may come from its trackers only
   source         a mark of private trackers; null if there is none
-  files          path, length, executable, hidden, and pieces_root (hex; null in v1) of
-                 each, as it would be written; neither padding nor links
+  files          number (for bt get --select), path, length, executable, hidden, and
+                 pieces_root (hex; null in v1) of each, as it would be written; neither
+                 padding nor links
   symlinks       path and target of each
   pad_files, pad_size
                  how many files are padding, and their bytes

@@ -4,7 +4,9 @@ use clap::Args;
 
 /// Check data on disk against a torrent
 ///
-/// Names each bad piece and the files that it touches. Exits with code 6 if there is one.
+/// Names each bad piece and the files that it touches. Exits with code 6 if there is one. Files that
+/// `bt get` calls NAME.part are looked at under that name, and its part file counts for what shared
+/// pieces have of files that were left out; the rest of those files is missing.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Verify {

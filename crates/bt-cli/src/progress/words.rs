@@ -7,7 +7,7 @@ use bt_client::{DiskTrouble, ErrorKind, Snapshot, State};
 use super::eta::in_steps;
 use crate::format::{bytes, duration, rate};
 
-/// How much is done, of how much: bytes verified, or bytes checked.
+/// How much is done, of how much: wanted bytes verified, or bytes checked.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Amount {
     pub(super) done: u64,
@@ -25,8 +25,8 @@ impl Amount {
                 total: bytes_total,
             },
             _ => Self {
-                done: snapshot.stats.bytes_verified,
-                total: snapshot.stats.bytes_total,
+                done: snapshot.stats.wanted_bytes_verified,
+                total: snapshot.stats.wanted_bytes_total,
             },
         }
     }

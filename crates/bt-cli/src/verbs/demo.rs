@@ -123,6 +123,8 @@ impl Stage {
             mode,
             trackers: vec![vec![tracker.url()]],
             peers: Vec::new(),
+            selection: Arc::default(),
+            part_names: false,
             limits: RateLimits::NONE,
             recheck: false,
         };

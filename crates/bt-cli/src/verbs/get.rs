@@ -1,14 +1,18 @@
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use bt_client::{AddError, Limit, Mode, Session, Snapshot, State, TorrentHandle, report::Total};
+use bt_client::{
+    AddError, AddTorrent, Limit, Mode, Session, Snapshot, State, TorrentHandle, report::Total,
+};
 use bt_metainfo::Metainfo;
 
 use crate::{
     arguments::Get,
     batch::Batch,
+    choosing,
     exit::{Exit, Failure},
     format::{bytes, duration, printable, rate},
     interrupt::Interrupt,
@@ -19,11 +23,18 @@ use crate::{
     transfer::{self, timed_out},
 };
 
+/// What is to be fetched: a torrent, and how.
+type Wanted = (Metainfo, AddTorrent);
+
 pub(crate) fn run(get: &Get, quiet: bool) -> Result<(), Failure> {
+    if get.sources.len() > 1 && get.choose.has_numbers() {
+        let message = "numbers say which files of one torrent; of several, choose by pattern";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let mut sources: Vec<_> = get
         .sources
         .iter()
-        .map(|source| torrent_file::read_to_transfer(source))
+        .map(|source| wanted(get, source))
         .collect();
     if sources.len() == 1 {
         // Nothing is begun for it alone if it is bad.
@@ -32,9 +43,18 @@ pub(crate) fn run(get: &Get, quiet: bool) -> Result<(), Failure> {
     transfer::block_on(download(get, sources, quiet))
 }
 
+fn wanted(get: &Get, source: &Path) -> Result<Wanted, Failure> {
+    let metainfo = torrent_file::read_to_transfer(source)?;
+    let selection = choosing::selection(&get.choose, metainfo.info())?;
+    let mut torrent = AddTorrent::new(&metainfo, get.output.clone(), Mode::Get);
+    torrent.selection = Arc::new(selection);
+    torrent.part_names = get.choose.part_names;
+    Ok((metainfo, torrent))
+}
+
 async fn download(
     get: &Get,
-    sources: Vec<Result<Metainfo, Failure>>,
+    sources: Vec<Result<Wanted, Failure>>,
     quiet: bool,
 ) -> Result<(), Failure> {
     let mut interrupt = Interrupt::listen()?;
@@ -114,7 +134,7 @@ impl Told {
 impl<'a> Download<'a> {
     fn start(
         get: &'a Get,
-        sources: Vec<Result<Metainfo, Failure>>,
+        sources: Vec<Result<Wanted, Failure>>,
         quiet: bool,
     ) -> Result<Self, Failure> {
         let started = Instant::now();
@@ -130,8 +150,8 @@ impl<'a> Download<'a> {
             torrents: Vec::new(),
             failures: Vec::new(),
         };
-        for (source, metainfo) in sources.into_iter().enumerate() {
-            let added = metainfo.and_then(|metainfo| download.add(source, &metainfo, quiet));
+        for (source, wanted) in sources.into_iter().enumerate() {
+            let added = wanted.and_then(|wanted| download.add(source, wanted, quiet));
             match added {
                 Ok(Some(handle)) => {
                     download.batch.add(handle);
@@ -156,14 +176,14 @@ impl<'a> Download<'a> {
     fn add(
         &self,
         source: usize,
-        metainfo: &Metainfo,
+        (metainfo, torrent): Wanted,
         quiet: bool,
     ) -> Result<Option<TorrentHandle>, Failure> {
-        let (network, root) = (&self.get.network, self.get.output.clone());
-        match transfer::add(&self.session, network, metainfo, root, Mode::Get) {
+        let network = &self.get.network;
+        match transfer::add(&self.session, network, torrent) {
             Ok(handle) => {
                 if !quiet {
-                    transfer::warn_if_lonely(network, metainfo);
+                    transfer::warn_if_lonely(network, &metainfo);
                 }
                 Ok(Some(handle))
             }
@@ -173,7 +193,7 @@ impl<'a> Download<'a> {
                     .tell(&format!("{source} is the same torrent as one before it"));
                 Ok(None)
             }
-            Err(error) => Err(transfer::not_added(metainfo, &error)),
+            Err(error) => Err(transfer::not_added(&metainfo, &error)),
         }
     }
 
@@ -337,9 +357,18 @@ fn summary(snapshot: &Snapshot, elapsed: Duration) -> String {
     let stats = &snapshot.stats;
     let what = printable(&snapshot.name);
     let fetched = fetched(stats.downloaded, elapsed);
+    let wanted = bytes(stats.wanted_bytes_total);
+    let left_out = match snapshot.files_left_out {
+        0 => String::new(),
+        count => {
+            let files = if count == 1 { "file" } else { "files" };
+            let size = bytes(stats.bytes_total - stats.wanted_bytes_total);
+            format!("; {count} {files} left out, {size}")
+        }
+    };
     match stats.downloaded {
-        0 => format!("{what}: {} were here already", bytes(stats.bytes_total)),
-        _ => format!("{what}: {} complete, {fetched}", bytes(stats.bytes_total)),
+        0 => format!("{what}: {wanted} were here already{left_out}"),
+        _ => format!("{what}: {wanted} complete, {fetched}{left_out}"),
     }
 }
 
@@ -347,7 +376,7 @@ fn summary_of_all(total: &Total, elapsed: Duration) -> String {
     let Total {
         torrents, complete, ..
     } = total;
-    let done = bytes(total.bytes_done);
+    let done = bytes(total.wanted_bytes_done);
     let fetched = fetched(total.downloaded, elapsed);
     format!("{complete} of {torrents} torrents complete: {done}, {fetched}")
 }

@@ -90,6 +90,8 @@ fn check_on_all_cores(
         progress.show_check(now.bytes_done, now.bytes_total);
     };
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    // What `bt get` keeps beside the files counts, and so do files that are called `NAME.part`.
+    storage.find()?;
     check::check(storage, threads, &show, cancel)
 }
 

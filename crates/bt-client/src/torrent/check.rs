@@ -11,7 +11,7 @@ use bt_storage::{
     check::{self, CheckProgress, Checked, Interrupted},
     resume::{Belief, BootId, Keeper, Place, PlaceError, Start},
 };
-use bt_types::{Bitfield, PartialPiece, PieceIndex, PieceLayout, Totals};
+use bt_types::{Bitfield, PartialPiece, PieceIndex, PieceLayout, Selection, Totals};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{Span, info, warn};
 
@@ -25,8 +25,8 @@ pub(super) struct Plan {
     /// All is to be hashed, whatever the record says.
     pub(super) recheck: bool,
     pub(super) threads: usize,
-    /// Whether something may be missing: then folders and empty files are made first.
-    pub(super) is_download: bool,
+    /// What is wanted, if something may be missing: then what lies there is brought in line with that.
+    pub(super) wanted: Option<Arc<Selection>>,
 }
 
 /// A look at a torrent's data, as far as it has got: a disk that fails interrupts it, and it goes on
@@ -38,6 +38,8 @@ pub(super) struct Look {
     place: Option<Place>,
     /// `None` until the record has been read and the files have been looked at.
     findings: Option<Findings>,
+    /// What has come of it, while files are being made and moved.
+    found: Option<Found>,
 }
 
 /// What has been found so far, and what is left to be hashed.
@@ -142,6 +144,7 @@ impl Look {
             has_begun: false,
             place: None,
             findings: None,
+            found: None,
         }
     }
 
@@ -149,6 +152,9 @@ impl Look {
         if !self.has_begun {
             self.place = self.lock(storage)?;
             self.has_begun = true;
+        }
+        if let Some(found) = self.found.take() {
+            return Ok(self.arrange(storage, found));
         }
         let mut findings = match self.findings.take() {
             Some(findings) => findings,
@@ -176,8 +182,12 @@ impl Look {
             Ok(checked) => {
                 findings.add(&checked);
                 if checked.is_cancelled || findings.left.count_ones() == 0 {
-                    let found = self.conclude(storage, findings, checked.is_cancelled);
-                    Ok(Looked::All(Box::new(found)))
+                    let is_cancelled = checked.is_cancelled;
+                    let found = self.conclude(storage, findings, is_cancelled);
+                    match is_cancelled {
+                        true => Ok(Looked::All(Box::new(found))),
+                        false => Ok(self.arrange(storage, found)),
+                    }
                 } else {
                     self.findings = Some(findings);
                     Ok(Looked::Some(Box::new(self)))
@@ -191,11 +201,10 @@ impl Look {
         }
     }
 
-    /// Finds out what can be believed, and what is to be hashed.
+    /// Finds out what can be believed, and what is to be hashed. Nothing is written: what is there is
+    /// judged as the last run has left it.
     fn begin(&self, storage: &Storage) -> Result<Findings, StorageError> {
-        if self.plan.is_download {
-            storage.prepare()?;
-        }
+        storage.find()?;
         let start = match &self.place {
             Some(place) if self.plan.recheck => Some(place.start_anew(storage)?),
             Some(place) => Some(place.start(storage, self.plan.boot.as_ref())?),
@@ -204,7 +213,28 @@ impl Look {
         Ok(Findings::new(start, storage.layout()))
     }
 
-    fn conclude(mut self, storage: &Arc<Storage>, findings: Findings, is_cancelled: bool) -> Found {
+    /// Now that it is known what is right: brings what lies there in line with what is wanted, makes
+    /// folders and empty files, and gives files that are complete their names.
+    fn arrange(mut self, storage: &Storage, found: Found) -> Looked {
+        let Some(wanted) = &self.plan.wanted else {
+            return Looked::All(Box::new(found));
+        };
+        let known = storage.set_verified(&found.have);
+        match known.and_then(|()| storage.set_selection(wanted)) {
+            Ok(()) => Looked::All(Box::new(found)),
+            Err(error) => {
+                self.found = Some(found);
+                Looked::Refused(Box::new(self), error)
+            }
+        }
+    }
+
+    fn conclude(
+        &mut self,
+        storage: &Arc<Storage>,
+        findings: Findings,
+        is_cancelled: bool,
+    ) -> Found {
         let Findings {
             start,
             have,
@@ -226,7 +256,7 @@ impl Look {
             keeper: None,
             have,
         };
-        let is_usable = self.plan.is_download || found.have.is_full();
+        let is_usable = self.plan.wanted.is_some() || found.have.is_full();
         if let (Some(place), Some(start)) = (self.place.take(), start)
             && is_usable
             && !is_cancelled

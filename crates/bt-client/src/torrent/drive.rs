@@ -8,12 +8,12 @@ use std::{
 
 use bt_swarm::{Action, Dial, DialId, Limit, NewConnection, Outside, Swarm};
 use bt_tracker::Progress;
-use bt_types::{ConnId, Encryption, PeerSource, Transport};
+use bt_types::{Bitfield, ConnId, Encryption, PeerSource, Transport};
 use bt_wire::Limits;
 use tokio::{sync::mpsc, time::sleep_until};
 use tracing::{debug, warn};
 
-use super::{Event, Parts, check::Found, log, record::Remembering};
+use super::{Event, Parts, check::Found, log, record::Remembering, selecting::Selecting};
 use crate::{
     DiskTrouble, OnDiskError, Snapshot, State,
     buffers::Buffer,
@@ -27,16 +27,17 @@ use crate::{
 /// schedule, does what they say, and shows how things are. It decides nothing, and waits for
 /// nothing but its inputs: what takes long is done by other tasks and by the disk threads.
 pub(super) struct Drive {
-    parts: Parts,
+    pub(super) parts: Parts,
     connections: HashMap<ConnId, Connection>,
     dials: HashMap<DialId, (SocketAddr, AbortOnDrop)>,
     /// Given to each connection.
     batches: mpsc::Sender<Batch>,
     received: mpsc::Receiver<Batch>,
     /// Jobs that the disk threads have not reported on.
-    disk_jobs: usize,
+    pub(super) disk_jobs: usize,
     /// What the disk has refused first, until it is done; and how many pieces are lost since.
     trouble: Option<(Arc<DiskTrouble>, usize)>,
+    pub(super) selecting: Selecting,
     ending: Option<Ending>,
     /// `None` if nobody will remember what is done.
     remembering: Option<Remembering>,
@@ -57,16 +58,20 @@ impl Drive {
         for own in parts.shared.own_addresses() {
             parts.swarm.ignore_address(own);
         }
-        parts.swarm.handle_metadata(now, info, found.have);
-        for partial in &found.partial {
-            parts.swarm.handle_partial_piece(now, partial);
-        }
         parts
             .publisher
             .set_start(found.bytes_resumed, found.bytes_hashed, found.totals);
         let remembering = found
             .keeper
             .map(|keeper| Remembering::start(keeper, &parts));
+        let selection = Arc::clone(&parts.torrent.selection);
+        let next_selection = parts.next_selection.take();
+        let selecting = Selecting::new(&info, &selection);
+        parts.swarm.set_selection(now, selection);
+        parts.swarm.handle_metadata(now, info, found.have);
+        for partial in &found.partial {
+            parts.swarm.handle_partial_piece(now, partial);
+        }
         parts.swarm.add_peers(now, PeerSource::User, peers);
         let (batches, received) = mpsc::channel(MAX_BATCHES);
         let mut drive = Self {
@@ -77,9 +82,13 @@ impl Drive {
             received,
             disk_jobs: 0,
             trouble: None,
+            selecting,
             ending: None,
             remembering,
         };
+        if let Some(selection) = next_selection {
+            drive.select(selection);
+        }
         let progress = progress(&drive.parts.swarm, now);
         drive.parts.trackers.start(now, progress);
         drive.parts.publisher.touch(now);
@@ -166,6 +175,8 @@ impl Drive {
                 // Whoever has asked may have gone.
                 let _ = answer.send(self.parts.swarm.peers(now).collect());
             }
+            Mail::Select(selection) => self.select(selection),
+            Mail::Selected(selection, result) => self.handle_selected(now, selection, result),
             Mail::Stop => self.end(now, State::Stopped),
         }
     }
@@ -178,6 +189,7 @@ impl Drive {
         if is_due(self.parts.trackers.poll_timeout()) {
             self.parts.trackers.handle_timeout(now);
         }
+        self.select_again(now);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -186,6 +198,7 @@ impl Drive {
             self.parts.swarm.poll_timeout(),
             self.parts.trackers.poll_timeout(),
             self.parts.publisher.poll_timeout(),
+            self.selecting.poll_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -223,7 +236,10 @@ impl Drive {
             log::swarm(&event);
             match event {
                 bt_swarm::Event::Completed => {
-                    self.parts.trackers.completed(now);
+                    // Who left out files is no seed to its trackers (libtorrent).
+                    if self.parts.swarm.have().is_some_and(Bitfield::is_full) {
+                        self.parts.trackers.completed(now);
+                    }
                     self.parts.publisher.hurry(now);
                 }
                 bt_swarm::Event::PieceLost(_) => self.note_lost(1),
@@ -409,7 +425,7 @@ impl Drive {
     }
 
     /// Begins to end: no peers any more, and trackers are told. The first reason counts.
-    fn end(&mut self, now: Instant, state: State) {
+    pub(super) fn end(&mut self, now: Instant, state: State) {
         if self.ending.is_none() {
             self.ending = Some(Ending {
                 state,
@@ -421,6 +437,10 @@ impl Drive {
             self.parts.swarm.stop(now);
             self.parts.trackers.stop(now);
         }
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.is_some()
     }
 
     /// How the torrent has ended, if it has.
@@ -437,7 +457,8 @@ impl Drive {
     }
 
     fn state(&self) -> State {
-        if let Some((trouble, _)) = &self.trouble {
+        let trouble = self.trouble.as_ref().map(|(trouble, _)| trouble);
+        if let Some(trouble) = trouble.or(self.selecting.trouble()) {
             State::DiskTrouble(Arc::clone(trouble))
         } else if self.parts.swarm.is_complete() {
             State::Seeding
@@ -454,6 +475,8 @@ impl Drive {
             stats,
             limit,
             limits: self.parts.swarm.limits(),
+            selection: Arc::clone(self.parts.swarm.selection()),
+            files_left_out: self.selecting.files_left_out(),
             hash_cpu_time: self.parts.storage.hash_cpu_time(),
             ..Snapshot::clone(&self.parts.publisher.current())
         }

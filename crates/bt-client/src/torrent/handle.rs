@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use bt_scheduler::RateLimits;
 use bt_swarm::PeerInfo;
+use bt_types::Selection;
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::Event;
@@ -82,6 +83,16 @@ impl TorrentHandle {
     pub fn set_limits(&self, limits: RateLimits) {
         // One that is over needs none.
         let _ = self.mailbox.send(Mail::Limits(limits));
+    }
+
+    /// Changes which files are wanted, and what of them comes first: for a torrent that is fetched.
+    ///
+    /// Files that are wanted now get what is there of them already, and only what is missing is
+    /// fetched; what is not wanted any more is not asked for, and stays where it is. The latest
+    /// selection counts, and is in force once a [`Snapshot`] has it.
+    pub fn set_selection(&self, selection: Arc<Selection>) {
+        // One that is over wants nothing.
+        let _ = self.mailbox.send(Mail::Select(selection));
     }
 
     /// Ends the torrent: closes its connections, tells its trackers, waiting a few seconds for them

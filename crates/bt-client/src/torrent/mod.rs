@@ -7,12 +7,14 @@ mod log;
 mod parts;
 mod publish;
 mod record;
+mod selecting;
 mod task;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use bt_metainfo::{Info, Metainfo};
 use bt_scheduler::RateLimits;
+use bt_types::Selection;
 
 pub use self::{
     handle::{Events, TorrentHandle},
@@ -32,6 +34,11 @@ pub struct AddTorrent {
     pub trackers: Vec<Vec<String>>,
     /// Peers to begin with.
     pub peers: Vec<SocketAddr>,
+    /// Which of its files are wanted, and what of them comes first. Counts for [`Mode::Get`].
+    pub selection: Arc<Selection>,
+    /// Whether files are called `NAME.part` until they are complete. Those that are called so
+    /// already are recognised in any case.
+    pub part_names: bool,
     /// How fast it may be, whatever the session's limits are; the lower counts.
     pub limits: RateLimits,
     /// To hash all that is on disk first, though the session may remember what it is.
@@ -42,7 +49,7 @@ pub struct AddTorrent {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Mode {
-    /// Fetch what is missing, then serve.
+    /// Fetch what is missing of what is wanted, then serve.
     Get,
     /// Serve. Data that is not complete is an error, and nothing is written.
     Seed,
@@ -61,6 +68,8 @@ impl AddTorrent {
             mode,
             trackers: metainfo.tiers().to_vec(),
             peers: Vec::new(),
+            selection: Arc::default(),
+            part_names: false,
             limits: RateLimits::NONE,
             recheck: false,
         }

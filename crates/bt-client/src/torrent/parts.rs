@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Instant};
 
 use bt_storage::Storage;
 use bt_swarm::Swarm;
+use bt_types::Selection;
 use tokio::sync::mpsc;
 
 use super::{AddTorrent, publish::Publisher};
@@ -18,6 +19,8 @@ pub(crate) struct Parts {
     pub(crate) shared: Arc<Shared>,
     pub(crate) place: Place,
     pub(crate) torrent: AddTorrent,
+    /// What its owner wanted while its data was being checked.
+    pub(crate) next_selection: Option<Arc<Selection>>,
     pub(crate) storage: Arc<Storage>,
     pub(crate) swarm: Swarm<Buffer>,
     pub(crate) trackers: Trackers,

@@ -5,7 +5,7 @@ use std::{
 
 use bt_storage::StorageError;
 use bt_swarm::{Backoff, Limit, Stats};
-use bt_types::Totals;
+use bt_types::{Bitfield, Totals};
 use tokio::time::{sleep, sleep_until};
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     check::{Checking, Found, Look, Looked, Plan},
     drive::Drive,
     log,
+    selecting::files_left_out,
 };
 use crate::{DiskTrouble, OnDiskError, Snapshot, State, TorrentError, mail::Mail};
 
@@ -38,7 +39,7 @@ impl Parts {
             boot: self.shared.boot.clone(),
             recheck: self.torrent.recheck,
             threads: self.shared.check_threads,
-            is_download,
+            wanted: is_download.then(|| Arc::clone(&self.torrent.selection)),
         });
         let mut waiting: Option<Waiting> = None;
         let found = loop {
@@ -121,6 +122,7 @@ impl Parts {
                     let ids = self.torrent.info.ids();
                     self.shared.set_torrent_limits(ids, limits);
                 }
+                Some(Mail::Select(selection)) => self.next_selection = Some(selection),
                 Some(_) => {}
             }
         }
@@ -184,6 +186,8 @@ impl Snapshot {
         let mut stats = Stats::default();
         stats.piece_count = layout.piece_count();
         stats.bytes_total = layout.data_length();
+        let nothing = Bitfield::new(layout.piece_count());
+        (_, stats.wanted_bytes_total) = torrent.selection.bytes(layout, &nothing);
         Self {
             ids: torrent.info.ids(),
             name: torrent.info.name().into(),
@@ -194,6 +198,8 @@ impl Snapshot {
             stats,
             limit: None,
             limits: torrent.limits,
+            files_left_out: files_left_out(&torrent.info, &torrent.selection),
+            selection: Arc::clone(&torrent.selection),
             hash_cpu_time: Duration::ZERO,
             bytes_resumed: 0,
             bytes_hashed: 0,

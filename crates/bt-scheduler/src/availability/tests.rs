@@ -6,13 +6,13 @@ use super::*;
 fn a_seed_moves_no_piece() {
     let mut availability = listed(100);
     availability.add(&set(100, &[3, 5, 8]));
-    let before = availability.order.clone();
+    let before = order(&availability);
     availability.add(&Bitfield::full(100));
-    assert_eq!(availability.order, before);
+    assert_eq!(order(&availability), before);
     assert_eq!(availability.of(PieceIndex::new(5)), 2);
     assert_eq!(availability.of(PieceIndex::new(6)), 1);
     availability.subtract(&Bitfield::full(100));
-    assert_eq!(availability.order, before);
+    assert_eq!(order(&availability), before);
 }
 
 #[test]
@@ -84,14 +84,66 @@ fn the_only_piece_of_a_peer_is_found_in_a_large_torrent() {
 }
 
 #[test]
-fn eleven_bytes_a_piece() {
+fn eleven_and_a_half_bytes_a_piece() {
     let pieces = 1 << 16;
     let availability = listed(pieces);
+    let levels = availability.levels.iter();
+    let levels = levels.map(|level| level.order.capacity() * 4 + level.listed.as_bytes().len());
     let bytes = availability.relative.capacity() * 2
         + availability.places.capacity() * 4
-        + availability.order.capacity() * 4
-        + availability.listed.as_bytes().len();
-    assert!(bytes <= 11 * pieces as usize);
+        + availability.priorities.capacity()
+        + levels.sum::<usize>();
+    assert!(2 * bytes <= 23 * pieces as usize, "{bytes}");
+}
+
+#[test]
+fn the_highest_priority_comes_before_the_rarest() {
+    let mut availability = listed(10);
+    availability.add(&Bitfield::full(10));
+    availability.add(&set(10, &[7, 8]));
+    let priorities = [(7, Priority::High), (8, Priority::High), (3, Priority::Low)];
+    for (piece, priority) in priorities {
+        availability.set_priority(PieceIndex::new(piece), priority);
+    }
+    let all = Bitfield::full(10);
+    assert_eq!(availability.highest_listed(&all), Some(Priority::High));
+    let mut rng = rng(3);
+    let mut take = |availability: &mut Availability| {
+        let piece = availability.choose(&all, Preference::Rarest, &mut rng);
+        availability.finish(piece.unwrap());
+        piece.unwrap().get()
+    };
+    let order = [(); 10].map(|()| take(&mut availability));
+    assert_eq!(order[0] + order[1], 7 + 8, "{order:?}");
+    assert_eq!(order[9], 3, "{order:?}");
+    assert_eq!(availability.highest_listed(&all), None);
+}
+
+#[test]
+fn in_order_within_a_priority() {
+    let pieces = 500;
+    let mut availability = listed(pieces);
+    let all = Bitfield::full(pieces);
+    availability.add(&all);
+    for piece in [400, 300] {
+        availability.set_priority(PieceIndex::new(piece), Priority::First);
+    }
+    let mut rng = rng(3);
+    let mut first = |availability: &mut Availability| {
+        let piece = availability
+            .choose(&all, Preference::First, &mut rng)
+            .unwrap();
+        availability.begin(piece, 0);
+        piece.get()
+    };
+    let order: Vec<_> = (0..300).map(|_| first(&mut availability)).collect();
+    assert_eq!(order[..2], [300, 400]);
+    assert!(order[2..].iter().copied().eq(0..298));
+    // What failed is begun again where it is.
+    availability.relist(PieceIndex::new(5));
+    let order = [(); 4].map(|()| first(&mut availability));
+    assert_eq!(order, [5, 298, 299, 301]);
+    availability.check_invariants([all.clone()].iter());
 }
 
 #[derive(Clone, Debug)]
@@ -103,6 +155,7 @@ enum Op {
     Begin(u32),
     Finish(u32),
     Relist(u32),
+    SetPriority(u32, Priority),
     Choose(prop::sample::Index),
 }
 
@@ -140,15 +193,32 @@ proptest! {
                 }
                 Op::Begin(piece) => availability.begin(PieceIndex::new(piece), piece),
                 Op::Finish(piece) => availability.finish(PieceIndex::new(piece)),
-                Op::Relist(piece) => availability.relist(PieceIndex::new(piece)),
+                Op::Relist(piece) => {
+                    let piece = PieceIndex::new(piece);
+                    if availability.priority(piece) != Priority::Skip {
+                        availability.relist(piece);
+                    }
+                }
+                Op::SetPriority(piece, priority) => {
+                    availability.set_priority(PieceIndex::new(piece), priority);
+                }
                 Op::Choose(peer) => {
                     let peer = &peers[peer.index(peers.len())];
-                    let common = || peer.iter_ones().filter(|&p| availability.listed.get(p));
-                    let rarest = common().map(|piece| availability.of(piece)).min();
+                    let listed = |piece: &PieceIndex| availability.is_listed(*piece);
+                    let common: Vec<_> = peer.iter_ones().filter(listed).collect();
+                    let highest = common.iter().map(|&p| availability.priority(p)).max();
+                    let best = common.iter().copied();
+                    let best = best.filter(|&p| Some(availability.priority(p)) == highest);
+                    let rarest = best.clone().map(|p| availability.of(p)).min();
+                    let first = best.min();
+                    prop_assert_eq!(availability.count_listed(peer) as usize, common.len());
+                    prop_assert_eq!(availability.highest_listed(peer), highest);
                     let chosen = availability.choose(peer, Preference::Rarest, &mut rng);
-                    prop_assert!(chosen.is_none_or(|chosen| common().any(|p| p == chosen)));
-                    prop_assert_eq!(chosen.map(|piece| availability.of(piece)), rarest);
-                    prop_assert_eq!(common().count() as u32, count_common(peer, availability.listed()));
+                    prop_assert!(chosen.is_none_or(|chosen| common.contains(&chosen)));
+                    prop_assert_eq!(chosen.map(|p| availability.of(p)), rarest);
+                    prop_assert_eq!(chosen.map(|p| availability.priority(p)), highest);
+                    let chosen = availability.choose(peer, Preference::First, &mut rng);
+                    prop_assert_eq!(chosen, first);
                 }
             }
             availability.check_invariants(peers.iter());
@@ -178,16 +248,29 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(peer, piece)| Op::Lost(peer, piece)),
         piece.clone().prop_map(Op::Begin),
         piece.clone().prop_map(Op::Finish),
-        piece.prop_map(Op::Relist),
+        piece.clone().prop_map(Op::Relist),
+        (piece, prop::sample::select(&ALL[..]))
+            .prop_map(|(piece, priority)| { Op::SetPriority(piece, priority) }),
         any::<prop::sample::Index>().prop_map(Op::Choose),
     ]
 }
 
+const ALL: [Priority; 5] = [
+    Priority::Skip,
+    Priority::Low,
+    Priority::Normal,
+    Priority::High,
+    Priority::First,
+];
 /// Fewer than are searched whole, so that the choice is exact.
 const PIECES: u32 = 40;
 
 fn listed(pieces: u32) -> Availability {
     Availability::new(pieces, |_| true)
+}
+
+fn order(availability: &Availability) -> Vec<u32> {
+    availability.levels[NORMAL].order.clone()
 }
 
 fn set(len: u32, pieces: &[u32]) -> Bitfield {

@@ -1,7 +1,7 @@
 //! What peers offer of their own accord (BEP 6): pieces that we may have although they choke us,
 //! and pieces that they would like us to ask for.
 
-use std::time::Instant;
+use std::{cmp::Reverse, time::Instant};
 
 use bt_types::{Block, ConnId, PieceIndex};
 
@@ -61,7 +61,8 @@ impl Picker {
         }
     }
 
-    /// A free block of a piece that the peer allows: of one that is begun, else of the rarest.
+    /// A free block of a piece that the peer allows: of one that is begun, else of the rarest of the
+    /// highest priority.
     fn allowed_block(&mut self, at: usize) -> Option<(u32, u32)> {
         let peer = &self.peers[at];
         let offered = peer.allowed.iter().filter(|&&piece| peer.offers(piece));
@@ -75,8 +76,15 @@ impl Picker {
         let id = match begun {
             Some(id) => id,
             None => {
-                let (rarest, _) = listed.min_by_key(|&(piece, _)| self.availability.of(piece))?;
-                self.begin_piece(rarest)
+                let rank = |piece| {
+                    let priority = Reverse(self.availability.priority(piece));
+                    match self.is_in_order {
+                        true => (priority, piece.get()),
+                        false => (priority, self.availability.of(piece).into()),
+                    }
+                };
+                let (first, _) = listed.min_by_key(|&(piece, _)| rank(piece))?;
+                self.begin_piece(first)
             }
         };
         self.free_slot(id, at).map(|slot| (id, slot))
@@ -87,7 +95,7 @@ impl Picker {
     }
 
     /// The piece to begin where `chosen` would be: one that the peer has suggested, if that is no
-    /// commoner. Where any piece will do, any suggestion will.
+    /// commoner, and wanted no less. Where any piece will do, any suggestion will.
     pub(super) fn or_suggested(
         &mut self,
         at: usize,
@@ -97,12 +105,14 @@ impl Picker {
         let rarity = match preference {
             Preference::Rarest => self.availability.of(chosen),
             Preference::Random => u16::MAX,
-            Preference::Commonest => return chosen,
+            Preference::Commonest | Preference::First => return chosen,
         };
         let availability = &self.availability;
+        let priority = availability.priority(chosen);
         let is_as_good = |peer: &crate::peer::Peer, piece| {
-            let is_listed = availability.stage(piece) == Stage::Listed;
-            is_listed && peer.offers(piece) && availability.of(piece) <= rarity
+            let is_listed = availability.is_listed(piece);
+            let is_wanted_as_much = is_listed && availability.priority(piece) >= priority;
+            is_wanted_as_much && peer.offers(piece) && availability.of(piece) <= rarity
         };
         self.peers[at].take_suggestion(is_as_good).unwrap_or(chosen)
     }

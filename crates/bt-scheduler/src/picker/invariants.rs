@@ -1,10 +1,10 @@
 //! What must hold after every call.
 
-use bt_types::PieceIndex;
+use bt_types::{PieceIndex, Priority};
 
 use super::Picker;
 use crate::{
-    availability::{Stage, count_common},
+    availability::Stage,
     partial::Askers,
     peer::{Peer, Requests},
 };
@@ -59,10 +59,7 @@ impl Picker {
                 peer.wanted as usize,
                 peer.pieces.iter_ones().filter(wanted).count()
             );
-            assert_eq!(
-                peer.listed,
-                count_common(&peer.pieces, self.availability.listed())
-            );
+            assert_eq!(peer.listed, self.availability.count_listed(&peer.pieces));
             assert!(!peer.is_choking || peer.current.is_none());
             assert!(peer.requests.live.len() <= self.config.max_pipeline as usize);
             assert!(live.iter().all(|block| peer.pieces.get(block.piece)));
@@ -89,6 +86,16 @@ impl Picker {
         let outstanding = self.peers.iter().map(|peer| peer.requests.outstanding());
         assert_eq!(outstanding.sum::<usize>(), self.outstanding);
         assert!(self.ready.iter().all(|&conn| self.find(conn).is_some()));
+        for piece in self.layout.pieces() {
+            let is_needed = !self.have.get(piece) && self.layout.data_length_of(piece) > 0;
+            let is_wanted = self.availability.priority(piece) != Priority::Skip;
+            match self.availability.stage(piece) {
+                Stage::Listed => assert!(is_needed && is_wanted),
+                // What has ceased to be wanted may await its verdict.
+                Stage::Partial(id) => assert!(is_wanted || self.partials.get(id).missing() == 0),
+                Stage::Done => assert!(!is_needed || !is_wanted, "{piece:?} is forgotten"),
+            }
+        }
         let left = self.layout.pieces().filter(|&piece| !self.have.get(piece));
         let left = left.map(|piece| u64::from(self.layout.data_length_of(piece)));
         assert_eq!(left.sum::<u64>(), self.bytes_left);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bt_types::{Block, ConnId, PieceIndex};
+use bt_types::{Block, ConnId, PieceIndex, Priority};
 
 use super::{Picker, Received};
 use crate::{
@@ -157,14 +157,10 @@ impl Picker {
             return; // All padding.
         }
         self.close(stage);
-        self.availability.finish(piece);
-        for peer in self.peers.iter_mut().filter(|peer| peer.pieces.get(piece)) {
-            peer.wanted -= 1;
-            peer.listed -= u32::from(stage == Stage::Listed);
-        }
+        self.unwant(piece, stage);
     }
 
-    /// `piece` is bad, or was lost: all its blocks are wanted again.
+    /// `piece` is bad, or was lost: all its blocks are wanted again, if it is wanted at all.
     pub fn piece_failed(&mut self, piece: PieceIndex) {
         if self.have.get(piece) {
             self.have.remove(piece);
@@ -175,6 +171,9 @@ impl Picker {
             return;
         }
         self.close(stage);
+        if self.availability.priority(piece) == Priority::Skip {
+            return self.unwant(piece, stage);
+        }
         self.availability.relist(piece);
         for at in 0..self.peers.len() {
             let peer = &mut self.peers[at];
@@ -183,6 +182,15 @@ impl Picker {
                 peer.listed += 1;
                 self.resume(at);
             }
+        }
+    }
+
+    /// Nothing of `piece`, which was in `stage`, is to be asked of anybody any more.
+    fn unwant(&mut self, piece: PieceIndex, stage: Stage) {
+        self.availability.finish(piece);
+        for peer in self.peers.iter_mut().filter(|peer| peer.pieces.get(piece)) {
+            peer.wanted -= u32::from(stage != Stage::Done);
+            peer.listed -= u32::from(stage == Stage::Listed);
         }
     }
 
@@ -258,7 +266,7 @@ impl Picker {
     }
 
     /// Ends all work at a partial piece.
-    fn close(&mut self, stage: Stage) {
+    pub(super) fn close(&mut self, stage: Stage) {
         let Stage::Partial(id) = stage else {
             return;
         };

@@ -1,8 +1,11 @@
 //! Which block next: continued, finished, begun, taken over, or asked twice.
 
-use std::time::{Duration, Instant};
+use std::{
+    cmp::{Ordering, Reverse},
+    time::{Duration, Instant},
+};
 
-use bt_types::{Block, ConnId, PieceIndex};
+use bt_types::{Block, ConnId, PieceIndex, Priority};
 
 use super::Picker;
 use crate::{
@@ -21,6 +24,16 @@ enum Work {
     Shared,
     /// One who is fast.
     Exclusive,
+}
+
+/// How well a partial piece suits a peer, least first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Fit {
+    is_for_all: bool,
+    priority: Reverse<Priority>,
+    work: Work,
+    /// Free blocks, or where the piece lies.
+    rest: u32,
 }
 
 /// A block that another peer is asked for.
@@ -164,20 +177,25 @@ impl Picker {
 
     /// The partial piece from which the peer takes its next blocks.
     ///
-    /// Pieces at which nobody works come first. Otherwise a fast peer begins one for itself, and a
-    /// slow one joins the slow; where that is not possible they do as the other.
+    /// What is wanted most comes first, begun or not. Of that, pieces at which nobody works are
+    /// next. Otherwise a fast peer begins one for itself, and a slow one joins the slow; where that
+    /// is not possible they do as the other.
     ///
     /// But a peer that alone has pieces is not asked for what others have, too: while it sends
     /// that, nobody can give on what only it has, and everybody waits for it in the end.
     fn next_piece(&mut self, at: usize) -> Option<u32> {
-        let is_sole = self
-            .availability
-            .any_sole(&self.peers[at].pieces, &mut self.rng);
+        let pieces = &self.peers[at].pieces;
+        let listed = self.availability.highest_listed(pieces);
+        let is_sole =
+            !self.is_in_order && self.availability.any_sole(pieces, listed, &mut self.rng);
         let is_rare = |id| self.availability.of(self.partials.get(id).piece()) == 1;
         let open = self.partials.open().iter().copied();
         let joinable = open
             .filter_map(|id| Some((self.fit(id, at)?, id)))
-            .filter(|&((work, _), id)| !is_sole || work == Work::Reserved || is_rare(id))
+            .filter(|&(fit, id)| {
+                let is_wanted_more = Some(fit.priority.0) > listed;
+                !is_sole || fit.work == Work::Reserved || is_wanted_more || is_rare(id)
+            })
             .min();
         let peer = &self.peers[at];
         let piece_length = self.layout.nominal_piece_length();
@@ -186,9 +204,17 @@ impl Picker {
         let may_begin = self.partials.open().len() < self.partial_limit();
         let begins = match joinable {
             None => true,
-            Some(((Work::Reserved | Work::Orphaned, _), _)) => false,
-            Some(((Work::Shared, _), _)) => may_begin && is_fast,
-            Some(((Work::Exclusive, _), _)) => may_begin,
+            Some((fit, _)) if fit.work == Work::Reserved => false,
+            Some((fit, _)) => match Some(fit.priority.0).cmp(&listed) {
+                Ordering::Less => true,
+                // Whoever is fast enough finishes it alone, and no sooner with help.
+                Ordering::Greater => may_begin && fit.work == Work::Exclusive,
+                Ordering::Equal => match fit.work {
+                    Work::Reserved | Work::Orphaned => false,
+                    Work::Shared => may_begin && is_fast,
+                    Work::Exclusive => may_begin,
+                },
+            },
         };
         let begun = if begins { self.begin(at) } else { None };
         let id = begun.or(joinable.map(|(_, id)| id))?;
@@ -199,8 +225,9 @@ impl Picker {
     }
 
     /// How well a partial piece suits the peer, least first; `None` if the peer can do nothing
-    /// there. Among equals, what is nearest to completion: it frees memory, and can be given on.
-    fn fit(&self, id: u32, at: usize) -> Option<(Work, u32)> {
+    /// there. Among equals, what is nearest to completion: it frees memory, and can be given on; or
+    /// what comes first.
+    fn fit(&self, id: u32, at: usize) -> Option<Fit> {
         let partial = self.partials.get(id);
         let work = if partial.reserved_for().is_some() {
             Work::Reserved
@@ -212,7 +239,15 @@ impl Picker {
             Work::Shared
         };
         let suits = self.may_serve(id, at) && self.has_unasked(id, at);
-        suits.then_some((work, partial.free()))
+        suits.then(|| Fit {
+            is_for_all: work != Work::Reserved,
+            priority: Reverse(self.availability.priority(partial.piece())),
+            work,
+            rest: match self.is_in_order {
+                true => partial.piece().get(),
+                false => partial.free(),
+            },
+        })
     }
 
     /// Whether the peer may be asked for blocks of a partial piece at all.
@@ -238,7 +273,9 @@ impl Picker {
         if peer.listed == 0 {
             return None;
         }
-        let preference = if peer.is_snubbed() {
+        let preference = if self.is_in_order {
+            Preference::First
+        } else if peer.is_snubbed() {
             Preference::Commonest
         } else if self.have.count_ones() < self.config.random_first {
             Preference::Random
@@ -362,7 +399,7 @@ impl Picker {
     /// Whether there is a block that nobody is asked for, be it that nobody here has it: what all
     /// wait for comes soonest if nobody's upload is spent twice before the very end.
     fn any_free_block(&self) -> bool {
-        self.availability.listed().count_ones() > 0 || !self.partials.open().is_empty()
+        self.availability.listed_count() > 0 || !self.partials.open().is_empty()
     }
 
     /// Of the blocks that others are asked for and this peer has, the one expected last among

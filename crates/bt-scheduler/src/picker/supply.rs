@@ -1,6 +1,6 @@
 //! What there is to be had of the peers, as figures.
 
-use bt_types::BLOCK_LENGTH;
+use bt_types::{BLOCK_LENGTH, Priority};
 
 use super::Picker;
 use crate::Copies;
@@ -17,7 +17,7 @@ pub struct Supply {
     pub snubbed: usize,
     /// Requests that may still be answered.
     pub outstanding: usize,
-    /// Pieces of which blocks are lacking.
+    /// Pieces that are wanted, and of which blocks are lacking.
     pub pieces_missing: u32,
     /// Of these, those that no peer has.
     pub pieces_nowhere: u32,
@@ -31,7 +31,7 @@ impl Picker {
     pub fn supply(&self) -> Supply {
         let mut supply = Supply {
             outstanding: self.outstanding,
-            pieces_missing: self.availability.listed().count_ones(),
+            pieces_missing: self.availability.listed_count() as u32,
             pieces_nowhere: self.availability.listed_with(0),
             pieces_sole: self.availability.listed_with(1),
             ..Supply::default()
@@ -51,20 +51,29 @@ impl Picker {
         supply
     }
 
-    /// How often the torrent is there, among the peers and us. Costs a look at each piece.
+    /// How often what is wanted of the torrent is there, among the peers and us. Costs a look at each
+    /// piece.
     #[must_use]
     pub fn copies(&self) -> Copies {
         self.availability.copies(&self.have)
     }
 
-    /// Bytes of files that have not been received; what awaits its verdict has.
+    /// Bytes of files that have not been received, in pieces that are wanted; what awaits its verdict
+    /// has. Costs a look at each piece.
     #[must_use]
     pub fn bytes_missing(&self) -> u64 {
-        let received = self.partials.iter().map(|(_, partial)| {
+        let is_wanted = |piece| self.availability.priority(piece) != Priority::Skip;
+        let begun = self.partials.iter().map(|(_, partial)| partial);
+        let received = begun.filter(|partial| is_wanted(partial.piece()));
+        let received = received.map(|partial| {
             let bytes = partial.received() as u64 * u64::from(BLOCK_LENGTH);
             bytes.min(u64::from(self.layout.data_length_of(partial.piece())))
         });
-        self.bytes_left.saturating_sub(received.sum())
+        let unwanted = self.layout.pieces();
+        let unwanted = unwanted.filter(|&piece| !is_wanted(piece) && !self.have.get(piece));
+        let unwanted = unwanted.map(|piece| u64::from(self.layout.data_length_of(piece)));
+        let wanted = self.bytes_left.saturating_sub(unwanted.sum());
+        wanted.saturating_sub(received.sum())
     }
 }
 
@@ -142,6 +151,52 @@ mod tests {
         picker.remove_peer(later, one);
         assert_eq!(figures(&picker), ((0, 0, 0), (3, 3, 0)));
         assert_eq!(picker.copies().to_string(), "0.250");
+    }
+
+    /// Six pieces of two blocks, of which the last three are not wanted; one of these is at hand.
+    #[test]
+    fn what_is_not_wanted_limits_nothing() {
+        let extent = [FileExtent::data(12 * u64::from(BLOCK_LENGTH))];
+        let layout = Arc::new(PieceLayout::packed(u64::from(2 * BLOCK_LENGTH), extent).unwrap());
+        let mut have = Bitfield::new(6);
+        have.insert(PieceIndex::new(5));
+        let mut picker = Picker::new(layout, have, PickerConfig::default(), [7; 32]);
+        let now = epoch();
+        let conn = ConnId(1);
+        picker.add_peer(now, conn, 250);
+        picker.set_peer_pieces(
+            conn,
+            [0, 1]
+                .map(PieceIndex::new)
+                .into_iter()
+                .fold(Bitfield::new(6), |mut has, piece| {
+                    has.insert(piece);
+                    has
+                }),
+        );
+        let pieces = |picker: &Picker| {
+            let supply = picker.supply();
+            (
+                supply.pieces_missing,
+                supply.pieces_nowhere,
+                supply.pieces_sole,
+            )
+        };
+        assert_eq!(pieces(&picker), (5, 3, 2));
+        assert_eq!(picker.bytes_missing(), 10 * u64::from(BLOCK_LENGTH));
+        assert_eq!(picker.copies().to_string(), "0.500");
+
+        let some = [Priority::Normal; 3].into_iter();
+        let some: Vec<_> = some.chain([Priority::Skip; 3]).collect();
+        assert_eq!(picker.set_priorities(now, &some), []);
+        assert_eq!(pieces(&picker), (3, 1, 2));
+        assert_eq!(picker.bytes_missing(), 6 * u64::from(BLOCK_LENGTH));
+        assert_eq!(picker.copies().to_string(), "0.666");
+
+        picker.set_priorities(now, &[Priority::Skip; 6]);
+        assert_eq!(pieces(&picker), (0, 0, 0));
+        assert_eq!(picker.bytes_missing(), 0);
+        assert_eq!(picker.supply().interesting, 0);
     }
 
     #[expect(

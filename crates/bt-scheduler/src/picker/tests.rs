@@ -1,4 +1,5 @@
 mod hints;
+mod priorities;
 mod properties;
 mod scenarios;
 mod world;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bt_types::{Block, FileIndex, PieceIndex};
 
 use super::Done;
-use crate::{ErrorKind, Storage, StorageError, resume::FileStamp};
+use crate::{ErrorKind, Storage, StorageError, part_file, resume::FileStamp};
 
 /// What was written and is to be noted: of one torrent mostly, sometimes of several.
 #[derive(Default)]
@@ -22,9 +22,18 @@ impl Notes {
         blocks: &[(u32, B)],
     ) -> Result<(), StorageError> {
         if storage.keeper().is_none() {
-            return storage.write(piece, &slices_of(blocks));
+            storage.write(piece, &slices_of(blocks))?;
+            return storage.add_verified(piece).map(drop);
         }
-        match storage.write_and_look(piece, &slices_of(blocks)) {
+        let written = storage.write_and_look(piece, &slices_of(blocks));
+        let finished = written.and_then(|mut stamps| {
+            // A file looks otherwise when it has been renamed.
+            let renamed = storage.add_verified(piece)?;
+            stamps.retain(|(file, _)| renamed.iter().all(|(other, _)| other != file));
+            stamps.extend(renamed);
+            Ok(stamps)
+        });
+        match finished {
             Ok(stamps) => {
                 let is_same = |(other, ..): &(Arc<Storage>, _, _)| Arc::ptr_eq(other, storage);
                 let known = self.written.iter().position(is_same);
@@ -77,6 +86,7 @@ pub(super) fn begun<'a>(pieces: impl IntoIterator<Item = (&'a Arc<Storage>, Piec
 
 /// Nothing of `piece` on disk counts any more.
 pub(super) fn dropped(storage: &Storage, piece: PieceIndex) {
+    storage.remove_verified(piece);
     if let Some(keeper) = storage.keeper() {
         keeper.dropped(piece, || storage.stamps_of(piece));
     }
@@ -85,7 +95,7 @@ pub(super) fn dropped(storage: &Storage, piece: PieceIndex) {
 /// `piece` could not be written, or not be read back. It may be tried again, which is noted anew.
 pub(super) fn refused(storage: &Storage, piece: PieceIndex, error: &StorageError) {
     if error.kind == ErrorKind::Missing {
-        doubted(storage, storage.files_of(piece));
+        doubted(storage, error, storage.files_of(piece));
     }
     dropped(storage, piece);
 }
@@ -97,15 +107,18 @@ pub(super) fn not_read(storage: &Storage, block: Block, error: &StorageError) {
             .layout()
             .slices(block.piece, block.begin, block.length);
         let data = slices.filter(|slice| !slice.is_pad);
-        doubted(storage, data.map(|slice| slice.file));
+        doubted(storage, error, data.map(|slice| slice.file));
     }
 }
 
-/// Some of these files has gone, or an end of it. It may be made anew, and look then as if all that
-/// was in it were there.
-fn doubted(storage: &Storage, files: impl Iterator<Item = FileIndex>) {
+/// Some of these files has gone, or an end of it; or the part file, and none of them. It may be made
+/// anew, and look then as if all that was in it were there.
+fn doubted(storage: &Storage, error: &StorageError, files: impl Iterator<Item = FileIndex>) {
     if let Some(keeper) = storage.keeper() {
-        keeper.doubted(files);
+        match error.path == storage.part_file() {
+            true => keeper.doubted([part_file::FILE].into_iter()),
+            false => keeper.doubted(files),
+        }
     }
 }
 

@@ -23,6 +23,10 @@ pub enum Entry {
     Synced(u64),
     /// Payload so far, all runs together.
     Moved(Totals),
+    /// So these files look now; nothing but their names has changed.
+    Looked(Vec<(FileIndex, Stamp)>),
+    /// These files are left out from now on, and so the part file looks, if it is there.
+    Selected(Vec<FileIndex>, Option<Stamp>),
 }
 
 /// How a file looked right after it was written to.
@@ -67,6 +71,17 @@ pub fn encode_entry(entry: &Entry, header: &[u8], offset: u64, out: &mut Vec<u8>
             out.push(6);
             out.extend(totals.downloaded.to_le_bytes());
             out.extend(totals.uploaded.to_le_bytes());
+        }
+        Entry::Looked(stamps) => {
+            out.push(7);
+            encode_stamps(stamps, out);
+        }
+        Entry::Selected(left_out, part_file) => {
+            out.push(8);
+            encode_numbers(left_out.iter().map(|file| file.0), out);
+            if let Some(stamp) = part_file {
+                stamp.encode(out);
+            }
         }
     }
     let body = start + LENGTH;
@@ -174,6 +189,11 @@ fn decode(body: &[u8]) -> Option<Entry> {
             downloaded: rest.long()?,
             uploaded: rest.long()?,
         }),
+        7 => Entry::Looked(rest.stamps()?),
+        8 => {
+            let left_out = rest.numbers()?.into_iter().map(FileIndex).collect();
+            Entry::Selected(left_out, rest.last_stamp()?)
+        }
         _ => return None,
     };
     rest.0.is_empty().then_some(entry)
@@ -210,6 +230,14 @@ impl Rest<'_> {
     fn pieces(&mut self) -> Option<Vec<PieceIndex>> {
         let numbers = self.numbers()?;
         Some(numbers.into_iter().map(PieceIndex::new).collect())
+    }
+
+    /// All that is left, which may be nothing.
+    fn last_stamp(&mut self) -> Option<Option<Stamp>> {
+        match std::mem::take(&mut self.0) {
+            [] => Some(None),
+            bytes => Stamp::decode(bytes).map(Some),
+        }
     }
 
     /// All that is left.

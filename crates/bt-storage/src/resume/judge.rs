@@ -1,5 +1,7 @@
 //! What of a record still holds.
 
+use std::collections::BTreeSet;
+
 use bt_types::{Bitfield, FileIndex, PartialPiece, PieceIndex, PieceLayout, Totals};
 
 use super::{FileTime, RecordError, Stamp, ledger::Ledger};
@@ -22,6 +24,8 @@ pub struct Start {
     pub(super) synced: Bitfield,
     /// How the files look now.
     pub(super) files: Vec<Option<Stamp>>,
+    /// And the part file.
+    pub(super) part_file: Option<Stamp>,
 }
 
 /// How far a record was believed.
@@ -52,6 +56,15 @@ pub(super) struct Situation {
     pub(super) journal_modified: Option<FileTime>,
 }
 
+/// What lies on disk now.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) files: Vec<Option<Stamp>>,
+    pub(super) part_file: Option<Stamp>,
+    /// The pieces that have a slot there, as the ledger says, too.
+    pub(super) slots: BTreeSet<PieceIndex>,
+}
+
 /// What has become of a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Fate {
@@ -70,6 +83,7 @@ impl Start {
     pub(super) fn in_doubt(
         layout: &PieceLayout,
         files: Vec<Option<Stamp>>,
+        part_file: Option<Stamp>,
         totals: Totals,
         belief: Belief,
     ) -> Self {
@@ -82,22 +96,25 @@ impl Start {
             belief,
             synced: nothing,
             files,
+            part_file,
         }
     }
 
     /// Holds what the ledger says against how the files look now.
-    pub(super) fn judge(
-        mut ledger: Ledger,
-        files: Vec<Option<Stamp>>,
-        situation: Situation,
-    ) -> Self {
+    pub(super) fn judge(mut ledger: Ledger, found: Found, situation: Situation) -> Self {
+        let Found {
+            files,
+            part_file,
+            slots,
+        } = found;
         let layout = std::sync::Arc::clone(&ledger.layout);
-        let fates = Judge {
+        let judge = Judge {
             layout: &layout,
             ledger: &ledger,
             situation,
-        }
-        .fates(&files);
+        };
+        let fates = judge.fates(&files);
+        let fate_beside = judge.fate_beside(part_file);
 
         let is_synced = ledger.written == ledger.synced && ledger.begun.is_empty();
         let all_hold = situation.same_boot || is_synced;
@@ -139,6 +156,16 @@ impl Start {
                 ledger.partial.remove(&piece);
             }
         }
+        for &piece in &ledger.beside.pieces {
+            let is_certain = fate_beside != Fate::Changed && slots.contains(&piece);
+            if is_certain {
+                continue;
+            }
+            if fate_beside == Fate::Changed || trusted.get(piece) {
+                doubtful.insert(piece);
+            }
+            ledger.partial.remove(&piece);
+        }
         for piece in doubtful.iter_ones() {
             trusted.remove(piece);
         }
@@ -159,6 +186,7 @@ impl Start {
             },
             synced,
             files,
+            part_file,
         }
     }
 }
@@ -173,11 +201,24 @@ impl Judge<'_> {
     fn fates(&self, found: &[Option<Stamp>]) -> Vec<Fate> {
         let files = self.ledger.files.iter().zip(found).zip(0..);
         files
-            .map(|((noted, found), index)| self.fate(FileIndex(index), *noted, *found))
+            .map(|((noted, found), index)| {
+                let may_be_ours = |found| self.may_be_ours(FileIndex(index), *noted, found);
+                Self::fate(*noted, *found, may_be_ours)
+            })
             .collect()
     }
 
-    fn fate(&self, file: FileIndex, noted: Option<Stamp>, found: Option<Stamp>) -> Fate {
+    /// Of the part file.
+    fn fate_beside(&self, found: Option<Stamp>) -> Fate {
+        let noted = self.ledger.beside.stamp;
+        Self::fate(noted, found, |found| self.may_be_ours_beside(noted, found))
+    }
+
+    fn fate(
+        noted: Option<Stamp>,
+        found: Option<Stamp>,
+        may_be_ours: impl FnOnce(Stamp) -> bool,
+    ) -> Fate {
         let Some(found) = found else {
             return match noted {
                 None => Fate::Same,
@@ -186,7 +227,7 @@ impl Judge<'_> {
         };
         if noted == Some(found) {
             Fate::Same
-        } else if self.may_be_ours(file, noted, found) {
+        } else if may_be_ours(found) {
             Fate::Ours
         } else {
             Fate::Changed
@@ -195,11 +236,7 @@ impl Judge<'_> {
 
     /// Whether what we may have done after we had last looked at the file made it look as it does.
     fn may_be_ours(&self, file: FileIndex, noted: Option<Stamp>, found: Stamp) -> bool {
-        let Some(journal) = self.situation.journal_modified else {
-            return false;
-        };
-        let latest = found.modified.max(found.changed);
-        if latest.is_after(journal, GRACE) || found.length > self.layout.file_length(file) {
+        if !self.is_of_our_time(found) || found.length > self.layout.file_length(file) {
             return false;
         }
         if self.situation.same_boot {
@@ -215,6 +252,29 @@ impl Judge<'_> {
             let mut pieces = self.layout.pieces_of(file);
             !self.situation.is_clean && pieces.any(|piece| !self.ledger.synced.get(piece))
         }
+    }
+
+    /// The same of the part file, which has no length of its own: what it should have is known by the
+    /// heads of its slots.
+    fn may_be_ours_beside(&self, noted: Option<Stamp>, found: Stamp) -> bool {
+        let is_grown = noted
+            .is_none_or(|noted| noted.length <= found.length && noted.modified <= found.modified);
+        let ledger = self.ledger;
+        let was_at_it = if self.situation.same_boot {
+            let mut begun = ledger.begun.iter();
+            is_grown && begun.any(|&piece| ledger.has_slot(piece))
+        } else {
+            let mut pieces = ledger.beside.pieces.iter();
+            !self.situation.is_clean && pieces.any(|&piece| !ledger.synced.get(piece))
+        };
+        was_at_it && self.is_of_our_time(found)
+    }
+
+    /// Whether a file was last written to while we were still noting something.
+    fn is_of_our_time(&self, found: Stamp) -> bool {
+        let latest = found.modified.max(found.changed);
+        let journal = self.situation.journal_modified;
+        journal.is_some_and(|journal| !latest.is_after(journal, GRACE))
     }
 
     /// Where in `file` the last of the bytes ends that were being written.

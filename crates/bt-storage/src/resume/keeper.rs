@@ -9,11 +9,11 @@ use std::{
 use bt_types::{Bitfield, Block, FileIndex, PieceIndex, ResumeState, Totals};
 
 use super::{
-    BootId, Place, Record, Start,
+    Beside, BootId, Place, Record, Stamp, Start,
     journal::{self, Entry, FileStamp},
     ledger::Ledger,
 };
-use crate::{Operation, Storage, StorageError, sys};
+use crate::{Operation, Storage, StorageError, part_file, sys};
 
 /// Keeps the record of one torrent while it is here: notes what is written, and syncs it.
 ///
@@ -84,6 +84,11 @@ impl Keeper {
                 ids: storage.info().ids(),
             },
             files: start.files,
+            beside: Beside {
+                left_out: storage.left_out(),
+                pieces: storage.parts().pieces().into_iter().collect(),
+                stamp: start.part_file,
+            },
             boot: boot.clone(),
             is_clean: is_complete,
         };
@@ -151,12 +156,9 @@ impl Keeper {
     /// If a file or the journal cannot be synced, or something could not be noted before: then what
     /// is not synced stays so.
     pub fn sync(&self, storage: &Storage) -> Result<(), StorageError> {
-        let pieces: Vec<_> = self.lock().ledger.unsynced().collect();
-        let count = pieces.len() as u64;
+        let (count, files) = self.unsynced_files(storage);
         if count > 0 {
-            let pieces = pieces.iter().flatten();
-            let files = pieces.flat_map(|&piece| storage.files_of(piece));
-            storage.sync_files(&files.collect())?;
+            storage.sync_files(&files)?;
         }
         let journal = {
             let inner = &mut *self.lock();
@@ -197,6 +199,7 @@ impl Keeper {
         let record = Record {
             state: inner.ledger.state(),
             files: inner.ledger.files.clone(),
+            beside: inner.ledger.beside.clone(),
             boot: self.boot.clone(),
             is_clean: true,
         };
@@ -240,6 +243,43 @@ impl Keeper {
         inner.append(&self.place, entry);
     }
 
+    /// So these files look now that they have other names.
+    pub(crate) fn looked(&self, stamps: Vec<FileStamp>) {
+        self.note(Entry::Looked(stamps));
+    }
+
+    /// Bytes of these pieces, which were noted as begun, are in these files, too, and on the medium; or
+    /// they are not, and count where they were.
+    pub(crate) fn moved(&self, pieces: &[PieceIndex], mut stamps: Vec<FileStamp>) {
+        let inner = &mut *self.lock();
+        let (written, others): (Vec<_>, Vec<_>) = pieces
+            .iter()
+            .partition(|&&piece| inner.ledger.written.get(piece));
+        for piece in others {
+            let slots = inner.ledger.partial.get(&piece);
+            let entry = match slots.map(|slots| slots.iter().copied().collect()) {
+                Some(slots) => Entry::Spilled(piece, slots, std::mem::take(&mut stamps)),
+                None => Entry::Dropped(piece, std::mem::take(&mut stamps)),
+            };
+            inner.append(&self.place, entry);
+        }
+        inner.append(&self.place, Entry::Written(written, stamps));
+    }
+
+    /// These files are left out from now on, and so the part file looks.
+    pub(crate) fn selected(&self, left_out: BTreeSet<FileIndex>, part_file: Option<Stamp>) {
+        let inner = &mut *self.lock();
+        let Beside {
+            left_out: former,
+            stamp,
+            ..
+        } = &inner.ledger.beside;
+        if (former, *stamp) != (&left_out, part_file) {
+            let left_out = left_out.into_iter().collect();
+            inner.append(&self.place, Entry::Selected(left_out, part_file));
+        }
+    }
+
     /// Nothing of `piece` counts any more; `stamps` tells how its files look, should that matter.
     pub(crate) fn dropped(&self, piece: PieceIndex, stamps: impl FnOnce() -> Vec<FileStamp>) {
         let inner = &mut *self.lock();
@@ -254,7 +294,13 @@ impl Keeper {
     pub(crate) fn doubted(&self, files: impl Iterator<Item = FileIndex>) {
         let inner = &mut *self.lock();
         let layout = Arc::clone(&inner.ledger.layout);
-        let pieces: BTreeSet<_> = files.flat_map(|file| layout.pieces_of(file)).collect();
+        let mut pieces = BTreeSet::new();
+        for file in files {
+            match file {
+                part_file::FILE => pieces.extend(&inner.ledger.beside.pieces),
+                file => pieces.extend(layout.pieces_of(file)),
+            }
+        }
         let mut written = Vec::new();
         for piece in pieces {
             if inner.ledger.partial.contains_key(&piece) {
@@ -266,6 +312,22 @@ impl Keeper {
         if !written.is_empty() {
             inner.append(&self.place, Entry::Begun(written));
         }
+    }
+
+    /// How many pieces wait to be synced, and the files in which they are.
+    fn unsynced_files(&self, storage: &Storage) -> (u64, BTreeSet<FileIndex>) {
+        let ledger = &self.lock().ledger;
+        let mut count = 0;
+        let mut files = BTreeSet::new();
+        for piece in ledger.unsynced() {
+            count += 1;
+            let Some(piece) = piece else { continue };
+            files.extend(storage.files_of(piece));
+            if ledger.beside.pieces.contains(&piece) {
+                files.insert(part_file::FILE);
+            }
+        }
+        (count, files)
     }
 
     fn note(&self, entry: Entry) {

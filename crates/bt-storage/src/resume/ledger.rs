@@ -3,12 +3,15 @@ use std::{
     sync::Arc,
 };
 
-use bt_types::{Bitfield, PartialPiece, PieceIndex, PieceLayout, ResumeState, TorrentIds, Totals};
+use bt_types::{
+    Bitfield, FileIndex, PartialPiece, PieceIndex, PieceLayout, ResumeState, TorrentIds, Totals,
+};
 
 use super::{
-    Record, Stamp,
+    Beside, Record, Stamp,
     journal::{Entry, FileStamp},
 };
+use crate::part_file;
 
 /// What is true by a record and the entries after it: the same whether they are read back or are
 /// just being made.
@@ -21,6 +24,7 @@ pub(super) struct Ledger {
     pub(super) partial: BTreeMap<PieceIndex, BTreeSet<u32>>,
     pub(super) totals: Totals,
     pub(super) files: Vec<Option<Stamp>>,
+    pub(super) beside: Beside,
     /// Pieces of which bytes are being written.
     pub(super) begun: BTreeSet<PieceIndex>,
     /// Of those written the ones that are not synced, in the order in which they were written.
@@ -31,7 +35,12 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(record: Record, layout: Arc<PieceLayout>) -> Self {
-        let Record { state, files, .. } = record;
+        let Record {
+            state,
+            files,
+            beside,
+            ..
+        } = record;
         let partial = state.partial.into_iter();
         let mut ledger = Self {
             ids: state.ids,
@@ -40,6 +49,7 @@ impl Ledger {
                 .collect(),
             totals: state.totals,
             files,
+            beside,
             begun: BTreeSet::new(),
             unsynced: VecDeque::new(),
             unsynced_bytes: 0,
@@ -80,6 +90,7 @@ impl Ledger {
                 for &piece in pieces {
                     self.begun.remove(&piece);
                     self.partial.remove(&piece);
+                    self.note_slot(piece);
                     if self.written.insert(piece) {
                         self.push_unsynced(piece);
                     }
@@ -88,6 +99,7 @@ impl Ledger {
             }
             Entry::Spilled(piece, slots, stamps) => {
                 self.begun.remove(piece);
+                self.note_slot(*piece);
                 self.partial.entry(*piece).or_default().extend(slots);
                 self.note(stamps);
             }
@@ -111,6 +123,13 @@ impl Ledger {
                 }
             }
             Entry::Moved(totals) => self.totals = *totals,
+            Entry::Looked(stamps) => self.note(stamps),
+            Entry::Selected(left_out, part_file) => {
+                self.beside.left_out = left_out.iter().copied().collect();
+                self.beside.stamp = *part_file;
+                let pieces = std::mem::take(&mut self.beside.pieces).into_iter();
+                self.beside.pieces = pieces.filter(|&piece| self.has_slot(piece)).collect();
+            }
         }
         true
     }
@@ -147,15 +166,19 @@ impl Ledger {
     /// Entries may come in another order than the stamps in them were taken.
     fn note(&mut self, stamps: &[FileStamp]) {
         for &(file, stamp) in stamps {
-            let known = &mut self.files[file.0 as usize];
+            let known = match file {
+                part_file::FILE => &mut self.beside.stamp,
+                file => &mut self.files[file.0 as usize],
+            };
             *known = Some(known.map_or(stamp, |known| known.later(stamp)));
         }
     }
 
     fn is_possible(&self, entry: &Entry) -> bool {
         let has_piece = |piece: &PieceIndex| piece.get() < self.layout.piece_count();
+        let has_file = |file: &FileIndex| (file.0 as usize) < self.files.len();
         let has_files = |stamps: &[FileStamp]| {
-            let exists = |(file, _): &FileStamp| (file.0 as usize) < self.files.len();
+            let exists = |(file, _): &FileStamp| has_file(file) || *file == part_file::FILE;
             stamps.iter().all(exists)
         };
         match entry {
@@ -168,6 +191,24 @@ impl Ledger {
             }
             Entry::Dropped(piece, stamps) => has_piece(piece) && has_files(stamps),
             Entry::Synced(_) | Entry::Moved(_) => true,
+            Entry::Looked(stamps) => has_files(stamps),
+            Entry::Selected(left_out, _) => left_out.iter().all(has_file),
         }
+    }
+
+    /// `piece` has been written: to the part file, too, if some of it belongs to what is left out.
+    fn note_slot(&mut self, piece: PieceIndex) {
+        match self.has_slot(piece) {
+            true => self.beside.pieces.insert(piece),
+            false => self.beside.pieces.remove(&piece),
+        };
+    }
+
+    /// Whether a piece that is written now gets a slot.
+    pub(super) fn has_slot(&self, piece: PieceIndex) -> bool {
+        let Beside { left_out, .. } = &self.beside;
+        let length = self.layout.piece_length(piece);
+        let mut slices = self.layout.slices(piece, 0, length);
+        !left_out.is_empty() && slices.any(|slice| !slice.is_pad && left_out.contains(&slice.file))
     }
 }

@@ -8,7 +8,11 @@ use std::{
 use bt_hash::sha1;
 use bt_types::Totals;
 
-use super::{Belief, BootId, FileTime, Reader, Record, Start, judge::Situation, ledger::Ledger};
+use super::{
+    Belief, BootId, FileTime, Reader, Record, Start,
+    judge::{Found, Situation},
+    ledger::Ledger,
+};
 use crate::{Operation, Storage, StorageError, sys};
 
 /// Where the record of one torrent's data lies, held by one process at a time.
@@ -74,7 +78,9 @@ impl Place {
     /// # Errors
     /// If a file of the torrent cannot be looked at.
     pub fn start(&self, storage: &Storage, boot: Option<&BootId>) -> Result<Start, StorageError> {
+        storage.find()?;
         let files = storage.stamps()?;
+        let part_file = storage.part_file_stamp()?;
         Ok(match self.load(storage) {
             Ok(loaded) => {
                 let situation = Situation {
@@ -82,9 +88,22 @@ impl Place {
                     is_clean: loaded.is_clean && loaded.journal_modified.is_none(),
                     journal_modified: loaded.journal_modified,
                 };
-                Start::judge(loaded.ledger, files, situation)
+                let ledger = &loaded.ledger;
+                // What was being written may have got one, and is hashed.
+                let has_got = |piece| ledger.begun.contains(&piece) && ledger.has_slot(piece);
+                let has_slot = |piece| ledger.beside.pieces.contains(&piece) || has_got(piece);
+                storage.adopt(&ledger.beside.left_out, has_slot);
+                let found = Found {
+                    files,
+                    part_file,
+                    slots: storage.parts().pieces().into_iter().collect(),
+                };
+                Start::judge(loaded.ledger, found, situation)
             }
-            Err(belief) => Start::in_doubt(storage.layout(), files, Totals::default(), belief),
+            Err(belief) => {
+                let totals = Totals::default();
+                Start::in_doubt(storage.layout(), files, part_file, totals, belief)
+            }
         })
     }
 
@@ -94,11 +113,19 @@ impl Place {
     /// # Errors
     /// If a file of the torrent cannot be looked at.
     pub fn start_anew(&self, storage: &Storage) -> Result<Start, StorageError> {
+        storage.find()?;
         let files = storage.stamps()?;
+        let part_file = storage.part_file_stamp()?;
         let totals = self.load(storage).map(|loaded| loaded.ledger.totals);
         let totals = totals.unwrap_or_default();
         let layout = storage.layout();
-        Ok(Start::in_doubt(layout, files, totals, Belief::Recheck))
+        Ok(Start::in_doubt(
+            layout,
+            files,
+            part_file,
+            totals,
+            Belief::Recheck,
+        ))
     }
 
     fn load(&self, storage: &Storage) -> Result<Loaded, Belief> {

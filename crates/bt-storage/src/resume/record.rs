@@ -1,8 +1,11 @@
-use bt_bencoding::{Document, Encoder, Limits, Strict, Value};
+use std::collections::BTreeSet;
+
+use bt_bencoding::{DictEncoder, Document, Encoder, Limits, Strict, Value};
 use bt_hash::sha1;
 use bt_metainfo::Info;
 use bt_types::{
-    Bitfield, InfoHash, InfoHashV2, PartialPiece, PieceIndex, ResumeState, TorrentIds, Totals,
+    Bitfield, FileIndex, InfoHash, InfoHashV2, PartialPiece, PieceIndex, ResumeState, TorrentIds,
+    Totals,
 };
 
 use super::{BootId, Stamp};
@@ -18,10 +21,23 @@ pub struct Record {
     /// How each file of the torrent looked when it was last known to be as `state` says, pad files
     /// included: `None` for what is not there.
     pub files: Vec<Option<Stamp>>,
+    /// What lies beside the files.
+    pub beside: Beside,
     /// Which run of the machine this was; `None` if nobody knows.
     pub boot: Option<BootId>,
     /// Whether nothing has been written since.
     pub is_clean: bool,
+}
+
+/// What the part file has of pieces that are wanted in part; nothing, as long as all files are wanted.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Beside {
+    /// The files that are not wanted: what pieces that have a slot have of them is there.
+    pub left_out: BTreeSet<FileIndex>,
+    /// The pieces that have a slot.
+    pub pieces: BTreeSet<PieceIndex>,
+    /// How the part file looked; `None` if it is not there.
+    pub stamp: Option<Stamp>,
 }
 
 /// Why a record is not believed. Each has everything checked; none is an error to a user.
@@ -32,7 +48,7 @@ pub enum RecordError {
     #[error("the record is malformed")]
     Malformed,
     /// Written by another version of this crate.
-    #[error("the record has version {0}, and {VERSION} is known")]
+    #[error("the record has version {0}, and {WITH_BESIDE} is known")]
     Version(i64),
     /// Its bytes are not those that were written.
     #[error("the record is damaged")]
@@ -55,7 +71,7 @@ impl Record {
         Encoder::new(&mut out).dict(|dict| {
             dict.bytes("digest", sha1(&record))
                 .raw("record", &record)
-                .int("version", VERSION);
+                .int("version", self.version());
         });
         out
     }
@@ -71,7 +87,7 @@ impl Record {
         let root = document.root();
         let version = root.get("version").and_then(Value::as_int);
         match version.ok_or(RecordError::Malformed)? {
-            VERSION => {}
+            VERSION | WITH_BESIDE => {}
             other => return Err(RecordError::Version(other)),
         }
         let record = root.get("record").ok_or(RecordError::Malformed)?;
@@ -107,6 +123,13 @@ impl Record {
         }
     }
 
+    fn version(&self) -> i64 {
+        match self.beside == Beside::default() {
+            true => VERSION,
+            false => WITH_BESIDE,
+        }
+    }
+
     fn encode_inner(&self, out: &mut Vec<u8>) {
         let state = &self.state;
         let mut stamps = Vec::with_capacity(self.files.len() * Stamp::ENCODED);
@@ -122,18 +145,19 @@ impl Record {
             }
             dict.int("clean", i64::from(self.is_clean))
                 .int("downloaded", clamped(state.totals.downloaded))
-                .bytes("files", &stamps)
-                .list("partial", |list| {
-                    for partial in &state.partial {
-                        list.dict(|dict| {
-                            dict.int("piece", partial.piece.get())
-                                .bytes("slots", bitmap(&partial.slots));
-                        });
-                    }
-                })
-                .int("pieces", state.written.len())
-                .bytes("synced", state.synced.as_bytes())
-                .int("uploaded", clamped(state.totals.uploaded));
+                .bytes("files", &stamps);
+            self.encode_beside(dict);
+            dict.list("partial", |list| {
+                for partial in &state.partial {
+                    list.dict(|dict| {
+                        dict.int("piece", partial.piece.get())
+                            .bytes("slots", bitmap(&partial.slots));
+                    });
+                }
+            })
+            .int("pieces", state.written.len())
+            .bytes("synced", state.synced.as_bytes())
+            .int("uploaded", clamped(state.totals.uploaded));
             if let Some(v1) = state.ids.v1() {
                 dict.bytes("v1", v1.0);
             }
@@ -142,6 +166,48 @@ impl Record {
             }
             dict.bytes("written", state.written.as_bytes());
         });
+    }
+
+    fn encode_beside(&self, dict: &mut DictEncoder<'_>) {
+        if self.version() == VERSION {
+            return;
+        }
+        let Beside {
+            left_out,
+            pieces,
+            stamp,
+        } = &self.beside;
+        let pieces = pieces.iter().map(|piece| piece.get());
+        dict.bytes("in_part_file", set_of(self.state.written.len(), pieces))
+            .bytes(
+                "left_out",
+                set_of(self.files.len() as u32, left_out.iter().map(|file| file.0)),
+            );
+        if let Some(stamp) = stamp {
+            let mut bytes = Vec::new();
+            stamp.encode(&mut bytes);
+            dict.bytes("part_file", bytes);
+        }
+    }
+
+    fn decode_beside(record: Value<'_, '_>, pieces: u32, files: u32) -> Option<Beside> {
+        let set = |key: &str, count| match record.get(key) {
+            Some(set) => Bitfield::from_wire(set.as_bytes()?, count).ok(),
+            None => Some(Bitfield::new(count)),
+        };
+        let left_out = set("left_out", files)?;
+        let stamp = match record.get("part_file") {
+            Some(stamp) => Some(Stamp::decode(stamp.as_bytes()?)?),
+            None => None,
+        };
+        Some(Beside {
+            left_out: left_out
+                .iter_ones()
+                .map(|file| FileIndex(file.get()))
+                .collect(),
+            pieces: set("in_part_file", pieces)?.iter_ones().collect(),
+            stamp,
+        })
     }
 
     fn decode_inner(record: Value<'_, '_>) -> Option<Self> {
@@ -173,7 +239,9 @@ impl Record {
             Some(name) => Some(BootId::new(name)?),
             None => None,
         };
+        let files: Vec<_> = files.collect::<Option<_>>()?;
         Some(Self {
+            beside: Self::decode_beside(record, pieces, files.len() as u32)?,
             state: ResumeState {
                 ids,
                 written: set("written")?,
@@ -184,7 +252,7 @@ impl Record {
                     uploaded: number("uploaded")?,
                 },
             },
-            files: files.collect::<Option<_>>()?,
+            files,
             boot,
             is_clean: match number("clean")? {
                 0 => false,
@@ -211,6 +279,15 @@ impl Record {
     }
 }
 
+/// Numbers below `count` as bits.
+fn set_of(count: u32, numbers: impl Iterator<Item = u32>) -> Vec<u8> {
+    let mut set = Bitfield::new(count);
+    for number in numbers {
+        set.insert(PieceIndex::new(number));
+    }
+    set.as_bytes().to_vec()
+}
+
 /// Places of a grid as bits, the first the highest of the first byte, as in a bitfield.
 fn bitmap(slots: &[u32]) -> Vec<u8> {
     let length = slots.last().map_or(0, |last| *last as usize / 8 + 1);
@@ -235,6 +312,8 @@ fn clamped(bytes: u64) -> i64 {
 
 /// Goes up when an older reader would misunderstand.
 const VERSION: i64 = 1;
+/// Of records that tell of a part file, or of files that are left out.
+const WITH_BESIDE: i64 = 2;
 /// The file, the record, the list, a partial piece; the rest is for what may be added.
 const MAX_DEPTH: u32 = 8;
 /// Five for each partial piece, of which there are never more than some thousand.

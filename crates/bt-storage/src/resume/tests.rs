@@ -17,6 +17,7 @@ use crate::{
     testing::{Disk, FileSpec, World},
 };
 
+mod choosing;
 mod ends;
 mod parsers;
 

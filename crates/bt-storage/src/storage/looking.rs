@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, io};
 
-use bt_metainfo::{File, FileKind};
+use bt_metainfo::FileKind;
 use bt_types::{FileIndex, PieceIndex};
 
 use super::Storage;
 use crate::{
-    Operation, StorageError,
+    Operation, StorageError, part_file,
     resume::{FileStamp, Stamp},
     sys::{self, Access},
 };
@@ -18,21 +18,25 @@ impl Storage {
     /// # Errors
     /// If one of them cannot be looked at for another reason.
     pub fn stamps(&self) -> Result<Vec<Option<Stamp>>, StorageError> {
-        let mut looker = Looker {
-            storage: self,
-            last: None,
-        };
-        let files = (0..).zip(self.info().files());
+        let mut looker = Looker::new(self);
+        let files = (0..).map(FileIndex).zip(self.info().files());
         files
             .map(|(index, file)| {
                 if file.kind != FileKind::Data {
                     return Ok(None);
                 }
                 looker
-                    .look(file)
-                    .map_err(|error| self.error(Operation::Read, FileIndex(index), error))
+                    .look(index)
+                    .map_err(|error| self.error(Operation::Read, index, error))
             })
             .collect()
+    }
+
+    /// How the part file looks now, if it is there.
+    pub(crate) fn part_file_stamp(&self) -> Result<Option<Stamp>, StorageError> {
+        let file = part_file::FILE;
+        let looked = Looker::new(self).look(file);
+        looked.map_err(|error| self.error(Operation::Read, file, error))
     }
 
     /// Waits until all that was written to these files is on the medium, the files themselves
@@ -45,7 +49,7 @@ impl Storage {
                 .and_then(|file| file.sync())
                 .or_else(|error| is_absent(&error).then_some(()).ok_or(error));
             synced.map_err(|error| self.error(Operation::Sync, file, error))?;
-            let mut folder = folder_of(self.info().file(file));
+            let mut folder = self.folder_of(file);
             while folders.insert(folder.clone()) && folder.pop().is_some() {}
         }
         for folder in folders {
@@ -57,42 +61,56 @@ impl Storage {
 
     /// How the files of `piece` look now, as far as they are there.
     pub(crate) fn stamps_of(&self, piece: PieceIndex) -> Vec<FileStamp> {
-        let looks = self.files_of(piece).filter_map(|file| {
-            let folder = folder_of(self.info().file(file));
-            let folder = sys::Folder::open(self.root(), folder).ok()?;
-            let name = self.info().file(file).path.components().last()?;
-            Some((file, folder.stamp(name).ok()?))
-        });
-        looks.collect()
+        let slot = self.part_file.slot_of(piece);
+        let files = self.files_of(piece).chain(slot.map(|_| part_file::FILE));
+        files.filter_map(|file| self.stamp_of(file)).collect()
+    }
+
+    /// How `file` looks now, if it is there.
+    pub(super) fn stamp_of(&self, file: FileIndex) -> Option<FileStamp> {
+        let stamp = Looker::new(self).look(file).ok()??;
+        Some((file, stamp))
+    }
+
+    /// The folders that lead to `file`.
+    fn folder_of(&self, file: FileIndex) -> Vec<&str> {
+        if file == part_file::FILE {
+            return Vec::new();
+        }
+        let mut components: Vec<_> = self.info.file(file).path.components().collect();
+        components.pop();
+        components
     }
 }
 
-/// Looks at one file after the other.
-struct Looker<'a> {
+/// Looks at one file after the other, as they are called now.
+pub(super) struct Looker<'a> {
     storage: &'a Storage,
     /// The folder of the last one, open if it exists: neighbours mostly share it.
     last: Option<(Vec<&'a str>, Option<sys::Folder>)>,
 }
 
 impl<'a> Looker<'a> {
-    fn look(&mut self, file: &'a File) -> io::Result<Option<Stamp>> {
-        let folder = folder_of(file);
+    pub(super) fn new(storage: &'a Storage) -> Self {
+        Self {
+            storage,
+            last: None,
+        }
+    }
+
+    pub(super) fn look(&mut self, file: FileIndex) -> io::Result<Option<Stamp>> {
+        let folder = self.storage.folder_of(file);
         if self.last.as_ref().is_none_or(|(last, _)| *last != folder) {
             let opened = sys::Folder::open(self.storage.root(), folder.iter().copied());
             self.last = Some((folder, or_absent(opened)?));
         }
         let open = self.last.as_ref().and_then(|(_, open)| open.as_ref());
-        match (open, file.path.components().last()) {
-            (Some(open), Some(name)) => or_absent(open.stamp(name)),
-            _ => Ok(None),
-        }
+        self.storage
+            .with_path(file, |path| match (open, path.last()) {
+                (Some(open), Some(name)) => or_absent(open.stamp(name)),
+                _ => Ok(None),
+            })
     }
-}
-
-fn folder_of(file: &File) -> Vec<&str> {
-    let mut components: Vec<_> = file.path.components().collect();
-    components.pop();
-    components
 }
 
 /// What is in the way of a file is no file: it will be told of by whoever wants to read it.

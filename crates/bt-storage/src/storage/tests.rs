@@ -1,6 +1,9 @@
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    fs,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use proptest::prelude::*;
@@ -372,3 +375,5 @@ proptest! {
         }
     }
 }
+
+mod choosing;

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use super::{Access, check_name, link_in_the_way, no_name, not_a_file};
+use super::{Access, check_name, link_in_the_way, name_taken, no_name, not_a_file};
 use crate::resume::{FileTime, Stamp};
 
 /// An open regular file. Its position is shared, hence the lock.
@@ -25,27 +25,17 @@ impl File {
         access: Access,
     ) -> io::Result<Self> {
         let create = matches!(access, Access::Write { .. });
-        let mut components = components.into_iter().peekable();
-        let mut path = enter_root(root)?;
-        while let Some(name) = components.next() {
-            if components.peek().is_some() {
-                enter(&mut path, name, create)?;
-                continue;
-            }
-            check_name(name)?;
-            path.push(name);
-            match fs::symlink_metadata(&path) {
-                Ok(found) if found.is_symlink() => return Err(link_in_the_way()),
-                Ok(found) if !found.is_file() => return Err(not_a_file()),
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut options = OpenOptions::new();
-            let write = access != Access::Read;
-            let options = options.read(true).write(write).create(create);
-            return Ok(Self(Mutex::new(options.truncate(false).open(path)?)));
+        let path = walk(root, components, create)?;
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => return Err(link_in_the_way()),
+            Ok(found) if !found.is_file() => return Err(not_a_file()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
-        Err(no_name())
+        let mut options = OpenOptions::new();
+        let write = access != Access::Read;
+        let options = options.read(true).write(write).create(create);
+        Ok(Self(Mutex::new(options.truncate(false).open(path)?)))
     }
 
     /// A file that was opened in another way.
@@ -171,6 +161,30 @@ pub(crate) fn make_folders<'a>(
     components.try_for_each(|name| enter(&mut path, name, true))
 }
 
+/// Removes the file that `components` name; a link of that name is removed itself.
+pub(crate) fn remove_file<'a>(
+    root: &Path,
+    components: impl IntoIterator<Item = &'a str>,
+) -> io::Result<()> {
+    fs::remove_file(walk(root, components, false)?)
+}
+
+/// Gives the file that `components` name another name in its folder, which must be free.
+pub(crate) fn rename_file<'a>(
+    root: &Path,
+    components: impl IntoIterator<Item = &'a str>,
+    to: &str,
+) -> io::Result<()> {
+    let path = walk(root, components, false)?;
+    check_name(to)?;
+    let new = path.with_file_name(to);
+    match fs::symlink_metadata(&new) {
+        Ok(_) => Err(name_taken()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(path, new),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether it helps to close other files: no portable way to tell, and no small limit.
 pub(crate) fn out_of_descriptors(_: &io::Error) -> bool {
     false
@@ -179,6 +193,26 @@ pub(crate) fn out_of_descriptors(_: &io::Error) -> bool {
 /// The CPU time that this thread has had: no portable way to tell.
 pub(crate) fn thread_cpu_time() -> Duration {
     Duration::ZERO
+}
+
+/// The path of what `components` name, whose folders are there, or made.
+fn walk<'a>(
+    root: &Path,
+    components: impl IntoIterator<Item = &'a str>,
+    create: bool,
+) -> io::Result<PathBuf> {
+    let mut components = components.into_iter().peekable();
+    let mut path = enter_root(root)?;
+    while let Some(name) = components.next() {
+        if components.peek().is_some() {
+            enter(&mut path, name, create)?;
+            continue;
+        }
+        check_name(name)?;
+        path.push(name);
+        return Ok(path);
+    }
+    Err(no_name())
 }
 
 fn enter_root(root: &Path) -> io::Result<PathBuf> {

@@ -11,7 +11,7 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-use super::{Access, check_name, link_in_the_way, no_name, not_a_file};
+use super::{Access, check_name, link_in_the_way, name_taken, no_name, not_a_file};
 use crate::resume::{FileTime, Stamp};
 
 /// An open regular file.
@@ -27,15 +27,8 @@ impl File {
         access: Access,
     ) -> io::Result<Self> {
         let create = matches!(access, Access::Write { .. });
-        let mut components = components.into_iter().peekable();
-        let mut folder = open_root(root)?;
-        while let Some(name) = components.next() {
-            if components.peek().is_none() {
-                return open_file(folder.as_fd(), name, access);
-            }
-            folder = open_folder(folder.as_fd(), name, create)?;
-        }
-        Err(no_name())
+        let (folder, name) = open_parent(root, components, create)?;
+        open_file(folder.as_fd(), name, access)
     }
 
     /// A file that was opened in another way.
@@ -176,6 +169,39 @@ pub(crate) fn make_folders<'a>(
     Ok(())
 }
 
+/// Removes the file that `components` name; a link of that name is removed itself.
+pub(crate) fn remove_file<'a>(
+    root: &Path,
+    components: impl IntoIterator<Item = &'a str>,
+) -> io::Result<()> {
+    let (folder, name) = open_parent(root, components, false)?;
+    check_name(name)?;
+    Ok(fs::unlinkat(folder, name, AtFlags::empty())?)
+}
+
+/// Gives the file that `components` name another name in its folder, which must be free.
+pub(crate) fn rename_file<'a>(
+    root: &Path,
+    components: impl IntoIterator<Item = &'a str>,
+    to: &str,
+) -> io::Result<()> {
+    let (folder, name) = open_parent(root, components, false)?;
+    check_name(name)?;
+    check_name(to)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    match fs::renameat_with(&folder, name, &folder, to, fs::RenameFlags::NOREPLACE) {
+        Err(Errno::EXIST) => return Err(name_taken()),
+        // Not every file system knows how to.
+        Err(Errno::INVAL | Errno::NOSYS) => {}
+        renamed => return Ok(renamed?),
+    }
+    match fs::statat(&folder, to, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(name_taken()),
+        Err(Errno::NOENT) => Ok(fs::renameat(&folder, name, &folder, to)?),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// Whether it helps to close other files.
 pub(crate) fn out_of_descriptors(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
@@ -200,6 +226,23 @@ fn stamp_of(found: &Stat) -> Stamp {
         modified: time(found.st_mtime.into(), found.st_mtime_nsec as u32),
         changed: time(found.st_ctime.into(), found.st_ctime_nsec as u32),
     }
+}
+
+/// The folder of what `components` name, and its name there.
+fn open_parent<'a>(
+    root: &Path,
+    components: impl IntoIterator<Item = &'a str>,
+    create: bool,
+) -> io::Result<(OwnedFd, &'a str)> {
+    let mut components = components.into_iter().peekable();
+    let mut folder = open_root(root)?;
+    while let Some(name) = components.next() {
+        if components.peek().is_none() {
+            return Ok((folder, name));
+        }
+        folder = open_folder(folder.as_fd(), name, create)?;
+    }
+    Err(no_name())
 }
 
 fn open_root(root: &Path) -> io::Result<OwnedFd> {

@@ -225,6 +225,7 @@ impl<P: Payload> Swarm<P> {
         };
         let senders = torrent.assembly.remove(piece);
         torrent.picker.piece_verified(piece);
+        torrent.wanted.bytes_verified += self.selection.bytes_in(&torrent.layout, piece);
         let is_complete = torrent.picker.is_complete();
         self.events.push_back(Event::PieceVerified(piece));
         self.judge_parts(now, senders.peers(), true);
@@ -256,6 +257,7 @@ impl<P: Payload> Swarm<P> {
         !theirs.get(piece) || theirs.is_full() || senders.peers().contains(&session.addr)
     }
 
+    /// Everything that is wanted is there.
     pub(super) fn completed(&mut self, now: Instant) {
         self.events.push_back(Event::Completed);
         for conn in self.conns() {
@@ -280,6 +282,7 @@ impl<P: Payload> Swarm<P> {
             return;
         }
         torrent.picker.piece_failed(piece);
+        torrent.wanted.bytes_verified -= self.selection.bytes_in(&torrent.layout, piece);
         self.events.push_back(Event::PieceLost(piece));
         self.tell_dont_have(piece);
         self.end_disguise();

@@ -114,20 +114,23 @@ impl<P: Payload> Swarm<P> {
         if !self.is_upload_only() {
             return;
         }
-        let reason = if torrent.picker.peer_pieces(conn).is_full() {
+        let they_have_all = torrent.picker.peer_pieces(conn).is_full();
+        let reason = if they_have_all && torrent.picker.have().is_full() {
             DisconnectReason::BothComplete
-        } else if session.upload_only {
+        } else if they_have_all || session.upload_only {
             DisconnectReason::BothUploadOnly
         } else {
             return;
         };
+        // Of one that has only what it wants this says no more than that there is no use in dialling
+        // it while we want nothing.
         if let Some(addr) = session.listen_addr {
             self.peers.set_seed(addr);
         }
         self.disconnect(now, conn, reason);
     }
 
-    /// Whether we download nothing any more, and let others know (BEP 21).
+    /// Whether we download nothing any more, having all that we want, and let others know (BEP 21).
     pub(super) fn is_upload_only(&self) -> bool {
         (self.is_complete() || self.config.only_serves) && self.disguise.is_none()
     }

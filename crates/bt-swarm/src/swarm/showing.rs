@@ -33,6 +33,8 @@ impl<P: Payload> Swarm<P> {
             stats.bytes_total = torrent.layout.data_length();
             stats.bytes_verified = stats.bytes_total - torrent.picker.bytes_left();
             stats.bytes_missing = torrent.picker.bytes_missing();
+            stats.wanted_bytes_total = torrent.wanted.bytes_total;
+            stats.wanted_bytes_verified = torrent.wanted.bytes_verified;
             stats.progress_rate_bytes_per_sec = torrent.progress.bytes_per_sec(now);
             stats.copies = torrent.picker.copies();
         }

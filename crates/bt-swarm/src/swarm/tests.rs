@@ -7,6 +7,7 @@ mod fast;
 mod hostile;
 mod limits;
 mod ranking;
+mod selecting;
 mod sharing;
 mod showing;
 mod super_seeding;

@@ -23,8 +23,8 @@ impl<P: Payload> Swarm<P> {
         self.events.push_back(Event::DiskFailed(failed));
         let is_new = self.trouble.is_none();
         self.trouble.get_or_insert_with(|| Trouble::new(now));
-        if refusal == DiskRefusal::Missing {
-            self.something_is_missing(now, failed);
+        if refusal.is_loss() {
+            self.something_is_missing(now, failed, refusal);
         }
         match job {
             DiskJob::Verify { piece, .. } if self.is_recheck(piece) => {
@@ -189,7 +189,7 @@ impl<P: Payload> Swarm<P> {
         let Some(trouble) = &mut self.trouble else {
             return;
         };
-        if refusal == DiskRefusal::Missing {
+        if refusal.is_loss() {
             trouble.doubtful.succeeded(piece);
             self.lose(now, piece);
         } else {
@@ -205,9 +205,7 @@ impl<P: Payload> Swarm<P> {
         }
         let torrent = self.torrent.as_ref();
         let is_had = torrent.is_some_and(|torrent| torrent.picker.have().get(block.piece));
-        if let (Some(trouble), true) =
-            (&mut self.trouble, is_had && refusal != DiskRefusal::Missing)
-        {
+        if let (Some(trouble), true) = (&mut self.trouble, is_had && !refusal.is_loss()) {
             trouble.doubtful.add(block.piece, ());
             self.stop_reading();
         }
@@ -233,7 +231,7 @@ impl<P: Payload> Swarm<P> {
 
     /// A file has gone, or an end of it: what is there is looked at, and what was written early is
     /// fetched again, as it tells nobody whether it is there and right.
-    fn something_is_missing(&mut self, now: Instant, failed: FailedJob) {
+    fn something_is_missing(&mut self, now: Instant, failed: FailedJob, refusal: DiskRefusal) {
         let (Some(torrent), Some(trouble)) = (&mut self.torrent, &mut self.trouble) else {
             return;
         };
@@ -247,9 +245,11 @@ impl<P: Payload> Swarm<P> {
         };
         // A piece that is read anew is of a file that is looked at already.
         if !trouble.doubtful.is_out(piece) {
-            let slices = layout.slices(piece, begin, length);
-            let files = slices.filter(|slice| !slice.is_pad).map(|slice| slice.file);
-            trouble.suspects.extend(files);
+            if refusal == DiskRefusal::Missing {
+                let slices = layout.slices(piece, begin, length);
+                let files = slices.filter(|slice| !slice.is_pad).map(|slice| slice.file);
+                trouble.suspects.extend(files);
+            }
             trouble.files_changed(now);
         }
         let spilled = torrent.assembly.doubt_spilled();
@@ -299,7 +299,9 @@ impl<P: Payload> Swarm<P> {
         if torrent.picker.have().get(piece) {
             return;
         }
+        let was_complete = torrent.picker.is_complete();
         torrent.picker.piece_verified(piece);
+        torrent.wanted.bytes_verified += self.selection.bytes_in(&torrent.layout, piece);
         let is_complete = torrent.picker.is_complete();
         self.events.push_back(Event::PieceFound(piece));
         for conn in self.conns() {
@@ -308,7 +310,7 @@ impl<P: Payload> Swarm<P> {
                 self.send(conn, Message::Have(piece.get()));
             }
         }
-        if is_complete && !self.config.only_serves {
+        if is_complete && !was_complete && !self.config.only_serves {
             self.completed(now);
         }
     }

@@ -111,7 +111,7 @@ pub(super) fn parse_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-pub(super) fn parse_pattern(text: &str) -> Result<Pattern, String> {
+pub(in crate::arguments) fn parse_pattern(text: &str) -> Result<Pattern, String> {
     let path = text.strip_suffix('/').unwrap_or(text);
     let anywhere = !path.contains('/');
     let path = path.trim_start_matches("./");

@@ -160,10 +160,10 @@ tracker 2     udp://three:3
 web seed      http://four/
 magnet link   {magnet}
 files         2
-              al_bum/
-      10 B      a
-                sub/
-      20 B        b
+                 al_bum/
+   1       10 B    a
+                   sub/
+   2       20 B      b
 "
         );
         assert_eq!(out, expected);

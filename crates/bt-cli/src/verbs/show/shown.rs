@@ -47,6 +47,8 @@ pub(super) enum Format {
 
 #[derive(Debug, Serialize)]
 pub(super) struct ShownFile<'a> {
+    /// Counted from 1, without padding and links: `bt get --select` takes it.
+    pub(super) number: usize,
     pub(super) path: &'a str,
     pub(super) length: u64,
     pub(super) executable: bool,
@@ -76,7 +78,7 @@ impl<'a> Shown<'a> {
         let (mut pad_files, mut pad_size) = (0, 0);
         for (index, file) in (0..).map(FileIndex).zip(info.files()) {
             match &file.kind {
-                FileKind::Data => files.push(ShownFile::of(info, index, file)),
+                FileKind::Data => files.push(ShownFile::of(info, files.len() + 1, index, file)),
                 FileKind::Pad => (pad_files, pad_size) = (pad_files + 1, pad_size + file.length),
                 FileKind::Symlink { target } => symlinks.push(ShownLink {
                     path: file.path.as_str(),
@@ -117,8 +119,9 @@ impl<'a> Shown<'a> {
 }
 
 impl<'a> ShownFile<'a> {
-    fn of(info: &Info, index: FileIndex, file: &'a File) -> Self {
+    fn of(info: &Info, number: usize, index: FileIndex, file: &'a File) -> Self {
         Self {
+            number,
             path: file.path.as_str(),
             length: file.length,
             executable: file.executable,
@@ -130,8 +133,9 @@ impl<'a> ShownFile<'a> {
 
 #[cfg(test)]
 impl<'a> ShownFile<'a> {
-    pub(super) fn plain(path: &'a str, length: u64) -> Self {
+    pub(super) fn plain(number: usize, path: &'a str, length: u64) -> Self {
         Self {
+            number,
             path,
             length,
             executable: false,
@@ -187,9 +191,9 @@ pub(super) mod tests {
     fn the_form_is_stable() {
         let metainfo = metainfo();
         let shown = serde_json::to_value(Shown::of(Path::new("x.torrent"), &metainfo)).unwrap();
-        let file = |path, length| {
+        let file = |number, path, length| {
             json!({
-                "path": path, "length": length, "executable": false, "hidden": false,
+                "number": number, "path": path, "length": length, "executable": false, "hidden": false,
                 "pieces_root": null,
             })
         };
@@ -205,7 +209,7 @@ pub(super) mod tests {
             "piece_count": 2,
             "private": false,
             "source": "TRACKER",
-            "files": [file("al_bum/a", 10), file("al_bum/sub/b", 20)],
+            "files": [file(1, "al_bum/a", 10), file(2, "al_bum/sub/b", 20)],
             "symlinks": [],
             "pad_files": 1,
             "pad_size": 16_374,

@@ -4,7 +4,7 @@ use super::shown::{ShownFile, ShownLink};
 use crate::format::{bytes, printable};
 
 /// Writes files, then links, in their order in the torrent; each folder is named when files of it
-/// begin.
+/// begin. Files have numbers, by which they can be chosen.
 pub(super) fn write(
     files: &[ShownFile<'_>],
     links: &[ShownLink<'_>],
@@ -21,10 +21,20 @@ pub(super) fn write(
             (false, true) => " (hidden)",
             (true, true) => " (executable, hidden)",
         };
-        tree.write(&bytes(file.length), file.path, mark)?;
+        tree.write(
+            &file.number.to_string(),
+            &bytes(file.length),
+            file.path,
+            mark,
+        )?;
     }
     for link in links {
-        tree.write("", link.path, &format!(" -> {}", printable(link.target)))?;
+        tree.write(
+            "",
+            "",
+            link.path,
+            &format!(" -> {}", printable(link.target)),
+        )?;
     }
     Ok(())
 }
@@ -36,7 +46,7 @@ struct Tree<'a, W: ?Sized> {
 }
 
 impl<'a, W: Write + ?Sized> Tree<'a, W> {
-    fn write(&mut self, size: &str, path: &'a str, mark: &str) -> io::Result<()> {
+    fn write(&mut self, number: &str, size: &str, path: &'a str, mark: &str) -> io::Result<()> {
         let (around, name) = path.rsplit_once('/').unwrap_or(("", path));
         let around = around.split('/').filter(|folder| !folder.is_empty());
         let mut depth = 0;
@@ -44,18 +54,18 @@ impl<'a, W: Write + ?Sized> Tree<'a, W> {
             if self.folders.get(depth) != Some(&folder) {
                 self.folders.truncate(depth);
                 self.folders.push(folder);
-                self.line("", depth, &format!("{}/", printable(folder)))?;
+                self.line("", "", depth, &format!("{}/", printable(folder)))?;
             }
             depth += 1;
         }
         self.folders.truncate(depth);
-        self.line(size, depth, &format!("{}{mark}", printable(name)))
+        self.line(number, size, depth, &format!("{}{mark}", printable(name)))
     }
 
-    fn line(&mut self, size: &str, depth: usize, text: &str) -> io::Result<()> {
+    fn line(&mut self, number: &str, size: &str, depth: usize, text: &str) -> io::Result<()> {
         writeln!(
             self.out,
-            "{size:>10}    {:indent$}{text}",
+            "{number:>4} {size:>10}  {:indent$}{text}",
             "",
             indent = 2 * depth
         )
@@ -76,18 +86,18 @@ mod tests {
     fn folders_are_named_when_they_begin() {
         let paths = ["t/a", "t/x/y/b", "t/x/c", "t/x/y/d", "t/e", "f"];
         check(
-            &paths.map(|path| ShownFile::plain(path, 1)),
+            &[1, 2, 3, 4, 5, 6].map(|number| ShownFile::plain(number, paths[number - 1], 1)),
             &[],
-            "              t/
-       1 B      a
-                x/
-                  y/
-       1 B          b
-       1 B        c
-                  y/
-       1 B          d
-       1 B      e
-       1 B    f
+            "                 t/
+   1        1 B    a
+                   x/
+                     y/
+   2        1 B        b
+   3        1 B      c
+                     y/
+   4        1 B        d
+   5        1 B    e
+   6        1 B  f
 ",
         );
     }
@@ -96,11 +106,11 @@ mod tests {
     fn what_is_special_is_said() {
         let executable = ShownFile {
             executable: true,
-            ..ShownFile::plain("t/run", 2048)
+            ..ShownFile::plain(1, "t/run", 2048)
         };
         let hidden = ShownFile {
             hidden: true,
-            ..ShownFile::plain("t/.rc", 0)
+            ..ShownFile::plain(12_345, "t/.rc", 0)
         };
         let link = ShownLink {
             path: "t/link",
@@ -109,10 +119,10 @@ mod tests {
         check(
             &[executable, hidden],
             &[link],
-            "              t/
-   2.0 KiB      run (executable)
-       0 B      .rc (hidden)
-                link -> t/run
+            "                 t/
+   1    2.0 KiB    run (executable)
+12345        0 B    .rc (hidden)
+                   link -> t/run
 ",
         );
     }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use bt_types::{BLOCK_LENGTH, PieceIndex};
+use bt_types::{BLOCK_LENGTH, PieceIndex, Priority, Selection};
 
 use super::Case;
 use crate::{
@@ -25,7 +25,21 @@ use crate::{
 fn whatever_ends_a_run_no_record_claims_what_is_not_there() {
     let mut believed = 0;
     for seed in 0..RUNS {
-        believed += run(seed);
+        believed += run(seed, false);
+    }
+    assert!(
+        believed > RUNS as u32,
+        "only {believed} pieces were believed in {RUNS} runs"
+    );
+}
+
+/// Processes that are killed at any call, while what is wanted changes: what was there stays, be it in
+/// files of either name or beside them.
+#[test]
+fn whatever_ends_a_run_that_chooses_loses_nothing() {
+    let mut believed = 0;
+    for seed in 0..RUNS {
+        believed += run(seed, true);
     }
     assert!(
         believed > RUNS as u32,
@@ -34,9 +48,10 @@ fn whatever_ends_a_run_no_record_claims_what_is_not_there() {
 }
 
 /// Several lives of one download; how many pieces were believed.
-fn run(seed: u64) -> u32 {
+fn run(seed: u64, chooses: bool) -> u32 {
     let mut draw = Draw(seed);
     let death = Arc::new(Death::default());
+    death.calm();
     let pool = FilePool::with_faults(2, {
         let death = Arc::clone(&death);
         move |call, bytes| death.before(call, bytes)
@@ -62,13 +77,23 @@ fn run(seed: u64) -> u32 {
             let is_known = start.trusted.get(*piece) || start.doubtful.get(*piece);
             assert!(is_known, "piece {piece} was there, {what}");
         }
-        if is_same_boot {
+        if is_same_boot && !chooses {
             // What is done is noted with what is begun next: the last piece, and the one before.
             let in_doubt = start.doubtful.count_ones();
             assert!(life == 0 || in_doubt <= IN_HAND, "{what}");
         }
 
         let keeper = case.begin(&start);
+        let storage = Arc::clone(&case.world.storage);
+        if chooses {
+            let have = keeper.state().written;
+            for piece in acknowledged {
+                assert!(have.get(piece), "piece {piece} is lost, {what}");
+            }
+            let is_chosen = storage.set_verified(&have).is_ok()
+                && storage.set_selection(&draw.selection()).is_ok();
+            assert!(is_chosen, "{what}");
+        }
         death.sets_out(keeper.state().written.iter_ones(), &case, &mut draw);
         let mut partial: Vec<Vec<u32>> = vec![Vec::new(); case.world.pieces.len()];
         for known in &start.partial {
@@ -83,6 +108,10 @@ fn run(seed: u64) -> u32 {
             let mut blocks = case.world.blocks(piece, BLOCK_LENGTH as usize);
             blocks.retain(|(begin, _)| !is_spilled(*begin));
             match draw.below(8) {
+                0 if chooses => {
+                    // It may fail as any write.
+                    let _ = storage.set_selection(&draw.selection());
+                }
                 0 => death.synced(keeper.sync(&case.world.storage).is_ok(), &case),
                 1..=3 if blocks.len() > 1 => {
                     blocks.truncate(1);
@@ -109,8 +138,12 @@ fn run(seed: u64) -> u32 {
                 }
             }
         }
+        drop(storage);
         case.kill(keeper);
-        is_same_boot = draw.below(2) == 0;
+        if chooses && draw.below(2) == 0 {
+            case.world.storage = Arc::new(case.world.unopened().with_part_names());
+        }
+        is_same_boot = chooses || draw.below(2) == 0;
         death.bury(&case, is_same_boot, &mut draw);
     }
     believed
@@ -294,6 +327,15 @@ fn data_of(case: &Case) -> Vec<(PathBuf, Vec<u8>)> {
 struct Draw(u64);
 
 impl Draw {
+    /// Some of the files.
+    fn selection(&mut self) -> Selection {
+        let wanted = self.below(1 << FILES.len());
+        Selection::of_files((0..FILES.len()).map(|file| match wanted >> file & 1 {
+            0 => Priority::Skip,
+            _ => Priority::Normal,
+        }))
+    }
+
     fn below(&mut self, limit: usize) -> usize {
         self.0 = self
             .0

@@ -6,7 +6,7 @@ use bt_types::{
 use proptest::prelude::*;
 
 use crate::resume::{
-    BootId, Entry, FileTime, Reader, Record, RecordError, Stamp, encode_entry, header,
+    Beside, BootId, Entry, FileTime, Reader, Record, RecordError, Stamp, encode_entry, header,
 };
 
 /// What version 1 looks like, for ever.
@@ -24,7 +24,7 @@ fn a_record_of_version_1_is_read() {
 
 #[test]
 fn other_versions_are_not_believed() {
-    for (version, expected) in [("0", 0), ("2", 2), ("-1", -1), ("99", 99)] {
+    for (version, expected) in [("0", 0), ("3", 3), ("-1", -1), ("99", 99)] {
         let bytes = replaced(GOLDEN, "7:versioni1e", &format!("7:versioni{version}e"));
         assert_eq!(
             Record::decode(&bytes),
@@ -32,6 +32,21 @@ fn other_versions_are_not_believed() {
             "{version}"
         );
     }
+}
+
+#[test]
+fn a_record_with_a_part_file_is_of_version_2() {
+    let record = Record {
+        beside: Beside {
+            left_out: [FileIndex(1)].into(),
+            pieces: [PieceIndex::new(8)].into(),
+            stamp: Some(stamp(400)),
+        },
+        ..example()
+    };
+    let bytes = record.encode();
+    assert!(bytes.ends_with(b"7:versioni2ee"));
+    assert_eq!(Record::decode(&bytes), Ok(record));
 }
 
 #[test]
@@ -149,46 +164,75 @@ proptest! {
 
 fn records() -> impl Strategy<Value = Record> {
     let bits = prop::collection::vec(0..4_u8, 1..200);
-    let stamps = prop::collection::vec(prop::option::of(stamps()), 0..9);
+    let stamps = prop::collection::vec(prop::option::of(stamp_of_any_file()), 0..9);
     let slots = prop::collection::btree_set(0..40_u32, 1..9);
     let totals = (0..=i64::MAX as u64, 0..=i64::MAX as u64);
     let boot = prop::option::of(prop::collection::vec(any::<u8>(), 1..64));
     let ids = (any::<[u8; 20]>(), any::<[u8; 32]>(), 0..3);
-    let all = (bits, stamps, slots, totals, boot, ids, any::<bool>());
-    all.prop_map(|(bits, files, slots, totals, boot, ids, is_clean)| {
-        let (v1, v2) = (InfoHash(ids.0), InfoHashV2(ids.1));
-        let ids = match ids.2 {
-            0 => TorrentIds::v1_only(v1),
-            1 => TorrentIds::v2_only(v2),
-            _ => TorrentIds::hybrid(v1, v2),
-        };
-        let mut state = ResumeState::nothing(ids, bits.len() as u32);
-        for (piece, level) in (0..).map(PieceIndex::new).zip(bits) {
-            match level {
-                0 => {}
-                1 => state.partial.push(PartialPiece {
-                    piece,
-                    slots: slots.iter().copied().collect(),
-                }),
-                level => {
-                    state.written.insert(piece);
-                    if level == 3 {
-                        state.synced.insert(piece);
+    let beside = (
+        any::<u16>(),
+        any::<u64>(),
+        prop::option::of(stamp_of_any_file()),
+    );
+    let all = (
+        bits,
+        stamps,
+        beside,
+        slots,
+        totals,
+        boot,
+        ids,
+        any::<bool>(),
+    );
+    all.prop_map(
+        |(bits, files, beside, slots, totals, boot, ids, is_clean)| {
+            let (v1, v2) = (InfoHash(ids.0), InfoHashV2(ids.1));
+            let ids = match ids.2 {
+                0 => TorrentIds::v1_only(v1),
+                1 => TorrentIds::v2_only(v2),
+                _ => TorrentIds::hybrid(v1, v2),
+            };
+            let mut state = ResumeState::nothing(ids, bits.len() as u32);
+            for (piece, level) in (0..).map(PieceIndex::new).zip(bits) {
+                match level {
+                    0 => {}
+                    1 => state.partial.push(PartialPiece {
+                        piece,
+                        slots: slots.iter().copied().collect(),
+                    }),
+                    level => {
+                        state.written.insert(piece);
+                        if level == 3 {
+                            state.synced.insert(piece);
+                        }
                     }
                 }
             }
-        }
-        (state.totals.downloaded, state.totals.uploaded) = totals;
-        Record {
-            state,
-            files,
-            boot: boot.and_then(BootId::new),
-            is_clean,
-        }
-    })
+            (state.totals.downloaded, state.totals.uploaded) = totals;
+            let left_out = (0..)
+                .zip(&files)
+                .filter(|(file, _)| beside.0 >> file & 1 == 1);
+            let in_part_file = state
+                .written
+                .iter_ones()
+                .filter(|piece| beside.1 >> (piece.get() % 64) & 1 == 1);
+            let beside = Beside {
+                left_out: left_out.map(|(file, _)| FileIndex(file)).collect(),
+                pieces: in_part_file.collect(),
+                stamp: beside.2,
+            };
+            Record {
+                state,
+                files,
+                beside,
+                boot: boot.and_then(BootId::new),
+                is_clean,
+            }
+        },
+    )
 }
 
-fn stamps() -> impl Strategy<Value = Stamp> {
+fn stamp_of_any_file() -> impl Strategy<Value = Stamp> {
     let time = (any::<i64>(), 0..1_000_000_000_u32);
     let time = time.prop_map(|(secs, nanos)| FileTime { secs, nanos });
     (0..=i64::MAX as u64, time.clone(), time).prop_map(|(length, modified, changed)| Stamp {
@@ -216,6 +260,7 @@ fn example() -> Record {
     Record {
         state,
         files: vec![Some(stamp(7)), None],
+        beside: Beside::default(),
         boot: BootId::new("a boot"),
         is_clean: true,
     }
@@ -243,6 +288,9 @@ fn entries() -> Vec<Entry> {
             downloaded: 1,
             uploaded: 2,
         }),
+        Entry::Looked(vec![(FileIndex(1), stamp(8))]),
+        Entry::Selected(vec![FileIndex(1)], Some(stamp(400))),
+        Entry::Selected(vec![], None),
     ]
 }
 

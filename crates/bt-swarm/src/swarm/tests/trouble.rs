@@ -132,6 +132,33 @@ fn what_is_gone_from_the_disk_is_taken_back_and_fetched_again() {
     assert_eq!(count(&net.nodes[leech], &Event::DiskRecovered), 1);
 }
 
+/// The part file has gone. Whoever has it looked at learns which pieces were in it.
+#[test]
+fn what_is_lost_beside_the_files_puts_nothing_else_in_doubt() {
+    let info = torrent(64 * 1024, 4 * MIB);
+    let mut swarm = with_memory(&info, Bitfield::full(64), 32 << 20);
+    let mut now = epoch();
+    let refused = DiskDone::Failed(DiskJob::Survey, DiskRefusal::MissingBeside);
+    swarm.handle_disk(now, refused);
+    let mut surveys = 0;
+    for _ in 0..10 {
+        for action in drain(&mut swarm) {
+            let Action::Disk(job) = action else { continue };
+            assert!(matches!(job, DiskJob::Survey), "nothing is read: {job:?}");
+            surveys += 1;
+            let missing = vec![PieceIndex::new(3)];
+            swarm.handle_disk(now, DiskDone::Surveyed { missing });
+        }
+        now += secs(1);
+        swarm.handle_timeout(now);
+    }
+    assert_eq!(surveys, 1);
+    let events: Vec<_> = std::iter::from_fn(|| swarm.poll_event()).collect();
+    assert!(events.contains(&Event::PieceLost(PieceIndex::new(3))));
+    assert!(events.contains(&Event::DiskRecovered));
+    assert_eq!(swarm.stats(now).pieces_verified, 63);
+}
+
 #[test]
 fn who_only_serves_waits_for_what_is_gone() {
     let info = torrent(64 * 1024, 4 * MIB);
