@@ -42,6 +42,7 @@ mod layout;
 mod peer;
 mod piece;
 mod resume;
+mod text;
 
 pub use announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 pub use bitfield::{Bitfield, BitfieldError};
@@ -54,3 +55,4 @@ pub use layout::{
 pub use peer::{ConnId, Direction, Encryption, Payload, PeerSource, PeerSources, Transport};
 pub use piece::{BLOCK_LENGTH, Block, PieceIndex, Span};
 pub use resume::{PartialPiece, ResumeState, Totals};
+pub use text::printable_text;
