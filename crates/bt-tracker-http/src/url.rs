@@ -261,7 +261,7 @@ fn clean_target(target: &str) -> String {
     };
     let mut clean = String::with_capacity(target.len());
     let mut segments: Vec<&str> = Vec::new();
-    let mut parts = path.trim_start_matches('/').split('/').peekable();
+    let mut parts = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
     while let Some(segment) = parts.next() {
         let is_last = parts.peek().is_none();
         match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
@@ -340,7 +340,8 @@ mod tests {
             ("http://t/announce/../admin", "http://t/admin"),
             ("http://t/a/%2e%2E/./b/.", "http://t/b/"),
             ("http://t/../../..", "http://t/"),
-            ("http://t//a//b", "http://t/a//b"),
+            ("http://t//a//b", "http://t//a//b"),
+            ("http://t/a/..//x", "http://t//x"),
             (" http://t/x ", "http://t/x"),
             ("http://t/a\r\nb: c", "http://t/a%0D%0Ab:%20c"),
         ] {
