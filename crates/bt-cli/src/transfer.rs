@@ -11,7 +11,7 @@ use bt_storage::{ErrorKind, StorageError};
 use tokio::runtime;
 
 use crate::{
-    arguments::{Network, is_udp},
+    arguments::{Network, is_served},
     exit::{Exit, Failure},
     format::{bytes, in_full, printable, reason},
     logging,
@@ -122,9 +122,9 @@ fn lonely(network: &Network, metainfo: &Metainfo) -> Option<&'static str> {
         None
     } else if metainfo.tiers().iter().all(Vec::is_empty) {
         Some("no tracker is named; use --tracker or --peer")
-    } else if !urls.any(|url| is_udp(url)) {
+    } else if !urls.any(|url| is_served(url)) {
         Some(
-            "no UDP tracker is named, and HTTP trackers are not supported yet; \
+            "none of its trackers is of a kind that bt can ask (udp, http or https); \
              use --tracker or --peer",
         )
     } else {

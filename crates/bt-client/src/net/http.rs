@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bt_tracker::Family;
 use bt_tracker_http::{HttpUrl, Route, Scheme};
 use http_body_util::Empty;
 use hyper::{
@@ -29,7 +30,7 @@ use tracing::debug;
 pub use self::error::HttpError;
 use self::tls::Tls;
 use super::{dial::connect, resolve};
-use crate::{Family, tasks::AbortOnDrop};
+use crate::tasks::AbortOnDrop;
 
 /// Asks web servers. Cheap to clone; all clones together ask at most [`MAX_AT_ONCE`] at a time.
 #[derive(Clone)]
@@ -155,7 +156,7 @@ impl HttpClient {
             return Err(HttpError::NoReachableAddress);
         }
         if let Some(family) = family {
-            addresses.retain(|address| family.has(*address));
+            addresses.retain(|address| address.is_ipv4() == (family == Family::V4));
             if addresses.is_empty() {
                 return Err(HttpError::NoAddressOf(family));
             }

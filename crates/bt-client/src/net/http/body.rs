@@ -5,7 +5,7 @@ use http_body_util::BodyExt;
 use hyper::{
     Response,
     body::{Body, Incoming},
-    header::CONTENT_ENCODING,
+    header::{CONTENT_ENCODING, HeaderValue},
 };
 
 use super::HttpError;
@@ -32,7 +32,7 @@ pub(super) async fn read(
             bytes.extend_from_slice(&data);
         }
     }
-    match encoding.as_ref().map(|value| value.as_bytes()) {
+    match encoding.as_ref().map(HeaderValue::as_bytes) {
         None | Some(b"" | b"identity") => Ok(bytes),
         Some(b"gzip" | b"x-gzip") => unpack(&bytes, from, max),
         Some(_) => Err(HttpError::Encoding { from }),

@@ -1,8 +1,7 @@
 use std::{io, net::SocketAddr, time::Duration};
 
+use bt_tracker::Family;
 use bt_tracker_http::{Forbidden, RedirectError};
-
-use crate::Family;
 
 /// Why a web server gave no answer.
 #[derive(Debug, thiserror::Error)]
