@@ -224,22 +224,18 @@ mod tests {
 
     #[test]
     fn who_can_find_nobody_is_told() {
-        let http = "http://a/announce";
+        let web_socket = "wss://a/announce";
         for (trackers, words, says) in [
             (&[][..], "", "no tracker is named;"),
-            (&[http], "", "no UDP tracker"),
-            (
-                &[http, "wss://b"],
-                "",
-                "HTTP trackers are not supported yet",
-            ),
+            (&[web_socket], "", "udp, http or https"),
         ] {
             let said = lonely(&network(words), &torrent(trackers));
             assert!(said.is_some_and(|line| line.contains(says)), "{said:?}");
         }
         for (trackers, words) in [
-            (&[http, "UDP://b:1"][..], ""),
-            (&[http], "--peer 192.0.2.1:1"),
+            (&[web_socket, "UDP://b:1"][..], ""),
+            (&["https://b/announce"], ""),
+            (&[web_socket], "--peer 192.0.2.1:1"),
             (&[], "--tracker udp://b:1"),
         ] {
             assert_eq!(lonely(&network(words), &torrent(trackers)), None);

@@ -51,13 +51,13 @@ pub(crate) fn run(show: &Show) -> Result<(), Failure> {
 /// What there is to show of a source.
 enum Said {
     Torrent(Box<Metainfo>),
-    Link(ShownLink),
+    Link(Box<ShownLink>),
 }
 
 impl Said {
     fn read(source: &Path) -> Result<Self, Failure> {
         if torrent_file::is_magnet(source) {
-            return ShownLink::read(source).map(Self::Link);
+            return ShownLink::read(source).map(|link| Self::Link(Box::new(link)));
         }
         let metainfo = torrent_file::read(source)?;
         Ok(Self::Torrent(Box::new(metainfo)))
