@@ -14,6 +14,7 @@ pub mod bencoding_serde;
 pub mod cli_arguments;
 pub mod client_inbox;
 pub mod hash_lanes;
+pub mod metainfo_magnet;
 pub mod metainfo_parse;
 pub mod scheduler_arbiter;
 pub mod scheduler_ops;
@@ -21,6 +22,7 @@ pub mod sim_network;
 pub mod storage_ops;
 pub mod storage_resume;
 pub mod swarm_ops;
+pub mod tracker_http_answers;
 pub mod tracker_schedule_ops;
 pub mod tracker_udp_client;
 pub mod tracker_udp_server;
@@ -39,6 +41,7 @@ pub const TARGETS: &[Target] = &[
     ("cli_arguments", cli_arguments::run),
     ("client_inbox", client_inbox::run),
     ("hash_lanes", hash_lanes::run),
+    ("metainfo_magnet", metainfo_magnet::run),
     ("metainfo_parse", metainfo_parse::run),
     ("scheduler_arbiter", scheduler_arbiter::run),
     ("scheduler_ops", scheduler_ops::run),
@@ -46,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     ("storage_ops", storage_ops::run),
     ("storage_resume", storage_resume::run),
     ("swarm_ops", swarm_ops::run),
+    ("tracker_http_answers", tracker_http_answers::run),
     ("tracker_schedule_ops", tracker_schedule_ops::run),
     ("tracker_udp_client", tracker_udp_client::run),
     ("tracker_udp_server", tracker_udp_server::run),

@@ -12,6 +12,7 @@ mod disk_waits;
 mod exit_codes;
 mod get;
 mod hostile;
+mod http;
 mod inspect;
 mod limits;
 mod matrix;
@@ -101,8 +102,10 @@ fn short() -> Vec<Planned> {
         hostile::peers::CASES,
         hostile::strangers::CASES,
         hostile::trackers::CASES,
+        hostile::http::CASES,
         trackers::CASES,
         announce::CASES,
+        http::CASES,
         disk::CASES,
         disk_faults::CASES,
         disk_waits::CASES,

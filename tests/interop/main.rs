@@ -28,6 +28,7 @@ mod hostile_peer;
 mod hostile_tracker;
 mod own_tracker;
 mod runner;
+mod web_server;
 
 use std::{env, process::ExitCode};
 

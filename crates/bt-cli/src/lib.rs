@@ -68,6 +68,8 @@ where
         }
     };
     logging::start(&arguments);
+    // What HTTPS is made with; whoever embeds us may have chosen before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let result = obey(&arguments).and_then(|()| json::all_printed());
     // What still runs after the last word (a second of network) is not waited for.
     match result {
@@ -98,7 +100,9 @@ fn obey(arguments: &Arguments) -> Result<(), Failure> {
         Verb::Create(create) => verbs::create::run(create, arguments.quiet),
         Verb::Show(show) => verbs::show::run(show),
         Verb::Verify(verify) => verbs::verify::run(verify, arguments.quiet),
+        Verb::Magnet(magnet) => verbs::magnet::run(magnet),
         Verb::Announce(announce) => verbs::announce::run(announce),
+        Verb::Scrape(scrape) => verbs::scrape::run(scrape),
         Verb::Demo(demo) => verbs::demo::run(demo, arguments.quiet),
         Verb::Completions(completions) => verbs::completions::run(completions),
         Verb::Man(man) => verbs::man::run(man, arguments.quiet),

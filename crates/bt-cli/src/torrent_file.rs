@@ -7,20 +7,33 @@ use std::{
 use bt_metainfo::Metainfo;
 
 use crate::{
+    arguments::is_web,
     exit::{Exit, Failure},
-    format::{printable, reason},
+    format::{in_full, printable, reason},
+    transfer::block_on,
 };
 
-/// Reads a .torrent, from stdin if the path is `-`.
+/// Reads a .torrent, from stdin if the path is `-`, from the net if it is an http or https URL.
+/// Not to be called within a runtime.
 pub(crate) fn read(path: &Path) -> Result<Metainfo, Failure> {
     let shown = shown(path);
-    let bytes = if path == Path::new("-") {
-        read_bounded(io::stdin().lock())
-    } else {
-        File::open(path).and_then(read_bounded)
+    if is_magnet(path) {
+        let message = "downloading from a magnet link is not supported yet; give a .torrent";
+        return Err(Failure::new(Exit::BadTorrent, message));
+    }
+    let bytes = match path.to_str().filter(|text| is_web(text)) {
+        Some(url) => fetch(url)?,
+        None => {
+            let bytes = if path == Path::new("-") {
+                read_bounded(io::stdin().lock())
+            } else {
+                File::open(path).and_then(read_bounded)
+            };
+            bytes.map_err(|error| {
+                Failure::other(format!("cannot read {shown}: {}", reason(&error)))
+            })?
+        }
     };
-    let bytes = bytes
-        .map_err(|error| Failure::other(format!("cannot read {shown}: {}", reason(&error))))?;
     if bytes.is_empty() {
         let message = format!("{shown} is no torrent: it is empty");
         return Err(Failure::new(Exit::BadTorrent, message));
@@ -51,6 +64,22 @@ pub(crate) fn read_to_transfer(path: &Path) -> Result<Metainfo, Failure> {
     Ok(metainfo)
 }
 
+/// Whether this is a magnet link in place of a file.
+pub(crate) fn is_magnet(path: &Path) -> bool {
+    let scheme = path.to_str().and_then(|text| text.get(..MAGNET.len()));
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(MAGNET))
+}
+
+fn fetch(url: &str) -> Result<Vec<u8>, Failure> {
+    block_on(async {
+        let fetched = bt_client::fetch(url, None, MAX_FETCHED).await;
+        fetched.map_err(|error| {
+            let message = format!("cannot fetch {}: {}", printable(url), in_full(&error));
+            Failure::other(printable(&message))
+        })
+    })
+}
+
 /// What to call it when talking to people.
 pub(crate) fn shown(path: &Path) -> String {
     if path == Path::new("-") {
@@ -68,3 +97,6 @@ fn read_bounded(source: impl Read) -> io::Result<Vec<u8>> {
 
 /// Two million pieces take 40 MiB, a hundred thousand files some more.
 const MAX_LENGTH: u64 = 256 << 20;
+/// Of what a web server sends: packed, it may be a bomb.
+const MAX_FETCHED: usize = 64 << 20;
+const MAGNET: &str = "magnet:";

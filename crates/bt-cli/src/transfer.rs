@@ -11,7 +11,7 @@ use bt_storage::{ErrorKind, StorageError};
 use tokio::runtime;
 
 use crate::{
-    arguments::{Network, is_udp},
+    arguments::{Network, is_served},
     exit::{Exit, Failure},
     format::{bytes, in_full, printable, reason},
     logging,
@@ -119,9 +119,9 @@ fn lonely(network: &Network, metainfo: &Metainfo) -> Option<&'static str> {
         None
     } else if metainfo.tiers().iter().all(Vec::is_empty) {
         Some("no tracker is named; use --tracker or --peer")
-    } else if !urls.any(|url| is_udp(url)) {
+    } else if !urls.any(|url| is_served(url)) {
         Some(
-            "no UDP tracker is named, and HTTP trackers are not supported yet; \
+            "none of its trackers is of a kind that bt can ask (udp, http or https); \
              use --tracker or --peer",
         )
     } else {
@@ -221,22 +221,18 @@ mod tests {
 
     #[test]
     fn who_can_find_nobody_is_told() {
-        let http = "http://a/announce";
+        let web_socket = "wss://a/announce";
         for (trackers, words, says) in [
             (&[][..], "", "no tracker is named;"),
-            (&[http], "", "no UDP tracker"),
-            (
-                &[http, "wss://b"],
-                "",
-                "HTTP trackers are not supported yet",
-            ),
+            (&[web_socket], "", "udp, http or https"),
         ] {
             let said = lonely(&network(words), &torrent(trackers));
             assert!(said.is_some_and(|line| line.contains(says)), "{said:?}");
         }
         for (trackers, words) in [
-            (&[http, "UDP://b:1"][..], ""),
-            (&[http], "--peer 192.0.2.1:1"),
+            (&[web_socket, "UDP://b:1"][..], ""),
+            (&["https://b/announce"], ""),
+            (&[web_socket], "--peer 192.0.2.1:1"),
             (&[], "--tracker udp://b:1"),
         ] {
             assert_eq!(lonely(&network(words), &torrent(trackers)), None);

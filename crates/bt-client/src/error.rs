@@ -1,8 +1,10 @@
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use bt_storage::StorageError;
+use bt_tracker::{Family, Retry};
+use bt_tracker_http::{RequestError, ResponseError, UrlError};
 
-pub use crate::net::ListenError;
+pub use crate::net::{HttpError, ListenError};
 
 /// Why a session could not start: something about the machine.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +36,12 @@ pub enum AddError {
     PathTaken(PathBuf),
 }
 
-/// Why an announce brought no answer.
+/// Why an announce or a scrape brought no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnnounceError {
     /// It is the URL of another kind of tracker.
-    #[error("only udp:// trackers are supported yet")]
+    #[error("only udp, http and https trackers are supported yet")]
     UnsupportedScheme,
     /// The URL cannot be asked, whatever its scheme.
     #[error("the URL names no host and port")]
@@ -55,6 +57,32 @@ pub enum AnnounceError {
     /// The host has addresses of a family only that this machine does not have.
     #[error("no address of it can be reached from here")]
     NoReachableAddress,
+    /// The host has no address of the family that was asked for.
+    #[error("it has no {0} address")]
+    NoAddressOf(Family),
+    /// The URL is no `http` or `https` URL that can be asked.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// There is no such request to this tracker.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The web server gave no answer.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// What came back is no answer of a tracker.
+    #[error("{tracker}: {source}")]
+    NotAnAnswer {
+        /// Its address.
+        tracker: SocketAddr,
+        /// What is wrong with it.
+        source: ResponseError,
+    },
+    /// So many swarms cannot be asked about at once.
+    #[error("from 1 to {max} swarms can be asked about at once")]
+    ScrapeCount {
+        /// How many.
+        max: usize,
+    },
     /// The tracker does not want us.
     #[error("{tracker}: {reason}")]
     Refused {
@@ -62,6 +90,8 @@ pub enum AnnounceError {
         tracker: SocketAddr,
         /// Why not, in its own words. Untrusted text of bounded length.
         reason: String,
+        /// What it says about trying again.
+        retry: Retry,
     },
     /// Nothing came back that was an answer.
     #[error("{tracker}: no answer")]

@@ -63,8 +63,16 @@
 //! # BEPs
 //!
 //! Those of `bt-swarm`, `bt-tracker`, `bt-tracker-udp`, `bt-metainfo` and `bt-storage`. Transports:
-//! TCP over IPv4 and IPv6. Ways to find peers: UDP trackers, peers given by hand, incoming
-//! connections. Not yet: magnet links, DHT, PEX, LSD, HTTP trackers, uTP, encryption, web seeds.
+//! TCP over IPv4 and IPv6. Ways to find peers: UDP, HTTP and HTTPS trackers, each over both
+//! families of addresses; peers given by hand, incoming connections. Not yet: magnet links, DHT,
+//! PEX, LSD, WebSocket trackers, uTP, encryption, web seeds.
+//!
+//! # HTTPS
+//!
+//! Certificates are verified against the roots that the system trusts (`SSL_CERT_FILE` names
+//! others), with rustls. Which cryptography it uses is for the program to choose, before it asks
+//! the first tracker: `rustls::crypto::ring::default_provider().install_default()`, with rustls'
+//! feature `ring`, or another provider. Without one, HTTPS trackers fail and say so.
 #![allow(
     clippy::disallowed_methods,
     reason = "this crate drives the machines, so it is the one that reads the clock"
@@ -74,6 +82,7 @@ mod buffers;
 mod connection;
 mod disk;
 mod error;
+mod fetch;
 mod half_open;
 mod handshake;
 mod inbound;
@@ -94,11 +103,13 @@ mod trouble;
 pub use bt_scheduler::RateLimits;
 pub use bt_storage::ErrorKind;
 pub use bt_swarm::{FLAGS, Limit, PeerInfo, SourceCount, SourceCounts, Stats, Wasted, WhyChoked};
+pub use bt_tracker_http::{Scrape, ScrapeEntry};
 #[doc(hidden)]
 pub use connection::fuzzing;
 
 pub use self::{
-    error::{AddError, AnnounceError, ListenError, SessionError, TorrentError},
+    error::{AddError, AnnounceError, HttpError, ListenError, SessionError, TorrentError},
+    fetch::{FetchError, fetch},
     local_tracker::LocalTracker,
     session::{Session, SessionConfig},
     snapshot::{Snapshot, State},

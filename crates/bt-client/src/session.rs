@@ -10,7 +10,8 @@ use std::{
 use bt_scheduler::{Grant, RateLimits};
 use bt_storage::{FilePool, Storage};
 use bt_swarm::Swarm;
-use bt_tracker::{Identity, Schedule};
+use bt_tracker::{DualStack, Family, Identity};
+use bt_tracker_http::Origin;
 use bt_types::{PeerId, TorrentIds};
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::{Instrument, error_span, info};
@@ -22,12 +23,12 @@ use crate::{
     half_open::HalfOpen,
     inbound,
     mail::Mailbox,
-    net::{self, Sockets},
+    net::{self, HttpClient, Sockets},
     random::Seeds,
     shared::{Place, Shared, keep_dividing, lock},
     tasks::AbortOnDrop,
     torrent::{self, AddTorrent, Mode, Parts, TorrentHandle, publisher},
-    trackers::{Trackers, UdpTrackers, announce_timeout},
+    trackers::{Clients, SCHEMES, Trackers, UdpTrackers, announce_timeout},
 };
 
 /// What all torrents of one process share: the port, the disk threads, memory, open files.
@@ -40,7 +41,9 @@ pub struct Session {
     peer_id: PeerId,
     min_announce_interval: Duration,
     files: Arc<FilePool>,
-    udp: UdpTrackers,
+    clients: Clients,
+    /// Those of which it has a socket.
+    families: Vec<Family>,
     seeds: Mutex<Seeds>,
     torrents: Mutex<JoinSet<()>>,
     _background: Vec<AbortOnDrop>,
@@ -148,7 +151,12 @@ impl Session {
             peer_id: new_peer_id(&mut seeds),
             min_announce_interval: config.min_announce_interval,
             files: Arc::new(files),
-            udp: UdpTrackers::start(udp, seeds.fork()),
+            families: udp.families(),
+            clients: Clients {
+                udp: UdpTrackers::start(udp, seeds.fork()),
+                http: HttpClient::new(config.bind),
+                origin: Origin::Torrent,
+            },
             seeds: Mutex::new(seeds),
             torrents: Mutex::default(),
         })
@@ -231,12 +239,13 @@ impl Session {
             port: self.port,
         });
         config.is_private = torrent.info.is_private();
-        config.schemes = &["udp"];
+        config.schemes = SCHEMES;
         config.min_interval = self.min_announce_interval;
         config.announce_timeout = announce_timeout(&torrent.trackers);
         config.stop_timeout = STOP_TIMEOUT;
-        let schedule = Schedule::new(torrent.trackers.clone(), config, seeds.draw());
-        Trackers::new(schedule, self.udp.clone(), mailbox)
+        let tiers = &torrent.trackers;
+        let schedule = DualStack::new(tiers, &config, &self.families, seeds.draw());
+        Trackers::new(schedule, self.clients.clone(), mailbox)
     }
 }
 

@@ -1,13 +1,14 @@
 use std::{net::IpAddr, sync::Arc};
 
+use bt_tracker_http::{Origin, Scrape};
 use bt_types::{AnnounceEvent, AnnounceRequest, AnnounceResponse, PeerId, SwarmId};
 
 use crate::{
     AnnounceError, SessionError,
-    net::UdpSockets,
+    net::{HttpClient, UdpSockets},
     random::Seeds,
     session::new_peer_id,
-    trackers::{Memory, UdpTrackers, announce_to},
+    trackers::{Clients, Memory, UdpTrackers},
 };
 
 /// Asks trackers without having a torrent: to see what they say, or whether they are there.
@@ -26,7 +27,7 @@ use crate::{
 /// # Ok(()) }
 /// ```
 pub struct TrackerClient {
-    udp: UdpTrackers,
+    clients: Clients,
     /// So that who says goodbye does so to the address that knows us.
     addresses: Memory,
     peer_id: PeerId,
@@ -46,7 +47,11 @@ impl TrackerClient {
         let mut seeds = Seeds::from_system().map_err(SessionError::Random)?;
         let sockets = UdpSockets::on_any_port(bind).map_err(SessionError::Tracker)?;
         Ok(Self {
-            udp: UdpTrackers::start(sockets, seeds.fork()),
+            clients: Clients {
+                udp: UdpTrackers::start(sockets, seeds.fork()),
+                http: HttpClient::new(bind),
+                origin: Origin::User,
+            },
             addresses: Memory::default(),
             peer_id: new_peer_id(&mut seeds),
             key: u32::from_ne_bytes(seeds.draw()),
@@ -82,7 +87,22 @@ impl TrackerClient {
         request: AnnounceRequest,
     ) -> Result<AnnounceResponse, AnnounceError> {
         let tracker: Arc<str> = url.into();
-        announce_to(&self.udp, &self.addresses, &tracker, request).await
+        let what = (request, None, None);
+        self.clients
+            .announce_to(&self.addresses, &tracker, what)
+            .await
+    }
+
+    /// Asks a tracker how many peers some swarms have (BEP 48), at most 64 at a time. That, too, may
+    /// take long.
+    ///
+    /// # Errors
+    /// If it does not answer, refuses, or cannot be scraped.
+    pub async fn scrape(&self, url: &str, swarm_ids: &[SwarmId]) -> Result<Scrape, AnnounceError> {
+        let tracker: Arc<str> = url.into();
+        self.clients
+            .scrape(&self.addresses, &tracker, swarm_ids)
+            .await
     }
 }
 
@@ -121,8 +141,10 @@ mod tests {
             let request = client.request(SWARM, 1);
             client.announce(url, request).await.unwrap_err()
         };
-        let http = ask("http://127.0.0.1/announce").await;
-        assert!(matches!(http, AnnounceError::UnsupportedScheme), "{http}");
+        let ws = ask("wss://127.0.0.1/announce").await;
+        assert!(matches!(ws, AnnounceError::UnsupportedScheme), "{ws}");
+        let odd = ask("http://me:secret@127.0.0.1/announce").await;
+        assert!(matches!(odd, AnnounceError::Url(_)), "{odd}");
         let bare = ask("udp://127.0.0.1").await;
         assert!(matches!(bare, AnnounceError::NoHostAndPort), "{bare}");
         let other_family = ask("udp://[::1]:9").await;

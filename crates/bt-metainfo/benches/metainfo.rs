@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use bt_metainfo::{Info, InfoBuilder};
+use bt_metainfo::{Info, InfoBuilder, MagnetLink};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const PIECE_LENGTH: u32 = 1 << 20;
@@ -70,5 +70,17 @@ fn files(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, pieces, files);
+fn magnet(c: &mut Criterion) {
+    let trackers = (0..20).map(|n| format!("&tr=udp%3A%2F%2Ftracker{n}.example%3A6969%2Fannounce"));
+    let hash = "cd".repeat(20);
+    let link = format!(
+        "magnet:?xt=urn:btih:{hash}&dn=a+name{}",
+        trackers.collect::<String>()
+    );
+    c.bench_function("metainfo/parse_magnet/20_trackers", |b| {
+        b.iter(|| black_box(&link).parse::<MagnetLink>().is_ok());
+    });
+}
+
+criterion_group!(benches, pieces, files, magnet);
 criterion_main!(benches);

@@ -1,4 +1,5 @@
-//! `.torrent` files: what is in them, checked, with file names that are safe to write.
+//! `.torrent` files and magnet links: what is in them, checked, with file names that are safe to
+//! write.
 //!
 //! [`Metainfo`] is a whole `.torrent`; [`Info`] is the part that names the torrent and that peers
 //! can send (BEP 9). Both are made from bytes of any content and are then right by construction:
@@ -27,6 +28,19 @@
 //! let error = Metainfo::from_bytes(b"d4:infod6:lengthi-1e4:name1:a12:piece lengthi1eee").unwrap_err();
 //! assert_eq!(error.to_string(), "info.length is negative (-1)");
 //! # Ok::<(), bt_metainfo::MetainfoError>(())
+//! ```
+//!
+//! # Magnet links
+//!
+//! A [`MagnetLink`] is what a link says; it is read from text and written as text, and of a whole
+//! torrent made by [`Metainfo::magnet`].
+//!
+//! ```
+//! use bt_metainfo::MagnetLink;
+//! let link: MagnetLink = "magnet:?xt=urn:btih:MFRGCYTBMJQWEYLCMFRGCYTBMJQWEYLC&dn=a+b&so=0,2-4".parse()?;
+//! assert_eq!(link.ids.v1().unwrap().0, *b"abababababababababab");
+//! assert_eq!((link.name.as_deref(), &link.files[..]), (Some("a b"), &[0..=0, 2..=4][..]));
+//! # Ok::<(), bt_metainfo::MagnetError>(())
 //! ```
 //!
 //! # Making torrents
@@ -62,18 +76,19 @@
 //!
 //! Depth 100 and 3,000,000 bencoded values, 2^21 pieces, 2^48 bytes, 100 trackers, 50 web seeds,
 //! 100 DHT nodes. 100,000 folders, of which real torrents have a tenth: each costs a hostile one three
-//! bytes, and could cost whoever downloads it a folder on disk. The size of the input is the caller's
+//! bytes, and could cost whoever downloads it a folder on disk. A magnet link has 64 KiB, and of
+//! peers and ranges of files 100 and 1000. The size of the input is the caller's
 //! to limit.
 //!
 //! # What is deliberately outside
 //!
-//! Reading files, hashing content, reading magnet links, hints about similar torrents (BEP 38), and
+//! Reading files, hashing content, fetching what a magnet link leads to, hints about similar torrents (BEP 38), and
 //! legacy text encodings.
 //!
 //! # BEPs
 //!
-//! 3, 5 (nodes), 9 (the info dictionary by itself, writing magnet links), 12 (tiers), 19 (web seeds), 27 (private), 47 (pad files,
-//! attributes, links), 52 (v2, hybrids). Not covered: 17, 35, 39.
+//! 3, 5 (nodes), 9 (the info dictionary by itself, magnet links), 12 (tiers), 19 (web seeds), 27 (private), 47 (pad files,
+//! attributes, links), 52 (v2, hybrids), 53 (files in magnet links). Not covered: 17, 35, 39.
 
 mod builder;
 mod error;
@@ -86,11 +101,13 @@ mod node;
 mod order;
 mod piece_length;
 mod unique;
+mod urls;
 
 pub use builder::{InfoBuilder, MetainfoBuilder};
 pub use error::{MetainfoError, MetainfoErrorKind};
 pub use file::{File, FileKind, RelativePath};
 pub use info::Info;
+pub use magnet::{MAX_LINK_LENGTH, MAX_PEERS, MAX_RANGES, MagnetError, MagnetLink};
 pub use metainfo::Metainfo;
 pub use order::canonical_order;
 pub use piece_length::suggest_piece_length;

@@ -1,10 +1,158 @@
-use std::fmt::Write;
+mod files;
+mod parse;
+
+use std::{
+    fmt::{self, Write},
+    ops::RangeInclusive,
+    str::FromStr,
+};
+
+use bt_types::{ParseHashError, TorrentIds};
 
 use crate::Metainfo;
 
+/// What a magnet link says (BEP 9, "magnet URI format"; BEP 53): which torrent, and hints where to
+/// find it. `parse` reads one, `Display` writes it.
+///
+/// What was read is within bounds, and what was written reads as the same. Everything in it is
+/// untrusted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MagnetLink {
+    /// `xt`: v1 as 40 hex digits or 32 of base32, v2 as a multihash; a hybrid has both.
+    pub ids: TorrentIds,
+    /// `dn`, until the info dictionary says better: by this crate's rule for names, so it may be
+    /// that of a file or folder.
+    pub name: Option<String>,
+    /// `tr`, also in the form `tr.1`: usable URLs of trackers, each once, 100 at most. Each is a
+    /// tier of its own, as in libtorrent.
+    pub trackers: Vec<String>,
+    /// `ws`: usable URLs of web seeds, each once, 50 at most.
+    pub web_seeds: Vec<String>,
+    /// `x.pe`: hosts and ports of peers, [`MAX_PEERS`] at most. An IPv6 address has no brackets
+    /// here, and a host may be a name.
+    pub peers: Vec<(String, u16)>,
+    /// `so` (BEP 53): which files to fetch, by their index in the info dictionary's order with pad
+    /// files counted; sorted, apart from one another, and [`MAX_RANGES`] at most. None means that
+    /// the link does not choose. The torrent may have fewer files.
+    pub files: Vec<RangeInclusive<u32>>,
+}
+
+/// Why a text is no magnet link that leads to a torrent.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MagnetError {
+    /// It does not begin with `magnet:?`.
+    #[error("a magnet link begins with magnet:?")]
+    NoMagnet,
+    /// It is longer than [`MAX_LINK_LENGTH`].
+    #[error("magnet link of {0} bytes, at most {MAX_LINK_LENGTH} allowed")]
+    TooLong(usize),
+    /// There is no `xt` of a torrent.
+    #[error("the magnet link names no torrent (no xt=urn:btih:… or xt=urn:btmh:…)")]
+    NoHash,
+    /// The v1 hash is neither 40 hex digits nor 32 of base32.
+    #[error(
+        "invalid v1 hash in the magnet link, of {length} characters: 40 of hex or 32 of base32 expected"
+    )]
+    InvalidV1 {
+        /// Bytes found.
+        length: usize,
+    },
+    /// The v2 hash is no SHA-256 multihash.
+    #[error("invalid v2 hash in the magnet link: {0}")]
+    InvalidV2(#[source] ParseHashError),
+    /// The v2 hash is a multihash of another kind than SHA-256.
+    #[error("invalid v2 hash in the magnet link: 1220 and 64 hex digits expected")]
+    OtherMultihash,
+    /// It names two torrents of one kind.
+    #[error("the magnet link names two different torrents")]
+    TwoTorrents,
+}
+
+impl MagnetLink {
+    /// A link that says no more than which torrent.
+    #[must_use]
+    pub fn new(ids: TorrentIds) -> Self {
+        Self {
+            ids,
+            name: None,
+            trackers: Vec::new(),
+            web_seeds: Vec::new(),
+            peers: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+}
+
+impl FromStr for MagnetLink {
+    type Err = MagnetError;
+
+    /// Keys may have either case, and be numbered (`xt.1`, `tr.2`). What is unknown or unusable is
+    /// passed over, but for a hash that is none.
+    fn from_str(link: &str) -> Result<Self, MagnetError> {
+        parse::parse(link)
+    }
+}
+
+/// In one line of ASCII: `magnet:?xt=urn:btih:…`.
+impl fmt::Display for MagnetLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut glue = "magnet:?";
+        let mut parameter = |key: &str, value: &dyn fmt::Display, escapes| {
+            write!(f, "{}{key}=", std::mem::replace(&mut glue, "&"))?;
+            if escapes {
+                write!(Escaping(f), "{value}")
+            } else {
+                write!(f, "{value}")
+            }
+        };
+        if let Some(v1) = self.ids.v1() {
+            parameter("xt", &format_args!("urn:btih:{v1}"), false)?;
+        }
+        if let Some(v2) = self.ids.v2() {
+            parameter(
+                "xt",
+                &format_args!("urn:btmh:{SHA_256_MULTIHASH}{v2}"),
+                false,
+            )?;
+        }
+        if let Some(name) = &self.name {
+            parameter("dn", name, true)?;
+        }
+        for url in &self.trackers {
+            parameter("tr", url, true)?;
+        }
+        for url in &self.web_seeds {
+            parameter("ws", url, true)?;
+        }
+        for (host, port) in &self.peers {
+            if host.contains(':') {
+                // Brackets and colons are customary here unescaped.
+                parameter("x.pe", &format_args!("[{host}]:{port}"), false)?;
+            } else {
+                parameter("x.pe", &format_args!("{}:{port}", Escaped(host)), false)?;
+            }
+        }
+        if !self.files.is_empty() {
+            parameter("so", &files::Shown(&self.files), false)?;
+        }
+        Ok(())
+    }
+}
+
 impl Metainfo {
-    /// A magnet link that leads to this torrent: its ids, its name, its trackers and web seeds
-    /// (BEP 9, "magnet URI format").
+    /// A magnet link that leads to this torrent: its ids, its name, its trackers and web seeds.
+    #[must_use]
+    pub fn magnet(&self) -> MagnetLink {
+        MagnetLink {
+            name: Some(self.info().name().to_owned()),
+            trackers: self.tiers().iter().flatten().cloned().collect(),
+            web_seeds: self.web_seeds().to_vec(),
+            ..MagnetLink::new(self.info().ids())
+        }
+    }
+
+    /// [`magnet`](Self::magnet) as text.
     ///
     /// ```
     /// use bt_metainfo::{InfoBuilder, Metainfo, MetainfoBuilder};
@@ -21,87 +169,43 @@ impl Metainfo {
     /// ```
     #[must_use]
     pub fn magnet_link(&self) -> String {
-        let ids = self.info().ids();
-        let mut link = "magnet:?".to_owned();
-        if let Some(v1) = ids.v1() {
-            push(&mut link, "xt=urn:btih:", &v1.to_string());
-        }
-        if let Some(v2) = ids.v2() {
-            push(
-                &mut link,
-                "xt=urn:btmh:",
-                &format!("{SHA_256_MULTIHASH}{v2}"),
-            );
-        }
-        push(&mut link, "dn=", self.info().name());
-        for url in self.tiers().iter().flatten() {
-            push(&mut link, "tr=", url);
-        }
-        for url in self.web_seeds() {
-            push(&mut link, "ws=", url);
-        }
-        link
+        self.magnet().to_string()
     }
 }
 
-fn push(link: &mut String, key: &str, value: &str) {
-    if !link.ends_with('?') {
-        link.push('&');
-    }
-    link.push_str(key);
-    for byte in value.bytes() {
-        // RFC 3986, section 2.3: what never needs to be escaped.
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            link.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(link, "%{byte:02X}");
+/// Escapes what is written to it.
+struct Escaping<'f, 'b>(&'f mut fmt::Formatter<'b>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            // RFC 3986, section 2.3: what never needs to be escaped.
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                self.0.write_char(char::from(byte))?;
+            } else {
+                write!(self.0, "%{byte:02X}")?;
+            }
         }
+        Ok(())
     }
 }
 
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaping(f).write_str(self.0)
+    }
+}
+
+/// Longer than any that people pass around: 100 trackers take 8 KiB.
+pub const MAX_LINK_LENGTH: usize = 64 * 1024;
+/// More in one link are an attack on somebody.
+pub const MAX_PEERS: usize = 100;
+/// Bounds what a link makes us keep; a choice of more ranges is cut after the first ones.
+pub const MAX_RANGES: usize = 1000;
 /// That 32 bytes of SHA-256 follow (BEP 9 and 52 write v2 ids as multihashes).
 const SHA_256_MULTIHASH: &str = "1220";
 
 #[cfg(test)]
-mod tests {
-    use crate::{InfoBuilder, Metainfo, MetainfoBuilder};
-
-    #[test]
-    fn what_has_a_meaning_in_a_link_is_escaped() {
-        let info = InfoBuilder::new("100% &=+# é", 16_384).single_file(1);
-        let torrent = MetainfoBuilder::new(info.pieces([[0; 20]]).encode())
-            .tier(["udp://a.example:1/x?k=v&l", "udp://b.example:2"])
-            .tier(["udp://c.example:3"])
-            .web_seed("http://d.example/e/");
-        let metainfo = Metainfo::from_bytes(&torrent.encode()).unwrap();
-        let link = metainfo.magnet_link();
-        let (_, behind_id) = link.split_once("&dn=").unwrap();
-        let parts: Vec<_> = behind_id.split('&').collect();
-        let expected = [
-            "100%25%20%26%3D%2B%23%20%C3%A9",
-            "tr=udp%3A%2F%2Fa.example%3A1%2Fx%3Fk%3Dv%26l",
-            "tr=udp%3A%2F%2Fb.example%3A2",
-            "tr=udp%3A%2F%2Fc.example%3A3",
-            "ws=http%3A%2F%2Fd.example%2Fe%2F",
-        ];
-        assert_eq!(parts, expected);
-    }
-
-    #[test]
-    fn a_v2_torrent_is_named_by_a_multihash() {
-        let tree = "9:file treed1:ad0:d6:lengthi1e11:pieces root32:";
-        let info = [
-            b"d".as_slice(),
-            tree.as_bytes(),
-            &[1; 32],
-            b"eee12:meta versioni2e4:name1:a12:piece lengthi16384ee",
-        ]
-        .concat();
-        let torrent = [b"d4:info", &info[..], b"e"].concat();
-        let metainfo = Metainfo::from_bytes(&torrent).unwrap();
-        let v2 = metainfo.info().ids().v2().unwrap();
-        let expected = format!("magnet:?xt=urn:btmh:1220{v2}&dn=a");
-        assert_eq!(metainfo.magnet_link(), expected);
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use bt_bencoding::{Document, Lenient, Limits, Value};
 
@@ -6,6 +6,7 @@ use crate::{
     Info, MetainfoError,
     MetainfoErrorKind::{Bencode, WrongType},
     node::{Node, Place},
+    urls::{Urls, is_host},
 };
 
 /// A whole `.torrent` file.
@@ -109,7 +110,7 @@ impl Metainfo {
 }
 
 fn read_tiers(root: &Node<'_, '_, '_>) -> Vec<Vec<String>> {
-    let mut urls = Urls::new(&["http", "https", "udp", "ws", "wss"], MAX_TRACKERS);
+    let mut urls = Urls::of_trackers();
     let tiers = root.value.get("announce-list").and_then(Value::as_list);
     let tiers = tiers
         .into_iter()
@@ -133,7 +134,7 @@ fn read_tiers(root: &Node<'_, '_, '_>) -> Vec<Vec<String>> {
 }
 
 fn read_web_seeds(root: &Node<'_, '_, '_>) -> Vec<String> {
-    let mut urls = Urls::new(&["http", "https"], MAX_WEB_SEEDS);
+    let mut urls = Urls::of_web_seeds();
     let Some(list) = root.value.get("url-list") else {
         return Vec::new();
     };
@@ -154,52 +155,7 @@ fn read_node(node: Value<'_, '_>) -> Option<(String, u16)> {
     let mut parts = node.as_list()?;
     let host = parts.next()?.as_str()?;
     let port = u16::try_from(parts.next()?.as_int()?).ok()?;
-    let is_plain = !host.contains(|letter: char| letter.is_control() || letter.is_whitespace());
-    let is_host = is_plain && (1..=MAX_HOST_LENGTH).contains(&host.len());
-    (is_host && port != 0).then(|| (host.to_owned(), port))
-}
-
-/// Sorts out URLs that cannot be used, or are there already, or too many.
-struct Urls {
-    schemes: &'static [&'static str],
-    left: usize,
-    seen: HashSet<String>,
-}
-
-impl Urls {
-    fn new(schemes: &'static [&'static str], max: usize) -> Self {
-        Self {
-            schemes,
-            left: max,
-            seen: HashSet::new(),
-        }
-    }
-
-    fn take<'a>(&mut self, urls: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-        let mut taken = Vec::new();
-        for url in urls {
-            // Some write paths with spaces.
-            let url = url.trim().replace(' ', "%20");
-            if self.left > 0 && self.is_usable(&url) && self.seen.insert(url.clone()) {
-                self.left -= 1;
-                taken.push(url);
-            }
-        }
-        taken
-    }
-
-    fn is_usable(&self, url: &str) -> bool {
-        let is_known = |scheme: &str| {
-            let mut schemes = self.schemes.iter();
-            schemes.any(|known| scheme.eq_ignore_ascii_case(known))
-        };
-        let is_plain = || !url.contains(char::is_control);
-        let parts = url.split_once("://");
-        url.len() <= MAX_URL_LENGTH
-            && parts.is_some_and(|(scheme, rest)| {
-                is_known(scheme) && !rest.is_empty() && !rest.starts_with(['/', '%']) && is_plain()
-            })
-    }
+    (is_host(host) && port != 0).then(|| (host.to_owned(), port))
 }
 
 /// A text of which only bytes that are no UTF-8 are replaced.
@@ -208,16 +164,8 @@ pub(crate) fn text(node: &Node<'_, '_, '_>, key: &'static str) -> Option<String>
     Some(String::from_utf8_lossy(bytes).into_owned())
 }
 
-/// More are spam: each costs a socket and a name look-up every half hour.
-const MAX_TRACKERS: usize = 100;
-/// More are spam, or an attack on a third party.
-const MAX_WEB_SEEDS: usize = 50;
 /// More help nobody to join: one that answers is enough.
 const MAX_NODES: usize = 100;
-/// RFC 1035, section 2.3.4: 255 octets with what DNS adds.
-const MAX_HOST_LENGTH: usize = 253;
-/// The longest that servers and browsers commonly take.
-const MAX_URL_LENGTH: usize = 2048;
 
 #[cfg(test)]
 mod tests;

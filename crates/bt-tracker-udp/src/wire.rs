@@ -6,7 +6,6 @@
 mod options;
 mod request;
 mod response;
-mod text;
 
 use std::net::SocketAddr;
 

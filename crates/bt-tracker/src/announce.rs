@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,13 +19,34 @@ pub struct Announce {
     pub url: Arc<str>,
     /// What to tell it.
     pub request: AnnounceRequest,
+    /// Over which family of addresses; `None` leaves it to the driver.
+    pub family: Option<Family>,
     /// What it gave us to be sent back, if it did.
     pub tracker_id: Option<Arc<[u8]>>,
     /// When it counts as failed: an outcome that comes later is ignored.
     pub deadline: Instant,
 }
 
-/// Names one announce of one [`Schedule`](crate::Schedule).
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
+    }
+}
+
+/// Names one announce of one [`Schedule`](crate::Schedule) or
+/// [`DualStack`](crate::DualStack).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct AnnounceId(pub(crate) u64);
 
@@ -46,6 +68,9 @@ pub enum Retry {
     Unspecified,
     /// Not before this has passed; at most a day is honoured.
     After(Duration),
+    /// There is no address of the family that was to be used: no fault of the tracker's. We look
+    /// again after an hour.
+    NoAddress,
     /// Never. [`Schedule::add_tracker`](crate::Schedule::add_tracker) overrides it.
     Never,
 }

@@ -70,26 +70,35 @@
 //! - **Jitter**: every wait is up to a tenth longer, by the seed, so that torrents which started
 //!   together do not announce together for ever.
 //!
+//! # Two families of addresses
+//!
+//! A tracker learns one address of ours from each announce, and so hears of us over IPv4 and over
+//! IPv6 (BEP 7). [`DualStack`] is the schedule for a machine that has both: each family has its
+//! own events, intervals, failures and tracker ids, and a tracker that has addresses of one family
+//! only is not failing for that. A private torrent keeps to one announce at a time.
+//!
 //! # What is deliberately outside
 //!
-//! Protocols, sockets and names. A tracker that has IPv4 and IPv6 addresses is announced to on
-//! both by the driver, which reports one outcome. A hybrid torrent has a schedule for each of its
+//! Protocols, sockets and names. A hybrid torrent has a schedule for each of its
 //! two swarms. Which answered peers are worth a connection is for the swarm to decide.
 //!
 //! # BEPs
 //!
-//! 3 (events, intervals), 12 (tiers), 27 (private torrents), 31 (retry hints). Not covered: 21
+//! 3 (events, intervals), 7 (an announce for each family), 12 (tiers), 27 (private torrents), 31 (retry hints). Not covered: 21
 //! (the event "paused"), 34 (tracker preferences in DNS).
 
 mod announce;
 mod config;
+mod dual_stack;
 mod schedule;
 mod tiers;
 mod tracker;
 
 pub use announce::{
-    Announce, AnnounceFailure, AnnounceId, Event, Progress, Retry, TrackerState, TrackerStatus,
+    Announce, AnnounceFailure, AnnounceId, Event, Family, Progress, Retry, TrackerState,
+    TrackerStatus,
 };
 pub use config::{Config, Identity, Reach};
+pub use dual_stack::DualStack;
 pub use schedule::{Schedule, TooManyTrackers};
 pub use tiers::MAX_TRACKERS;

@@ -324,6 +324,7 @@ impl Schedule {
                 },
                 port: identity.port,
             },
+            family: None,
             tracker_id: tracker.tracker_id.clone(),
             deadline,
         }
@@ -379,6 +380,7 @@ impl Schedule {
                 None
             }
             Retry::Unspecified => Some(self.back_off(now, index, Duration::ZERO)),
+            Retry::NoAddress => Some(self.back_off(now, index, NO_ADDRESS)),
             Retry::After(hint) => Some(self.back_off(now, index, hint.min(MAX_INTERVAL))),
         };
         self.events.push_back(Event::Failed {
@@ -465,6 +467,8 @@ fn unsupported(tracker: &Tracker) -> Option<Event> {
 const MAX_PEERS: usize = 1000;
 /// What to wait if a tracker names no interval; what most of them name.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(30 * 60);
+/// Names rarely get addresses of another family.
+const NO_ADDRESS: Duration = Duration::from_secs(60 * 60);
 /// However long a tracker would have us wait.
 const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -43,6 +43,7 @@ mod peer;
 mod piece;
 mod resume;
 mod selection;
+mod text;
 
 pub use announce::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 pub use bitfield::{Bitfield, BitfieldError};
@@ -56,3 +57,4 @@ pub use peer::{ConnId, Direction, Encryption, Payload, PeerSource, PeerSources, 
 pub use piece::{BLOCK_LENGTH, Block, PieceIndex, Span};
 pub use resume::{PartialPiece, ResumeState, Totals};
 pub use selection::{Priority, Selection};
+pub use text::printable_text;

@@ -2,6 +2,7 @@
 //! same, memory stays bounded, and nobody's disk is filled with complaints. What `bt` does about
 //! each, and which test shows it, is the table in `docs/hostile.md`.
 
+pub(super) mod http;
 pub(super) mod liar;
 pub(super) mod peers;
 pub(super) mod strangers;

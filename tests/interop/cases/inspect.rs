@@ -39,6 +39,10 @@ pub(super) const CASES: &[Entry] = &[
         run: show_single,
     },
     Entry {
+        name: "magnet/hybrid",
+        run: magnet,
+    },
+    Entry {
         name: "verify/single",
         run: |case| verify(case, &Payload::single(4 * MIB)),
     },
@@ -59,6 +63,42 @@ pub(super) const CASES: &[Entry] = &[
         run: demo_interrupted,
     },
 ];
+
+/// The link that `bt` makes says what libtorrent says of the torrent that it made.
+fn magnet(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(MIB);
+    let torrent = made_by_libtorrent(case, &payload, Format::Hybrid, Some(case.address()?))?;
+    let words = ["magnet".as_ref(), torrent.path.as_os_str()];
+    let said = bt::run(case, words, wait::SOON)?.ensure_exit(exit::DONE)?;
+    ensure!(said.stdout.len() == 1, "{:?}", said.stdout);
+    let link = &said.stdout[0];
+    let words = ["show", link, "--json"];
+    let shown = bt::run(case, words, wait::SOON)?
+        .ensure_exit(exit::DONE)?
+        .json()?;
+    for (key, expected) in [
+        ("name", json!(payload.name)),
+        ("format", json!("hybrid")),
+        ("info_hash", json!(torrent.info_hash)),
+        ("info_hash_v2", json!(torrent.info_hash_v2)),
+        ("magnet", json!(link)),
+    ] {
+        ensure!(
+            shown[key] == expected,
+            "{key} is {}, not {expected}",
+            shown[key]
+        );
+    }
+    ensure!(
+        shown["trackers"].as_array().is_some_and(|it| it.len() == 1),
+        "{shown}"
+    );
+    let bad = bt::run(case, ["show", "magnet:?xt=urn:btih:cd"], wait::SOON)?;
+    bad.ensure_exit(exit::BAD_TORRENT)?.one_line()?;
+    let get = bt::run(case, ["get", link], wait::SOON)?;
+    get.ensure_exit(exit::BAD_TORRENT)?.one_line()?;
+    Ok(())
+}
 
 /// Every documented key, with what libtorrent says of the torrent that it made.
 fn show(case: &Case<'_>, format: Format) -> Outcome {

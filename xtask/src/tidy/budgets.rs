@@ -7,6 +7,7 @@ use crate::{Result, cmd::Cmd};
 const BUDGETS: &[(&str, usize)] = &[
     ("bt-bencoding", 3),
     ("bt-tracker-udp", 8),
+    ("bt-tracker-http", 3),
     ("bt-wire", 12),
     ("bt-metainfo", 18),
 ];

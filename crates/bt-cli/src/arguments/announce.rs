@@ -21,7 +21,7 @@ use crate::format::parse_size;
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Announce {
-    /// The tracker: udp://host:port
+    /// The tracker: udp://host:port, http://… or https://…
     #[arg(value_parser = parse_tracker)]
     pub(crate) url: String,
 
@@ -88,7 +88,7 @@ impl From<Event> for AnnounceEvent {
     }
 }
 
-fn parse_swarm(word: OsString) -> Result<Swarm, String> {
+pub(super) fn parse_swarm(word: OsString) -> Result<Swarm, String> {
     let Some(text) = word.to_str().filter(|text| is_like_a_hash(text)) else {
         return Ok(Swarm::Torrent(word.into()));
     };
@@ -126,6 +126,7 @@ Output with --json:
 Examples:
   bt announce udp://tracker.example.org:6969 c0fda1edafdbdbb96443424e0b3899af7159d10e
   bt announce udp://tracker.example.org:6969 debian.torrent --json | jq .seeders
+  bt announce https://tracker.example.org/announce debian.torrent
   bt announce udp://tracker.example.org:6969 debian.torrent --event stopped";
 
 #[cfg(test)]
@@ -199,7 +200,7 @@ mod tests {
     fn wrong_usage() {
         for words in [
             "udp://t:1",
-            "http://t/announce a",
+            "wss://t/announce a",
             "udp://t:1 a --port 0",
             "udp://t:1 a --event paused",
             "udp://t:1 a --numwant -1",

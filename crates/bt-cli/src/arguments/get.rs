@@ -7,16 +7,17 @@ use crate::seeding::Seeding;
 
 /// Download torrents
 ///
-/// Finds peers through the torrents' UDP trackers, and exits when everything that is wanted is
-/// verified and written, or with --seed when it has been served. What is in the folder already is
-/// not fetched again, so that running the same command again resumes: what bt itself has written is known, and
+/// Finds peers through the torrents' trackers (UDP, HTTP and HTTPS), and exits when everything that
+/// is wanted is verified and written, or with --seed when it has been served. What is in the folder
+/// already is not fetched again, so that running the same command again resumes: what bt itself has
+/// written is known, and
 /// checked only where files were changed since; what others have put there is checked first. Several torrents share one
 /// port and all limits: of memory, connections and rates; if one of them fails the others go on, and
 /// the exit code is that of the first SOURCE that failed.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Get {
-    /// The .torrent files; `-` reads one from stdin
+    /// The .torrent files, or http and https URLs of them; `-` reads one from stdin
     #[arg(value_name = "SOURCE", required = true)]
     pub(crate) sources: Vec<PathBuf>,
 

@@ -6,8 +6,10 @@ mod completions;
 mod create;
 mod demo;
 mod get;
+mod magnet;
 mod man;
 mod network;
+mod scrape;
 mod seed;
 mod seed_until;
 mod show;
@@ -24,12 +26,14 @@ pub(crate) use self::{
     create::{Create, Links, as_size, is_date},
     demo::Demo,
     get::Get,
+    magnet::Magnet,
     man::Man,
     network::Network,
+    scrape::Scrape,
     seed::Seed,
     seed_until::SeedUntil,
     show::Show,
-    values::is_udp,
+    values::{is_served, is_web},
     verify::Verify,
     watch::Watch,
 };
@@ -60,7 +64,9 @@ pub(crate) enum Verb {
     Create(Box<Create>),
     Show(Show),
     Verify(Verify),
+    Magnet(Magnet),
     Announce(Announce),
+    Scrape(Scrape),
     Demo(Demo),
     Completions(Completions),
     Man(Man),
@@ -76,7 +82,9 @@ impl Verb {
             Self::Demo(demo) => demo.json,
             Self::Show(_)
             | Self::Verify(_)
+            | Self::Magnet(_)
             | Self::Announce(_)
+            | Self::Scrape(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
         }

@@ -12,7 +12,8 @@ use super::values::{parse_memory, parse_peer, parse_rate, parse_seconds, parse_t
 /// What `get` and `seed` have in common.
 #[derive(Args, Debug)]
 pub(crate) struct Network {
-    /// Announce to this tracker too (udp://host:port); may be given several times
+    /// Announce to this tracker too (udp://host:port, http://… or https://…); may be given several
+    /// times
     #[arg(long, value_name = "URL", value_parser = parse_tracker)]
     pub(crate) tracker: Vec<String>,
 
@@ -95,7 +96,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (words, says) in [
-            ("--tracker http://a/announce", "only udp:// trackers"),
+            (
+                "--tracker wss://a/announce",
+                "only udp://, http:// and https:// trackers",
+            ),
+            ("--tracker http://", "no valid host"),
             ("--tracker udp://a", "udp://host:port"),
             ("--peer localhost", "192.0.2.7:6881"),
             ("--min-announce-interval 0", "at least 1"),
@@ -122,8 +127,8 @@ mod tests {
             "bt get a --peer 192.0.2.7:0",
             "bt get a --port 65536",
             "bt get a --min-announce-interval 0",
-            "bt get a --tracker http://a/announce",
-            "bt seed a b --tracker https://a:443/announce",
+            "bt get a --tracker ftp://a/announce",
+            "bt seed a b --tracker https://a:0/announce",
             "bt get a --tracker tracker.example:80",
             "bt get a --memory 1X",
             "bt get a --memory 10K",

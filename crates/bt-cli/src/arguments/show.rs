@@ -2,14 +2,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Show what is in torrents
+/// Show what is in torrents, or in magnet links
+///
+/// Of a magnet link, what it says by itself: nobody is asked for the rest.
 ///
 /// Of several, each gets a heading. One that cannot be read does not keep the others from being
 /// shown; the exit code is that of the first that failed.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Show {
-    /// .torrent files; `-` reads one from stdin
+    /// .torrent files, http or https URLs of them, or magnet links; `-` reads a .torrent from stdin
     #[arg(value_name = "SOURCE", required = true)]
     pub(crate) sources: Vec<PathBuf>,
 
@@ -44,11 +46,17 @@ Output with --json:
   creation_date  seconds since 1970; null if unknown
   magnet         a link to the torrent
 
+Of a magnet link there are torrent, name (null if it has none), format, info_hash, info_hash_v2,
+trackers (each a tier), web_seeds, magnet (as bt writes it), and
+  peers          of which it knows, as in \"192.0.2.7:6881\"
+  wanted_files   which files it chooses, as pairs of the first and the last index; all if empty
+
 Of a SOURCE that cannot be shown there are only torrent, error (what is wrong) and code (the exit
 code). This form is stable: keys may be added, none goes or changes its meaning.
 
 Examples:
   bt show debian.torrent
+  bt show 'magnet:?xt=urn:btih:c0fda1edafdbdbb96443424e0b3899af7159d10e'
   bt show *.torrent | less
   bt show *.torrent --json | jq -r '[.info_hash, .name] | @tsv'";
 

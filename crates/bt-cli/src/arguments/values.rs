@@ -2,18 +2,33 @@
 
 use std::{net::SocketAddr, num::NonZeroU64};
 
+use bt_tracker_http::HttpUrl;
+
 use crate::format::parse_size;
 
 /// Whether bt can announce to this URL, by its scheme.
-pub(crate) fn is_udp(url: &str) -> bool {
-    url.get(..UDP.len())
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(UDP))
+pub(crate) fn is_served(url: &str) -> bool {
+    has_scheme(url, UDP) || is_web(url)
+}
+
+/// Whether this is an http or https URL.
+pub(crate) fn is_web(url: &str) -> bool {
+    has_scheme(url, "http://") || has_scheme(url, "https://")
+}
+
+fn has_scheme(url: &str, scheme: &str) -> bool {
+    url.get(..scheme.len())
+        .is_some_and(|found| found.eq_ignore_ascii_case(scheme))
 }
 
 pub(super) fn parse_tracker(url: &str) -> Result<String, String> {
     let url = url.trim();
-    if !is_udp(url) {
-        return Err("only udp:// trackers are supported so far".to_owned());
+    if is_web(url) {
+        let parsed = url.parse::<HttpUrl>().map_err(|error| error.to_string());
+        return parsed.map(|_| url.to_owned());
+    }
+    if !is_served(url) {
+        return Err("only udp://, http:// and https:// trackers are supported so far".to_owned());
     }
     let rest = &url[UDP.len()..];
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -22,7 +37,7 @@ pub(super) fn parse_tracker(url: &str) -> Result<String, String> {
         .filter(|(host, _)| !host.is_empty() && (!host.contains(':') || host.ends_with(']')))
         .and_then(|(_, port)| port.parse().ok());
     match port {
-        None | Some(0_u16) => Err("a tracker is udp://host:port".to_owned()),
+        None | Some(0_u16) => Err("a tracker is udp://host:port, http://… or https://…".to_owned()),
         Some(_) => Ok(url.to_owned()),
     }
 }
@@ -95,6 +110,8 @@ mod tests {
             "udp://t:1",
             "UDP://t:1/announce?key=v#x",
             "udp://[2001:db8::1]:80/announce",
+            "http://t/announce?key=v",
+            "HTTPS://[2001:db8::1]:8443/announce",
         ] {
             assert_eq!(parse_tracker(url).as_deref(), Ok(url));
         }
@@ -103,7 +120,10 @@ mod tests {
     #[test]
     fn what_is_no_tracker() {
         for url in [
-            "http://a/announce",
+            "wss://a/announce",
+            "http://",
+            "http://me:secret@t/announce",
+            "https://t:0/announce",
             "tracker.example:80",
             "udp://tracker.example",
             "udp://:80/announce",

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use bt_client::{AnnounceError, TrackerClient};
+use bt_client::{AnnounceError, HttpError, TrackerClient};
 use bt_types::{AnnounceEvent, AnnounceRequest, AnnounceResponse, SwarmId};
 use serde::Serialize;
 use tokio::time::timeout;
@@ -27,7 +27,7 @@ pub(crate) fn run(announce: &Announce) -> Result<(), Failure> {
     block_on(ask(announce, swarm_id, announce.left.or(size)))
 }
 
-fn of_torrent(path: &Path) -> Result<(SwarmId, Option<u64>), Failure> {
+pub(super) fn of_torrent(path: &Path) -> Result<(SwarmId, Option<u64>), Failure> {
     let metainfo = torrent_file::read(path)?;
     let info = metainfo.info();
     let id = info.ids().primary_swarm_id();
@@ -47,14 +47,14 @@ async fn ask(announce: &Announce, swarm_id: SwarmId, left: Option<u64>) -> Resul
     let patience = Duration::from_secs(announce.timeout);
     let answer = tokio::select! {
         biased;
-        () = interrupt.requested() => return Err(stopped("interrupted before", announce)),
+        () = interrupt.requested() => return Err(stopped("interrupted before", &announce.url)),
         answer = timeout(patience, client.announce(&announce.url, request)) => answer,
     };
     let answer = match answer {
         Ok(answer) => answer.map_err(|error| failure(&error))?,
         Err(_) => {
             let late = format!("{} passed before", duration(patience));
-            return Err(stopped(&late, announce));
+            return Err(stopped(&late, &announce.url));
         }
     };
     interrupt.end_at_next(|| {});
@@ -84,16 +84,19 @@ async fn say_goodbye(client: &TrackerClient, url: &str, request: AnnounceRequest
     }
 }
 
-fn stopped(what: &str, announce: &Announce) -> Failure {
-    let url = printable(&announce.url);
+pub(super) fn stopped(what: &str, url: &str) -> Failure {
+    let url = printable(url);
     let message = format!("{what} {url} answered");
     Failure::new(Exit::Stopped, message)
 }
 
-fn failure(error: &AnnounceError) -> Failure {
+pub(super) fn failure(error: &AnnounceError) -> Failure {
     match error {
         AnnounceError::Refused { reason, .. } => {
             Failure::other(format!("the tracker refuses: {}", printable(reason)))
+        }
+        AnnounceError::Http(error @ HttpError::TimedOut(_)) => {
+            Failure::new(Exit::Stopped, in_full(error))
         }
         AnnounceError::NoAnswer { tracker } => {
             Failure::new(Exit::Stopped, format!("{tracker} does not answer"))
@@ -240,6 +243,7 @@ peers         2
         let refused = failure(&AnnounceError::Refused {
             tracker,
             reason: "not\nregistered".to_owned(),
+            retry: Default::default(),
         });
         assert_eq!(refused.exit, Exit::Other);
         assert_eq!(

@@ -1,8 +1,12 @@
-use std::path::Path;
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use bt_metainfo::Metainfo;
 
 use self::{
+    link::ShownLink,
     people::write_for_people,
     shown::{NotShown, Shown},
 };
@@ -15,6 +19,7 @@ use crate::{
 };
 
 mod date;
+mod link;
 mod people;
 mod shown;
 mod tree;
@@ -22,21 +27,17 @@ mod tree;
 pub(crate) fn run(show: &Show) -> Result<(), Failure> {
     let mut first_failure = Ok(());
     for (position, source) in show.sources.iter().enumerate() {
-        let torrent = torrent_file::read(source);
-        let reader = match &torrent {
-            Ok(metainfo) if show.json => {
-                stdout::print(|out| json::write(out, &Shown::of(source, metainfo)))?
-            }
-            Ok(metainfo) => {
-                let heading = (show.sources.len() > 1).then_some(position);
-                print_for_people(source, metainfo, heading)?
-            }
+        let heading = (show.sources.len() > 1).then_some(position);
+        let said = Said::read(source);
+        let reader = match &said {
+            Ok(said) if show.json => stdout::print(|out| said.write_json(source, out))?,
+            Ok(said) => print_for_people(source, said, heading)?,
             Err(failure) if show.json => {
                 stdout::print(|out| json::write(out, &NotShown::of(source, failure)))?
             }
             Err(_) => Reader::Reads,
         };
-        if let Err(failure) = torrent {
+        if let Err(failure) = said {
             logging::complain(&failure);
             first_failure = first_failure.and(Err(Failure::told(failure.exit)));
         }
@@ -47,17 +48,43 @@ pub(crate) fn run(show: &Show) -> Result<(), Failure> {
     first_failure
 }
 
+/// What there is to show of a source.
+enum Said {
+    Torrent(Box<Metainfo>),
+    Link(Box<ShownLink>),
+}
+
+impl Said {
+    fn read(source: &Path) -> Result<Self, Failure> {
+        if torrent_file::is_magnet(source) {
+            return ShownLink::read(source).map(|link| Self::Link(Box::new(link)));
+        }
+        let metainfo = torrent_file::read(source)?;
+        Ok(Self::Torrent(Box::new(metainfo)))
+    }
+
+    fn write_json(&self, source: &Path, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Torrent(metainfo) => json::write(out, &Shown::of(source, metainfo)),
+            Self::Link(link) => json::write(out, link),
+        }
+    }
+
+    fn write_for_people(&self, source: &Path, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Torrent(metainfo) => write_for_people(&Shown::of(source, metainfo), out),
+            Self::Link(link) => link.write_for_people(out),
+        }
+    }
+}
+
 /// With a heading, as `head` has, if it is one of several: at this position.
-fn print_for_people(
-    source: &Path,
-    metainfo: &Metainfo,
-    heading: Option<usize>,
-) -> Result<Reader, Failure> {
+fn print_for_people(source: &Path, said: &Said, heading: Option<usize>) -> Result<Reader, Failure> {
     stdout::print(|out| {
         if let Some(position) = heading {
             let gap = if position > 0 { "\n" } else { "" };
             writeln!(out, "{gap}==> {} <==", torrent_file::shown(source))?;
         }
-        write_for_people(&Shown::of(source, metainfo), out)
+        said.write_for_people(source, out)
     })
 }

@@ -4,13 +4,18 @@ use std::{
     sync::Arc,
 };
 
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::Stream;
 
 /// Connects to a peer, from the local address `source` if one is given; a peer of the other
 /// family cannot be reached then.
 pub(crate) async fn dial(peer: SocketAddr, source: Option<IpAddr>) -> io::Result<Arc<dyn Stream>> {
+    Ok(Arc::new(connect(peer, source).await?))
+}
+
+/// As [`dial`], for what is no peer.
+pub(super) async fn connect(peer: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = match peer {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -23,5 +28,5 @@ pub(crate) async fn dial(peer: SocketAddr, source: Option<IpAddr>) -> io::Result
     }
     // Messages are gathered before they are written, so nothing is gained by waiting for more.
     socket.set_nodelay(true)?;
-    Ok(Arc::new(socket.connect(peer).await?))
+    socket.connect(peer).await
 }

@@ -6,12 +6,15 @@
 )]
 
 mod dial;
+mod http;
 mod listen;
 mod resolve;
 mod stream;
 mod udp;
 
 pub(crate) use dial::dial;
+pub use http::HttpError;
+pub(crate) use http::{Bounds, HttpClient, Reply};
 pub use listen::ListenError;
 pub(crate) use listen::{Listener, Sockets, listen};
 pub(crate) use resolve::resolve;

@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bt_tracker::Family;
 use tokio::{io::ReadBuf, net::UdpSocket};
 
 /// One UDP socket for each local address, used as if they were one.
@@ -32,6 +33,13 @@ impl UdpSockets {
 
     pub(super) fn is_empty(&self) -> bool {
         self.v4.is_none() && self.v6.is_none()
+    }
+
+    /// Of which families there is a socket.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        let v4 = self.v4.is_some().then_some(Family::V4);
+        let v6 = self.v6.is_some().then_some(Family::V6);
+        v4.into_iter().chain(v6).collect()
     }
 
     /// Whether datagrams can be sent to such an address at all.

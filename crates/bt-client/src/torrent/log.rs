@@ -96,7 +96,7 @@ pub(super) fn tracker(event: &TrackerEvent) {
             warn!(target: TRACKERS, %url, reason = %printable(message), "tracker failed");
         }
         TrackerEvent::Unsupported { url } => {
-            info!(target: TRACKERS, %url, "tracker not supported: only udp:// is");
+            info!(target: TRACKERS, %url, "tracker not supported: only udp, http and https are");
         }
         TrackerEvent::Switched { url } => info!(
             target: TRACKERS,

@@ -4,13 +4,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bt_tracker::Family;
+
 /// Where the last announce to each tracker of a torrent ended, so that of many addresses each has
 /// its turn, however little time one announce has. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Memory(Arc<Mutex<LastTried>>);
 
-/// By URL.
-type LastTried = HashMap<Arc<str>, (SocketAddr, Fate)>;
+type LastTried = HashMap<Of, (SocketAddr, Fate)>;
+
+/// The URL, and the family if each is announced to for itself.
+pub(super) type Of = (Arc<str>, Option<Family>);
 
 /// What became of an announce to one address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,14 +25,14 @@ pub(super) enum Fate {
 }
 
 impl Memory {
-    pub(super) fn note(&self, url: &Arc<str>, address: SocketAddr, fate: Fate) {
-        self.lock().insert(Arc::clone(url), (address, fate));
+    pub(super) fn note(&self, of: &Of, address: SocketAddr, fate: Fate) {
+        self.lock().insert(of.clone(), (address, fate));
     }
 
     /// Brings a tracker's addresses into the order in which they are to be tried: first the one
     /// that answered last, or else the one behind the one that did not.
-    pub(super) fn put_in_turn(&self, url: &str, addresses: &mut [SocketAddr]) {
-        let Some((last, fate)) = self.lock().get(url).copied() else {
+    pub(super) fn put_in_turn(&self, of: &Of, addresses: &mut [SocketAddr]) {
+        let Some((last, fate)) = self.lock().get(of).copied() else {
             return;
         };
         let Some(position) = addresses.iter().position(|&address| address == last) else {
@@ -58,7 +62,7 @@ mod tests {
     #[test]
     fn every_address_has_its_turn_and_the_one_that_answers_stays() {
         let memory = Memory::default();
-        let url: Arc<str> = "udp://t:80".into();
+        let url = ("udp://t:80".into(), None);
         let in_turn = || {
             let mut addresses = [1, 2, 3].map(address);
             memory.put_in_turn(&url, &mut addresses);

@@ -1,6 +1,7 @@
 //! Beside each swarm: when to announce (decided by `bt-tracker`), and how (by the URL's scheme).
 
 mod addresses;
+mod http;
 mod udp;
 mod url;
 
@@ -13,25 +14,29 @@ use std::{
 };
 
 use bt_tracker::{
-    Announce, AnnounceFailure, AnnounceId, Event, Progress, Retry, Schedule, TrackerState,
+    Announce, AnnounceFailure, AnnounceId, DualStack, Event, Family, Progress, Retry, TrackerState,
 };
+use bt_tracker_http::{Origin, Scrape, ScrapeEntry};
 use bt_tracker_udp::BEP_15_ATTEMPTS;
-use bt_types::{AnnounceRequest, AnnounceResponse};
+use bt_types::{AnnounceRequest, AnnounceResponse, SwarmId};
 use tracing::debug;
 
-use self::{addresses::Fate, url::UdpUrl};
 pub(crate) use self::{addresses::Memory, udp::UdpTrackers};
+use self::{
+    addresses::{Fate, Of},
+    url::UdpUrl,
+};
 use crate::{
     AnnounceError,
     mail::{Mail, Mailbox, Outcome},
-    net,
+    net::{self, HttpClient, HttpError},
     tasks::AbortOnDrop,
 };
 
 /// The trackers of one torrent.
 pub(crate) struct Trackers {
-    schedule: Schedule,
-    udp: UdpTrackers,
+    schedule: DualStack,
+    clients: Clients,
     mailbox: Mailbox,
     under_way: HashMap<AnnounceId, AbortOnDrop>,
     has_stopped: bool,
@@ -40,6 +45,15 @@ pub(crate) struct Trackers {
     /// When it has something to do of itself.
     deadline: Option<Instant>,
     addresses: Memory,
+}
+
+/// What the torrents of a session ask trackers with, of each kind. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    pub(crate) udp: UdpTrackers,
+    pub(crate) http: HttpClient,
+    /// Who has named the trackers.
+    pub(crate) origin: Origin,
 }
 
 /// How trackers are doing.
@@ -52,10 +66,10 @@ pub(crate) struct Counts {
 }
 
 impl Trackers {
-    pub(crate) fn new(schedule: Schedule, udp: UdpTrackers, mailbox: Mailbox) -> Self {
+    pub(crate) fn new(schedule: DualStack, clients: Clients, mailbox: Mailbox) -> Self {
         Self {
             schedule,
-            udp,
+            clients,
             mailbox,
             under_way: HashMap::new(),
             has_stopped: false,
@@ -156,11 +170,11 @@ impl Trackers {
 
     fn begin(&mut self, announce: Announce) {
         let id = announce.id;
-        let udp = self.udp.clone();
+        let clients = self.clients.clone();
         let mailbox = self.mailbox.clone();
         let addresses = self.addresses.clone();
         let task = AbortOnDrop::spawn(async move {
-            let answer = announce_to(&udp, &addresses, &announce.url, announce.request).await;
+            let answer = clients.announce(&addresses, &announce).await;
             let outcome = answer.map_err(|error| failure(&error));
             // A torrent that has gone needs no answer.
             let _ = mailbox.send(Mail::Announced(id, outcome));
@@ -179,45 +193,122 @@ pub(crate) fn announce_timeout(tiers: &[Vec<String>]) -> Duration {
     }
 }
 
-/// Announces to the addresses of a tracker, one after the other, until one answers, if only to
-/// refuse. It takes as
-/// long as it takes: the caller gives up what is too slow, and the next announce begins where this
-/// one was.
-pub(crate) async fn announce_to(
-    udp: &UdpTrackers,
-    memory: &Memory,
-    tracker: &Arc<str>,
-    request: AnnounceRequest,
-) -> Result<AnnounceResponse, AnnounceError> {
-    let url = UdpUrl::parse(tracker)?;
-    let found = net::resolve(url.host, url.port).await;
-    let found = found.map_err(|source| AnnounceError::LookUp {
-        host: url.host.to_owned(),
-        source,
-    })?;
-    let mut addresses: Vec<_> = found.into_iter().filter(|&a| udp.reaches(a)).collect();
-    // Few UDP trackers listen on IPv6, whatever their name says, and silence costs 15 seconds.
-    addresses.sort_by_key(SocketAddr::is_ipv6);
-    memory.put_in_turn(tracker, &mut addresses);
-    announce_in_turn(udp, memory, (tracker, url.data), &addresses, request).await
+impl Clients {
+    /// Announces by the protocol that the URL names. It takes as long as it takes: the caller gives
+    /// up what is too slow.
+    async fn announce(
+        &self,
+        memory: &Memory,
+        announce: &Announce,
+    ) -> Result<AnnounceResponse, AnnounceError> {
+        let tracker_id = announce.tracker_id.as_deref();
+        let what = (announce.request, tracker_id, announce.family);
+        self.announce_to(memory, &announce.url, what).await
+    }
+
+    pub(crate) async fn announce_to(
+        &self,
+        memory: &Memory,
+        tracker: &Arc<str>,
+        (request, tracker_id, family): (AnnounceRequest, Option<&[u8]>, Option<Family>),
+    ) -> Result<AnnounceResponse, AnnounceError> {
+        if is_http(tracker) {
+            debug!(url = %tracker, event = ?request.event, "announcing");
+            let (client, origin) = (&self.http, self.origin);
+            return http::announce(client, origin, tracker, &request, tracker_id, family).await;
+        }
+        let url = UdpUrl::parse(tracker)?;
+        let of = (Arc::clone(tracker), family);
+        let addresses = self.udp_addresses(memory, &of, &url).await?;
+        announce_in_turn(&self.udp, memory, (&of, url.data), &addresses, request).await
+    }
+
+    /// Asks how many peers some swarms have, by the protocol that the URL names.
+    pub(crate) async fn scrape(
+        &self,
+        memory: &Memory,
+        tracker: &Arc<str>,
+        swarm_ids: &[SwarmId],
+    ) -> Result<Scrape, AnnounceError> {
+        if is_http(tracker) {
+            return http::scrape(&self.http, self.origin, tracker, swarm_ids).await;
+        }
+        let url = UdpUrl::parse(tracker)?;
+        let of = (Arc::clone(tracker), None);
+        let addresses = self.udp_addresses(memory, &of, &url).await?;
+        let address = *addresses.first().ok_or(AnnounceError::NoReachableAddress)?;
+        let found = self.udp.scrape(address, url.data, swarm_ids).await?;
+        let mut swarms: Vec<_> = found
+            .into_iter()
+            .map(|entry| {
+                Some(ScrapeEntry {
+                    seeders: Some(entry.seeders),
+                    completed: Some(entry.completed),
+                    leechers: Some(entry.leechers),
+                    downloaders: None,
+                })
+            })
+            .collect();
+        swarms.resize(swarm_ids.len(), None);
+        Ok(Scrape {
+            swarms,
+            min_interval: None,
+        })
+    }
+
+    /// In the order in which they are to be tried.
+    async fn udp_addresses(
+        &self,
+        memory: &Memory,
+        of: &Of,
+        url: &UdpUrl<'_>,
+    ) -> Result<Vec<SocketAddr>, AnnounceError> {
+        let found = net::resolve(url.host, url.port).await;
+        let mut addresses = found.map_err(|source| AnnounceError::LookUp {
+            host: url.host.to_owned(),
+            source,
+        })?;
+        addresses.retain(|&address| self.udp.reaches(address));
+        if addresses.is_empty() {
+            return Err(AnnounceError::NoReachableAddress);
+        }
+        if let Some(family) = of.1 {
+            addresses.retain(|address| address.is_ipv4() == (family == Family::V4));
+            if addresses.is_empty() {
+                return Err(AnnounceError::NoAddressOf(family));
+            }
+        }
+        // Few UDP trackers listen on IPv6, whatever their name says, and silence costs 15 seconds.
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        memory.put_in_turn(of, &mut addresses);
+        Ok(addresses)
+    }
 }
 
+/// Whether a tracker is asked over HTTP or HTTPS.
+fn is_http(url: &str) -> bool {
+    let scheme = url.split("://").next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+}
+
+/// Announces to the addresses of a tracker, one after the other, until one answers, if only to
+/// refuse; the next announce begins where this one was.
 async fn announce_in_turn(
     udp: &UdpTrackers,
     memory: &Memory,
-    (tracker, url_data): (&Arc<str>, &str),
+    (of, url_data): (&Of, &str),
     addresses: &[SocketAddr],
     request: AnnounceRequest,
 ) -> Result<AnnounceResponse, AnnounceError> {
     let mut last = AnnounceError::NoReachableAddress;
     for (position, &address) in addresses.iter().enumerate() {
-        debug!(url = %tracker, %address, event = ?request.event, "announcing");
-        memory.note(tracker, address, Fate::Unanswered);
+        debug!(url = %of.0, %address, event = ?request.event, "announcing");
+        memory.note(of, address, Fate::Unanswered);
         let is_last = position + 1 == addresses.len();
         let attempts = if is_last { BEP_15_ATTEMPTS } else { 1 };
         match udp.announce(address, url_data, request, attempts).await {
             Ok(response) => {
-                memory.note(tracker, address, Fate::Answered);
+                memory.note(of, address, Fate::Answered);
                 return Ok(response);
             }
             // That is its answer, whatever its other addresses do.
@@ -230,24 +321,28 @@ async fn announce_in_turn(
 
 /// What the schedule hears of it.
 fn failure(error: &AnnounceError) -> AnnounceFailure {
-    let is_hopeless = matches!(
-        error,
-        AnnounceError::UnsupportedScheme | AnnounceError::NoHostAndPort
-    );
     let message = match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+        Some(source) if !matches!(error, AnnounceError::NotAnAnswer { .. }) => {
+            format!("{error}: {source}")
+        }
+        _ => error.to_string(),
     };
-    AnnounceFailure {
-        message,
-        retry: if is_hopeless {
-            Retry::Never
-        } else {
-            Retry::Unspecified
-        },
-    }
+    let retry = match error {
+        AnnounceError::UnsupportedScheme
+        | AnnounceError::NoHostAndPort
+        | AnnounceError::Url(_)
+        | AnnounceError::Request(_) => Retry::Never,
+        AnnounceError::NoAddressOf(_) | AnnounceError::Http(HttpError::NoAddressOf(_)) => {
+            Retry::NoAddress
+        }
+        AnnounceError::Refused { retry, .. } => *retry,
+        _ => Retry::Unspecified,
+    };
+    AnnounceFailure { message, retry }
 }
 
+/// What we announce by.
+pub(crate) const SCHEMES: &[&str] = &["udp", "http", "https"];
 /// Three sends, after 0, 15 and 45 seconds, and time for an answer: then another tracker of the
 /// tier may have its turn.
 const TIMEOUT_AMONG_OTHERS: Duration = Duration::from_secs(50);
@@ -263,6 +358,14 @@ mod tests {
     use super::*;
     use crate::{net::UdpSockets, random::Seeds};
 
+    fn clients(udp: UdpTrackers) -> Clients {
+        Clients {
+            udp,
+            http: HttpClient::new(None),
+            origin: Origin::Torrent,
+        }
+    }
+
     #[tokio::test]
     async fn the_schedule_is_left_alone_while_it_has_nothing_to_do() {
         let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
@@ -275,7 +378,8 @@ mod tests {
         });
         let tiers = vec![vec!["udp://127.0.0.1:9".to_owned()]];
         let (mailbox, _mail) = mpsc::unbounded_channel();
-        let mut trackers = Trackers::new(Schedule::new(tiers, config, [5; 32]), udp, mailbox);
+        let schedule = DualStack::new(&tiers, &config, &[Family::V4], [5; 32]);
+        let mut trackers = Trackers::new(schedule, clients(udp), mailbox);
         let now = Instant::now();
         let mut asked = 0;
         let mut drain = |trackers: &mut Trackers, now| {
@@ -311,7 +415,8 @@ mod tests {
         let urls = ["udp://127.0.0.1:9", "udp://127.0.0.1:10", "wss://a"];
         let tiers = urls.map(|url| vec![url.to_owned()]).to_vec();
         let (mailbox, _mail) = mpsc::unbounded_channel();
-        let mut trackers = Trackers::new(Schedule::new(tiers, config, [5; 32]), udp, mailbox);
+        let schedule = DualStack::new(&tiers, &config, &[Family::V4], [5; 32]);
+        let mut trackers = Trackers::new(schedule, clients(udp), mailbox);
         let now = Instant::now();
         let counts = |trackers: &Trackers| {
             let counts = trackers.counts();
@@ -363,7 +468,7 @@ mod tests {
             num_want: None,
             port: 4,
         };
-        let url: Arc<str> = "udp://t:1".into();
+        let url = ("udp://t:1".into(), None);
         let (memory, addresses) = (Memory::default(), [refuses, silent]);
         let answer = announce_in_turn(&udp, &memory, (&url, ""), &addresses, request);
         // The silent one alone would take this long.

@@ -6,8 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_tracker_udp::{Outcome, RequestId, UdpTracker};
-use bt_types::{AnnounceRequest, AnnounceResponse};
+use bt_tracker::Retry;
+use bt_tracker_udp::{
+    Outcome, RequestId, ScrapeError, UdpTracker,
+    wire::{MAX_SCRAPE, ScrapeEntry},
+};
+use bt_types::{AnnounceRequest, AnnounceResponse, SwarmId};
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep_until,
@@ -25,14 +29,26 @@ pub(crate) struct UdpTrackers {
     _task: Arc<AbortOnDrop>,
 }
 
-type Answer = Result<AnnounceResponse, AnnounceError>;
+type Answer = Result<Granted, AnnounceError>;
+
+enum Granted {
+    Announce(AnnounceResponse),
+    Scrape(Vec<ScrapeEntry>),
+}
 
 struct Ask {
     tracker: SocketAddr,
     url_data: String,
-    request: AnnounceRequest,
-    attempts: u32,
+    question: Question,
     reply: oneshot::Sender<Answer>,
+}
+
+enum Question {
+    Announce {
+        request: AnnounceRequest,
+        attempts: u32,
+    },
+    Scrape(Vec<SwarmId>),
 }
 
 struct Machine {
@@ -70,13 +86,35 @@ impl UdpTrackers {
         url_data: &str,
         request: AnnounceRequest,
         attempts: u32,
-    ) -> Answer {
+    ) -> Result<AnnounceResponse, AnnounceError> {
+        let question = Question::Announce { request, attempts };
+        match self.ask(tracker, url_data, question).await? {
+            Granted::Announce(response) => Ok(response),
+            Granted::Scrape(_) => Err(AnnounceError::NoAnswer { tracker }),
+        }
+    }
+
+    /// Scrapes one address: an entry for each swarm, in order, of which the last ones may lack.
+    /// Dropping the future gives it up.
+    pub(crate) async fn scrape(
+        &self,
+        tracker: SocketAddr,
+        url_data: &str,
+        swarm_ids: &[SwarmId],
+    ) -> Result<Vec<ScrapeEntry>, AnnounceError> {
+        let question = Question::Scrape(swarm_ids.to_vec());
+        match self.ask(tracker, url_data, question).await? {
+            Granted::Scrape(entries) => Ok(entries),
+            Granted::Announce(_) => Err(AnnounceError::NoAnswer { tracker }),
+        }
+    }
+
+    async fn ask(&self, tracker: SocketAddr, url_data: &str, question: Question) -> Answer {
         let (reply, answer) = oneshot::channel();
         let ask = Ask {
             tracker,
             url_data: url_data.to_owned(),
-            request,
-            attempts,
+            question,
             reply,
         };
         // The driver lives as long as we do; were it gone, there would be no answer either.
@@ -150,16 +188,28 @@ impl Driver {
         });
         let machine = &mut self.machines[index];
         machine.last_asked = now;
-        match machine
-            .udp
-            .announce_with_attempts(now, ask.request, ask.attempts)
-        {
+        let tracker = ask.tracker;
+        let busy = AnnounceError::Busy { tracker };
+        let asked = match ask.question {
+            Question::Announce { request, attempts } => machine
+                .udp
+                .announce_with_attempts(now, request, attempts)
+                .map_err(|_| busy),
+            Question::Scrape(swarm_ids) => {
+                let asked = machine.udp.scrape(now, &swarm_ids);
+                asked.map_err(|error| match error {
+                    ScrapeError::Count(_) => AnnounceError::ScrapeCount { max: MAX_SCRAPE },
+                    _ => busy,
+                })
+            }
+        };
+        match asked {
             Ok(id) => {
                 machine.replies.insert(id, ask.reply);
             }
-            Err(_) => {
-                let tracker = ask.tracker;
-                let _ = ask.reply.send(Err(AnnounceError::Busy { tracker }));
+            Err(error) => {
+                // Nobody waiting any more is fine.
+                let _ = ask.reply.send(Err(error));
             }
         }
     }
@@ -187,8 +237,13 @@ impl Machine {
         let tracker = self.udp.tracker();
         while let Some(event) = self.udp.poll_event() {
             let answer = match event.outcome {
-                Outcome::Announced(response) => Ok(response),
-                Outcome::Refused(reason) => Err(AnnounceError::Refused { tracker, reason }),
+                Outcome::Announced(response) => Ok(Granted::Announce(response)),
+                Outcome::Scraped(entries) => Ok(Granted::Scrape(entries)),
+                Outcome::Refused(reason) => Err(AnnounceError::Refused {
+                    tracker,
+                    reason,
+                    retry: Retry::Unspecified,
+                }),
                 _ => Err(AnnounceError::NoAnswer { tracker }),
             };
             if let Some(reply) = self.replies.remove(&event.id) {

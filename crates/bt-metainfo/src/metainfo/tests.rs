@@ -1,5 +1,5 @@
 use super::*;
-use crate::{InfoBuilder, MetainfoBuilder, MetainfoErrorKind};
+use crate::{InfoBuilder, MetainfoBuilder, MetainfoErrorKind, urls::MAX_URL_LENGTH};
 
 fn info() -> Vec<u8> {
     InfoBuilder::new("temp", 16_384)

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bt_types::{AnnounceResponse, CompactAddrs, push_compact};
+use bt_types::{AnnounceResponse, CompactAddrs, printable_text, push_compact};
 use nom::{
     Parser,
     combinator::{iterator, map},
@@ -8,8 +8,8 @@ use nom::{
 };
 
 use super::{
-    ANNOUNCE, CONNECT, ConnectionId, DecodeError, ERROR, Family, MAX_PEERS, MAX_SCRAPE, SCRAPE,
-    TransactionId, fixed, text,
+    ANNOUNCE, CONNECT, ConnectionId, DecodeError, ERROR, Family, MAX_ERROR_TEXT, MAX_PEERS,
+    MAX_SCRAPE, SCRAPE, TransactionId, fixed,
 };
 
 /// What a tracker sends.
@@ -81,7 +81,7 @@ impl Response {
                 let mut entries = iterator(body, scrape_entry);
                 Self::Scrape(entries.by_ref().take(MAX_SCRAPE).collect())
             }
-            ERROR => Self::Error(text::printable(body)),
+            ERROR => Self::Error(printable_text(body, MAX_ERROR_TEXT)),
             unknown => return Err(DecodeError::UnknownAction(unknown)),
         };
         Ok((transaction_id, response))

@@ -810,6 +810,7 @@ impl World {
                 let wait = match retry {
                     Retry::After(hint) => hint.max(secs(17)),
                     Retry::Unspecified => secs(17),
+                    Retry::NoAddress => mins(60),
                     Retry::Never => secs(1_000_000_000),
                 };
                 judge.ended(&announce, false, self.now + wait);

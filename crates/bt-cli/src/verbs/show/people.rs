@@ -63,7 +63,7 @@ pub(super) fn write_for_people(shown: &Shown<'_>, out: &mut dyn Write) -> io::Re
 }
 
 /// What has several lines keeps them: comments do.
-fn write_row(out: &mut dyn Write, label: &str, value: &str) -> io::Result<()> {
+pub(super) fn write_row(out: &mut dyn Write, label: &str, value: &str) -> io::Result<()> {
     let mut label = label;
     for line in value.trim_end().lines() {
         writeln!(

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use bt_metainfo::{File, FileKind, Info, Metainfo};
-use bt_types::FileIndex;
+use bt_types::{FileIndex, TorrentIds};
 use serde::Serialize;
 
 use crate::{exit::Failure, format::hex};
@@ -23,7 +23,7 @@ pub(super) struct Shown<'a> {
     pub(super) source: Option<&'a str>,
     /// As they would be written.
     pub(super) files: Vec<ShownFile<'a>>,
-    pub(super) symlinks: Vec<ShownLink<'a>>,
+    pub(super) symlinks: Vec<ShownSymlink<'a>>,
     pub(super) pad_files: usize,
     pub(super) pad_size: u64,
     pub(super) trackers: &'a [Vec<String>],
@@ -45,6 +45,16 @@ pub(super) enum Format {
     Hybrid,
 }
 
+impl Format {
+    pub(super) fn of(ids: TorrentIds) -> Self {
+        match (ids.v1(), ids.v2()) {
+            (Some(_), Some(_)) => Self::Hybrid,
+            (_, Some(_)) => Self::V2,
+            (_, None) => Self::V1,
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct ShownFile<'a> {
     /// Counted from 1, without padding and links: `bt get --select` takes it.
@@ -58,7 +68,7 @@ pub(super) struct ShownFile<'a> {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct ShownLink<'a> {
+pub(super) struct ShownSymlink<'a> {
     pub(super) path: &'a str,
     pub(super) target: &'a str,
 }
@@ -80,7 +90,7 @@ impl<'a> Shown<'a> {
             match &file.kind {
                 FileKind::Data => files.push(ShownFile::of(info, files.len() + 1, index, file)),
                 FileKind::Pad => (pad_files, pad_size) = (pad_files + 1, pad_size + file.length),
-                FileKind::Symlink { target } => symlinks.push(ShownLink {
+                FileKind::Symlink { target } => symlinks.push(ShownSymlink {
                     path: file.path.as_str(),
                     target: target.as_str(),
                 }),
@@ -90,11 +100,7 @@ impl<'a> Shown<'a> {
         Self {
             torrent: source.to_string_lossy().into_owned(),
             name: info.name(),
-            format: match (v1, v2) {
-                (Some(_), Some(_)) => Format::Hybrid,
-                (_, Some(_)) => Format::V2,
-                (_, None) => Format::V1,
-            },
+            format: Format::of(info.ids()),
             info_hash: v1.map(|hash| hash.to_string()),
             info_hash_v2: v2.map(|hash| hash.to_string()),
             total_size: info.layout().data_length(),
@@ -156,7 +162,7 @@ impl NotShown {
 }
 
 /// Host and port, an IPv6 address in brackets.
-fn authority((host, port): &(String, u16)) -> String {
+pub(super) fn authority((host, port): &(String, u16)) -> String {
     if host.contains(':') {
         format!("[{host}]:{port}")
     } else {

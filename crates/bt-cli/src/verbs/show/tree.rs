@@ -1,13 +1,13 @@
 use std::io::{self, Write};
 
-use super::shown::{ShownFile, ShownLink};
+use super::shown::{ShownFile, ShownSymlink};
 use crate::format::{bytes, printable};
 
 /// Writes files, then links, in their order in the torrent; each folder is named when files of it
 /// begin. Files have numbers, by which they can be chosen.
 pub(super) fn write(
     files: &[ShownFile<'_>],
-    links: &[ShownLink<'_>],
+    links: &[ShownSymlink<'_>],
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut tree = Tree {
@@ -76,7 +76,7 @@ impl<'a, W: Write + ?Sized> Tree<'a, W> {
 mod tests {
     use super::*;
 
-    fn check(files: &[ShownFile<'_>], links: &[ShownLink<'_>], expected: &str) {
+    fn check(files: &[ShownFile<'_>], links: &[ShownSymlink<'_>], expected: &str) {
         let mut out = Vec::new();
         write(files, links, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -112,7 +112,7 @@ mod tests {
             hidden: true,
             ..ShownFile::plain(12_345, "t/.rc", 0)
         };
-        let link = ShownLink {
+        let link = ShownSymlink {
             path: "t/link",
             target: "t/run",
         };

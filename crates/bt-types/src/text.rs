@@ -1,13 +1,18 @@
-use super::MAX_ERROR_TEXT;
-
-/// Makes a stranger's bytes fit to be shown: at most [`MAX_ERROR_TEXT`] bytes, without the NUL that
-/// some trackers append, and with everything escaped that could move a cursor or reorder a line.
-pub(super) fn printable(bytes: &[u8]) -> String {
+/// Makes a stranger's bytes fit to be shown: at most `max_bytes` of UTF-8, without the NULs that
+/// some programs append, and with everything escaped that could move a cursor or reorder a line.
+///
+/// ```
+/// use bt_types::printable_text;
+/// assert_eq!(printable_text(b"not\x1b[2J registered\0", 1024), r"not\u{1b}[2J registered");
+/// assert_eq!(printable_text("ääää".as_bytes(), 5), "ää");
+/// ```
+#[must_use]
+pub fn printable_text(bytes: &[u8], max_bytes: usize) -> String {
     let end = bytes
         .iter()
         .rposition(|&byte| byte != 0)
         .map_or(0, |i| i + 1);
-    let bytes = &bytes[..end.min(MAX_ERROR_TEXT)];
+    let bytes = &bytes[..end.min(max_bytes)];
     let mut text = String::with_capacity(bytes.len());
     let mut buffer = [0; 4];
     for char in String::from_utf8_lossy(bytes).chars() {
@@ -18,7 +23,7 @@ pub(super) fn printable(bytes: &[u8]) -> String {
         } else {
             &*char.encode_utf8(&mut buffer)
         };
-        if text.len() + shown.len() > MAX_ERROR_TEXT {
+        if text.len() + shown.len() > max_bytes {
             break;
         }
         text.push_str(shown);

@@ -1,0 +1,85 @@
+use std::{io, net::SocketAddr, time::Duration};
+
+use bt_tracker::Family;
+use bt_tracker_http::{Forbidden, RedirectError};
+
+/// Why a web server gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The host has no address that we know of.
+    #[error("cannot look up {host}")]
+    LookUp {
+        /// The host in the URL. Untrusted text.
+        host: String,
+        /// Why not, in the system's words.
+        source: io::Error,
+    },
+    /// The host has addresses of a family only that this machine does not have.
+    #[error("no address of it can be reached from here")]
+    NoReachableAddress,
+    /// The host has no address of the family that was asked for.
+    #[error("it has no {0} address")]
+    NoAddressOf(Family),
+    /// All addresses of the host are such as may not be asked.
+    #[error("not asked: {0}")]
+    Forbidden(Forbidden),
+    /// Nobody answers at the address.
+    #[error("{address}: cannot connect")]
+    Connect {
+        /// The last one that was tried.
+        address: SocketAddr,
+        /// Why not, in the system's words.
+        source: io::Error,
+    },
+    /// There is nothing to verify a server's certificate with.
+    #[error("https is not available: {0}")]
+    NoTls(&'static str),
+    /// The server could not show that it is who it should be, or speaks no TLS.
+    #[error("{from}: no secure connection")]
+    Tls {
+        /// Its address.
+        from: SocketAddr,
+        /// What is wrong.
+        source: io::Error,
+    },
+    /// What came is no HTTP, or ended too early.
+    #[error("{from}: no valid HTTP answer")]
+    Exchange {
+        /// Its address.
+        from: SocketAddr,
+        /// What is wrong.
+        source: hyper::Error,
+    },
+    /// The body is packed in a way that was not asked for, or not well.
+    #[error("{from}: the answer cannot be unpacked")]
+    Encoding {
+        /// Its address.
+        from: SocketAddr,
+    },
+    /// The body is longer than it may be, packed or unpacked.
+    #[error("{from}: the answer has more than {max} bytes")]
+    TooLong {
+        /// Its address.
+        from: SocketAddr,
+        /// Bytes that were allowed.
+        max: usize,
+    },
+    /// The server sends us where we do not go.
+    #[error("not followed: {0}")]
+    Redirect(#[from] RedirectError),
+    /// It took too long.
+    #[error("no complete answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// The server has something else to say than what was asked for.
+    #[error("{from}: HTTP status {status}")]
+    Status {
+        /// Its address.
+        from: SocketAddr,
+        /// The number, as 404.
+        status: u16,
+    },
+    /// The URL makes no request.
+    #[error("the url cannot be asked for")]
+    Unaskable,
+}

@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use bt_tracker::{Family, Retry};
+use bt_tracker_http::{
+    Answer, Extras, HttpUrl, Origin, Refusal, ResponseError, RetryIn, Route, Scrape, announce_url,
+    parse_announce, parse_scrape, scrape_url,
+};
+use bt_types::{AnnounceRequest, AnnounceResponse, SwarmId};
+
+use crate::{
+    AnnounceError,
+    net::{Bounds, HttpClient, HttpError, Reply},
+};
+
+/// Announces over HTTP or HTTPS.
+pub(super) async fn announce(
+    client: &HttpClient,
+    origin: Origin,
+    url: &str,
+    request: &AnnounceRequest,
+    tracker_id: Option<&[u8]>,
+    family: Option<Family>,
+) -> Result<AnnounceResponse, AnnounceError> {
+    let tracker: HttpUrl = url.parse()?;
+    let extras = Extras {
+        tracker_id,
+        ..Extras::default()
+    };
+    let route = Route::new(origin, &tracker, announce_url(&tracker, request, &extras)?);
+    let reply = client.get(route, family, BOUNDS).await?;
+    let answer = parse_announce(&reply.body);
+    judge(&reply, answer)
+}
+
+/// Scrapes over HTTP or HTTPS.
+pub(super) async fn scrape(
+    client: &HttpClient,
+    origin: Origin,
+    url: &str,
+    swarm_ids: &[SwarmId],
+) -> Result<Scrape, AnnounceError> {
+    let tracker: HttpUrl = url.parse()?;
+    let route = Route::new(origin, &tracker, scrape_url(&tracker, swarm_ids)?);
+    let reply = client.get(route, None, BOUNDS).await?;
+    let answer = parse_scrape(&reply.body, swarm_ids);
+    judge(&reply, answer)
+}
+
+/// A tracker that refuses may do so with any status; one that grants says 200.
+fn judge<T>(reply: &Reply, answer: Result<Answer<T>, ResponseError>) -> Result<T, AnnounceError> {
+    let tracker = reply.from;
+    match answer {
+        Ok(Answer::Refused(Refusal { reason, retry })) => Err(AnnounceError::Refused {
+            tracker,
+            reason,
+            retry: match retry {
+                RetryIn::Unspecified => Retry::Unspecified,
+                RetryIn::After(wait) => Retry::After(wait),
+                RetryIn::Never => Retry::Never,
+            },
+        }),
+        _ if !reply.status.is_success() => Err(AnnounceError::Http(HttpError::Status {
+            from: tracker,
+            status: reply.status.as_u16(),
+        })),
+        Ok(Answer::Granted(granted)) => Ok(granted),
+        Err(source) => Err(AnnounceError::NotAnAnswer { tracker, source }),
+    }
+}
+
+/// 200 listed peers take 20 KiB, and libtorrent takes 1 MiB at most. Its timeout, too.
+const BOUNDS: Bounds = Bounds {
+    body: 1 << 20,
+    time: Duration::from_secs(30),
+};

@@ -1,0 +1,164 @@
+//! HTTP trackers that mean harm.
+
+use std::{
+    io::{self, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use super::{PAYLOAD, SLOW, complete_in_little_memory};
+use crate::{
+    bt::{self, exit},
+    cases::{Entry, get::made_by_libtorrent},
+    foreign::libtorrent::{Format, Libtorrent},
+    harness::{Case, Outcome, Payload, ensure, wait},
+    web_server::{WebServer, bomb, redirect, response},
+};
+
+pub(in crate::cases) const CASES: &[Entry] = &[
+    Entry {
+        name: "hostile/http/announce",
+        run: announce,
+    },
+    Entry {
+        name: "hostile/http/get",
+        run: get,
+    },
+    Entry {
+        name: "hostile/http/into-the-network",
+        run: into_the_network,
+    },
+];
+
+/// What it does, by the last part of its path, and what `bt` says of it.
+const WAYS: &[(&str, &str)] = &[
+    ("bomb", "more than"),
+    ("endless", "more than"),
+    ("endless-chunks", "more than"),
+    ("claims-much", "more than"),
+    ("endless-headers", "no valid HTTP answer"),
+    ("file", "not an http or https url"),
+    ("loop", "redirects"),
+    ("page", "not a tracker's answer"),
+    ("nothing", "no valid HTTP answer"),
+    ("status", "HTTP status 503"),
+    ("escapes", "away"),
+    ("not-packed", "cannot be unpacked"),
+];
+
+fn hostile(case: &Case<'_>) -> Outcome<WebServer> {
+    WebServer::start(case, |target, stream| {
+        let path = target.split('?').next().unwrap_or_default();
+        serve(path.trim_start_matches("/announce-"), stream)
+    })
+}
+
+fn serve(way: &str, stream: &mut TcpStream) -> io::Result<()> {
+    let endless = |stream: &mut TcpStream, head: &[u8], part: &[u8]| -> io::Result<()> {
+        stream.write_all(head)?;
+        loop {
+            stream.write_all(part)?;
+        }
+    };
+    match way {
+        "bomb" => stream.write_all(&bomb(64 << 20)),
+        "endless" => endless(stream, b"HTTP/1.1 200 OK\r\n\r\n", &[b'd'; 1 << 16]),
+        "endless-chunks" => endless(
+            stream,
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"5\r\nabcde\r\n",
+        ),
+        "claims-much" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nd")
+        }
+        "endless-headers" => endless(stream, b"HTTP/1.1 200 OK\r\n", b"X-Pad: abcdefgh\r\n"),
+        "drip" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+            loop {
+                stream.write_all(b"X: y\r\n")?;
+                std::thread::sleep(Duration::from_millis(500));
+            }
+        }
+        "file" => stream.write_all(&redirect("file:///etc/hostname")),
+        "loop" => stream.write_all(&redirect("/announce-loop")),
+        "page" => stream.write_all(&response("200 OK", "", b"<!DOCTYPE html>")),
+        "nothing" => Ok(()),
+        "status" => stream.write_all(&response("503 Busy", "", b"later")),
+        "escapes" => stream.write_all(&response(
+            "200 OK",
+            "",
+            b"d14:failure reason17:no\x1b[2J, go\r\naway!e",
+        )),
+        "not-packed" => stream.write_all(&response("200 OK", "Content-Encoding: gzip\r\n", b"de")),
+        other => unreachable!("no such way: {other}"),
+    }
+}
+
+/// One line that cannot move the cursor, soon.
+fn announce(case: &Case<'_>) -> Outcome {
+    let server = hostile(case)?;
+    let hash = "0123456789".repeat(4);
+    for (way, says) in WAYS {
+        let url = server.url(&format!("/announce-{way}"));
+        let said = bt::run(case, ["announce", &url, &hash], wait::SOON)?;
+        let said = said.ensure_exit(exit::OTHER)?;
+        let line = said.one_line()?;
+        let is_plain = !line.contains(char::is_control) && line.len() < 4000;
+        ensure!(line.contains(says) && is_plain, "{way}: {line:?}");
+    }
+    let drip = server.url("/announce-drip");
+    let words = ["announce", &drip, &hash, "--timeout", "1"];
+    bt::run(case, words, wait::SOON)?.ensure_exit(exit::STOPPED)?;
+    Ok(())
+}
+
+/// All of them at once are the trackers of a download, which does without.
+fn get(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(PAYLOAD);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let mut seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?
+        .upload_limit(SLOW)
+        .seed()?;
+    let server = hostile(case)?;
+    let folder = case.folder("got")?;
+    // Not so many that the complaints are too many.
+    let ways = ["bomb", "endless", "endless-headers", "file", "loop", "drip"];
+    let mut bt = bt::get(case, "bt-get", &torrent, &folder)?.peer(seeder.address());
+    for way in ways {
+        bt = bt.tracker(&server.url(&format!("/announce-{way}")));
+    }
+    let mut bt = bt.start()?;
+    wait::until("all have been asked", wait::SOON, || {
+        bt.ensure_running()?;
+        Ok((server.asked() >= ways.len()).then_some(()))
+    })?;
+    bt.wait_middle(PAYLOAD / 8)?;
+    seeder.limit_upload(0)?;
+    complete_in_little_memory(&mut bt)?;
+    payload.compare(&folder)
+}
+
+/// A torrent's trackers cannot make us ask this machine for what they like.
+fn into_the_network(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(PAYLOAD);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?.seed()?;
+    let server = WebServer::start(case, |_, stream| {
+        stream.write_all(&response("200 OK", "", b"d8:intervali1800e5:peers0:e"))
+    })?;
+    let folder = case.folder("got")?;
+    let mut bt = bt::get(case, "bt-get", &torrent, &folder)?.peer(seeder.address());
+    for path in [
+        "/reboot",
+        "/announce?cmd=reboot",
+        "/announce/%2e%2e/reboot",
+        "/x?left=0",
+    ] {
+        bt = bt.tracker(&server.url(path));
+    }
+    let mut bt = bt.start()?;
+    complete_in_little_memory(&mut bt)?;
+    payload.compare(&folder)?;
+    ensure!(server.asked() == 0, "asked {} times", server.asked());
+    Ok(())
+}
