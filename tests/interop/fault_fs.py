@@ -147,7 +147,9 @@ class FaultFs(fuse.Operations):
 
 
 def say(event, **fields):
-    print(json.dumps({"event": event, **fields}), flush=True)
+    # In one write: there are two threads.
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
 
 
 def obey_until_the_end(obey, mountpoint):

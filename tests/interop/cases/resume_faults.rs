@@ -14,7 +14,7 @@ use bt_storage::{
     FilePool, Storage,
     resume::{BootId, Place, Start},
 };
-use bt_types::Bitfield;
+use bt_types::{Bitfield, PieceIndex};
 use rustix::io::Errno;
 
 use super::{Entry, MIB, get::made_by_libtorrent, resume_record::boot_as};
@@ -85,6 +85,13 @@ enum Before {
     Left(Bitfield),
 }
 
+/// What a start believes.
+struct Belief {
+    start: Start,
+    /// Pieces that are there by luck: what was noted of them is lost.
+    unknown: Vec<PieceIndex>,
+}
+
 /// What is to happen in a life.
 struct Plan {
     upload_limit: u64,
@@ -138,7 +145,7 @@ impl<'a> World<'a> {
 
     /// One life, to its end.
     fn live(&mut self, run: &mut Run, life: u64) -> Outcome {
-        let start = self.believed(run)?;
+        let Belief { start, unknown } = self.believed(run)?;
         let missing = LENGTH - self.pieces.bytes_of(&start.trusted);
         let plan = run.plan(life, missing);
         self.seeder.limit_upload(plan.upload_limit)?;
@@ -180,10 +187,12 @@ impl<'a> World<'a> {
         };
         // What was written only may be lost with the power, and what could not be noted is not known.
         let is_known = (is_clean || !run.loses_power) && !run.has_faults;
-        run.before = match is_known {
-            true => Before::Left(self.pieces.good(&self.folder())?),
-            false => Before::Forgotten,
-        };
+        run.before = Before::Forgotten;
+        if is_known {
+            let mut left = self.pieces.good(&self.folder())?;
+            unknown.into_iter().for_each(|piece| _ = left.remove(piece));
+            run.before = Before::Left(left);
+        }
         Ok(())
     }
 
@@ -197,7 +206,7 @@ impl<'a> World<'a> {
 
     /// The last life, which nothing disturbs; what it leaves outlives a power failure.
     fn finish(&mut self, run: &mut Run) -> Outcome {
-        let start = self.believed(run)?;
+        let Belief { start, .. } = self.believed(run)?;
         self.seeder.limit_upload(0)?;
         let mut bt = self.get(run, "bt-last", false)?;
         bt.wait_complete(wait::TRANSFER)?;
@@ -212,7 +221,7 @@ impl<'a> World<'a> {
     }
 
     /// What a start would believe, which must be true.
-    fn believed(&mut self, run: &Run) -> Outcome<Start> {
+    fn believed(&mut self, run: &Run) -> Outcome<Belief> {
         let info = Arc::clone(self.pieces.info());
         let storage = Storage::new(self.folder(), info, Arc::new(FilePool::new(4)));
         let place = Place::lock(&self.state(), &storage).context("taking the place")?;
@@ -238,15 +247,16 @@ impl<'a> World<'a> {
                 self.sum.blocks_believed += 1;
             }
         }
+        let is_unknown = |piece: &PieceIndex| {
+            let partial = start.partial.iter().any(|partial| partial.piece == *piece);
+            !start.trusted.get(*piece) && !start.doubtful.get(*piece) && !partial
+        };
+        let unknown: Vec<_> = good.iter_ones().filter(is_unknown).collect();
         if let Before::Left(left) = &run.before {
-            let is_known = |piece| {
-                let partial = start.partial.iter().any(|partial| partial.piece == piece);
-                start.trusted.get(piece) || start.doubtful.get(piece) || partial
-            };
-            let unknown: Vec<_> = left.iter_ones().filter(|&piece| !is_known(piece)).collect();
+            let lost: Vec<_> = left.iter_ones().filter(is_unknown).collect();
             ensure!(
-                unknown.is_empty(),
-                "pieces {unknown:?} were there, and nothing is known of them: {start:?}"
+                lost.is_empty(),
+                "pieces {lost:?} were there, and nothing is known of them: {start:?}"
             );
         }
         self.sum.believed += u64::from(start.trusted.count_ones());
@@ -255,7 +265,7 @@ impl<'a> World<'a> {
         }
         self.sum.doubted += u64::from(start.doubtful.count_ones());
         self.sum.doubted_rightly += start.doubtful.iter_not_in(&good).count() as u64;
-        Ok(start)
+        Ok(Belief { start, unknown })
     }
 
     /// Whether `bt` found what was found here, if it came so far as to say it.
@@ -323,10 +333,11 @@ impl Run {
             };
         }
         let after = draw.below(150) as u32;
-        let fault = match draw.below(6) {
+        let fault = match draw.below(8) {
             0 => Some((Call::Write, Fault::Error(Errno::NOSPC))),
             1 => Some((Call::Write, Fault::Error(Errno::IO))),
             2 => Some((Call::Write, Fault::Short(1 + draw.below(5000) as u32))),
+            3 => Some((Call::Sync, Fault::Error(Errno::IO))),
             _ => None,
         };
         // The journal and the files that are made count, too.
