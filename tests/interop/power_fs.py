@@ -373,8 +373,10 @@ class Failure:
         length_at_the_end = len(file.content)
         latest = (file.modified, file.changed)
         content, times = file.medium_content(), file.medium[1:]
+        # Of one file all may have been written, of another nothing.
+        share = self.draw.choice([0.1, 0.5, 0.9, 1])
         for kind, what, offset, when in file.pending:
-            fate = self.draw.choice(["kept", "dropped", "torn"])
+            fate = "kept" if self.draw.random() < share else self.draw.choice(["dropped", "torn"])
             if kind == "length" and fate == "torn":
                 fate = "kept"
             self.count[fate] += 1
@@ -386,7 +388,7 @@ class Failure:
                 length = len(what) if fate == "kept" else self.draw.randrange(len(what))
                 apply_write(content, what[:length], offset)
             times = (when, when)
-        if self.draw.random() < 0.4:
+        if self.draw.random() < 0.5:
             # What is known of the file was written, the bytes were not.
             apply_length(content, length_at_the_end)
             times = latest
