@@ -181,7 +181,8 @@ impl<'a> World<'a> {
             }
             Exit::Code(exit::DONE) => {
                 self.sum.completed += 1;
-                true
+                // Who interrupts it between the last piece and its end has it end at once.
+                matches!(plan.ending, Ending::Killed { .. })
             }
             other => return None.context(format_args!("bt ended with {other}")),
         };
