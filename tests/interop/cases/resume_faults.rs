@@ -333,7 +333,6 @@ impl Run {
                 },
             };
         }
-        let after = draw.below(150) as u32;
         let fault = match draw.below(8) {
             0 => Some((Call::Write, Fault::Error(Errno::NOSPC))),
             1 => Some((Call::Write, Fault::Error(Errno::IO))),
@@ -341,12 +340,20 @@ impl Run {
             3 => Some((Call::Sync, Fault::Error(Errno::IO))),
             _ => None,
         };
+        let after = match fault {
+            // One of those with which a life begins, or ends.
+            Some((Call::Sync, _)) => draw.below(12),
+            _ => draw.below(150),
+        };
         // The journal and the files that are made count, too.
         let at = draw.below(missing + 128 * 1024);
         Plan {
             upload_limit: [0, 8 * MIB, 4 * MIB, 2 * MIB][draw.below(4) as usize],
             has_little_memory: draw.below(4) == 0,
-            fault: fault.map(|(call, fault)| (call, fault, after, 1 + draw.below(4) as u32)),
+            fault: fault.map(|(call, fault)| {
+                let count = 1 + draw.below(4) as u32;
+                (call, fault, after as u32, count)
+            }),
             ending: match draw.below(3) {
                 0 => Ending::Stopped {
                     at,
