@@ -37,7 +37,6 @@ pub(crate) enum Call {
     Open,
     Read,
     Write,
-    Sync,
 }
 
 /// What happens to a call.
@@ -162,7 +161,6 @@ impl Call {
             Self::Open => "open",
             Self::Read => "read",
             Self::Write => "write",
-            Self::Sync => "fsync",
         }
     }
 }

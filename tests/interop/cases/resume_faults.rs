@@ -333,18 +333,13 @@ impl Run {
                 },
             };
         }
-        let fault = match draw.below(8) {
+        let fault = match draw.below(6) {
             0 => Some((Call::Write, Fault::Error(Errno::NOSPC))),
             1 => Some((Call::Write, Fault::Error(Errno::IO))),
             2 => Some((Call::Write, Fault::Short(1 + draw.below(5000) as u32))),
-            3 => Some((Call::Sync, Fault::Error(Errno::IO))),
             _ => None,
         };
-        let after = match fault {
-            // One of those with which a life begins, or ends.
-            Some((Call::Sync, _)) => draw.below(12),
-            _ => draw.below(150),
-        };
+        let after = draw.below(150);
         // The journal and the files that are made count, too.
         let at = draw.below(missing + 128 * 1024);
         Plan {
