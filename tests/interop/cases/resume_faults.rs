@@ -175,14 +175,14 @@ impl<'a> World<'a> {
                 self.sum.killed += 1;
                 false
             }
+            // Who interrupts it between the last piece and its end has it end at once.
             Exit::Code(exit::STOPPED) => {
                 self.sum.stopped += 1;
-                true
+                bt.latest("complete").is_err()
             }
             Exit::Code(exit::DONE) => {
                 self.sum.completed += 1;
-                // Who interrupts it between the last piece and its end has it end at once.
-                matches!(plan.ending, Ending::Killed { .. })
+                true
             }
             other => return None.context(format_args!("bt ended with {other}")),
         };
