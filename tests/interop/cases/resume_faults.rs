@@ -81,8 +81,8 @@ struct Run {
 enum Before {
     /// There was none, or nothing need be known of it.
     Forgotten,
-    /// It left these pieces on disk, and must know of them.
-    Left(Bitfield),
+    /// It left these pieces on disk, and must know of them; if it ended well, without a doubt.
+    Left { pieces: Bitfield, is_clean: bool },
 }
 
 /// What a start believes.
@@ -190,9 +190,11 @@ impl<'a> World<'a> {
         let is_known = (is_clean || !run.loses_power) && !run.has_faults;
         run.before = Before::Forgotten;
         if is_known {
-            let mut left = self.pieces.good(&self.folder())?;
-            unknown.into_iter().for_each(|piece| _ = left.remove(piece));
-            run.before = Before::Left(left);
+            let mut pieces = self.pieces.good(&self.folder())?;
+            unknown
+                .into_iter()
+                .for_each(|piece| _ = pieces.remove(piece));
+            run.before = Before::Left { pieces, is_clean };
         }
         Ok(())
     }
@@ -213,7 +215,10 @@ impl<'a> World<'a> {
         bt.wait_complete(wait::TRANSFER)?;
         self.ensure_same_belief(&bt, &start)?;
         self.payload.compare(&self.folder())?;
-        run.before = Before::Left(Bitfield::full(self.pieces.info().layout().piece_count()));
+        run.before = Before::Left {
+            pieces: Bitfield::full(self.pieces.info().layout().piece_count()),
+            is_clean: true,
+        };
         self.lose_power(run)?;
         self.payload.compare(&self.folder())?;
         self.believed(run)
@@ -253,11 +258,13 @@ impl<'a> World<'a> {
             !start.trusted.get(*piece) && !start.doubtful.get(*piece) && !partial
         };
         let unknown: Vec<_> = good.iter_ones().filter(is_unknown).collect();
-        if let Before::Left(left) = &run.before {
-            let lost: Vec<_> = left.iter_ones().filter(is_unknown).collect();
+        if let Before::Left { pieces, is_clean } = &run.before {
+            let is_lost =
+                |piece: &PieceIndex| is_unknown(piece) || *is_clean && start.doubtful.get(*piece);
+            let lost: Vec<_> = pieces.iter_ones().filter(is_lost).collect();
             ensure!(
                 lost.is_empty(),
-                "pieces {lost:?} were there, and nothing is known of them: {start:?}"
+                "pieces {lost:?} were there, and that is not known (after a clean end: {is_clean}): {start:?}"
             );
         }
         self.sum.believed += u64::from(start.trusted.count_ones());
