@@ -207,14 +207,13 @@ impl Bt {
     /// What it found when it began.
     pub(crate) fn start(&mut self) -> Outcome<Start> {
         self.process
-            .wait_event("has begun", wait::TRANSFER, |event| {
-                let is_figure = event["event"] == "progress" || event["event"] == "complete";
-                is_figure.then_some(())?;
-                Some(Start {
-                    resumed: event["bytes_resumed"].as_u64()?,
-                    hashed: event["bytes_hashed"].as_u64()?,
-                })
-            })
+            .wait_event("has begun", wait::TRANSFER, Start::of)
+    }
+
+    /// The same, if it has come so far.
+    pub(crate) fn told_start(&self) -> Option<Start> {
+        let mut told = ["progress", "complete"].into_iter();
+        told.find_map(|kind| Start::of(&self.process.latest_event(kind)?))
     }
 
     /// Waits for the end of a `get` and fails unless it says in every way that it is complete.
@@ -259,6 +258,16 @@ impl Bt {
 
     pub(crate) fn stderr(&self) -> Vec<String> {
         self.process.log().stderr()
+    }
+
+    /// How it ended, once it has.
+    pub(crate) fn poll_exit(&mut self) -> Outcome<Option<Exit>> {
+        self.process.poll_exit()
+    }
+
+    /// Waits for its end, whatever that is.
+    pub(crate) fn wait_end(&mut self, patience: Duration) -> Outcome<Exit> {
+        self.process.wait_exit(patience)
     }
 
     pub(crate) fn wait_exit(&mut self, code: i32, patience: Duration) -> Outcome {
@@ -359,6 +368,17 @@ impl Finished {
     /// The one JSON object that it printed.
     pub(crate) fn json(&self) -> Outcome<Value> {
         serde_json::from_str(&self.stdout.join("\n")).context("reading stdout as JSON")
+    }
+}
+
+impl Start {
+    fn of(event: &Value) -> Option<Self> {
+        let is_figure = event["event"] == "progress" || event["event"] == "complete";
+        is_figure.then_some(())?;
+        Some(Self {
+            resumed: event["bytes_resumed"].as_u64()?,
+            hashed: event["bytes_hashed"].as_u64()?,
+        })
     }
 }
 

@@ -18,6 +18,7 @@ mod limits;
 mod matrix;
 mod mixed;
 mod resume;
+mod resume_faults;
 mod resume_kills;
 mod resume_record;
 mod seeding;
@@ -96,6 +97,7 @@ fn short() -> Vec<Planned> {
         resume::CASES,
         resume_record::CASES,
         resume_kills::CASES,
+        resume_faults::CASES,
         choose::CASES,
         broken_peers::CASES,
         hostile::liar::CASES,
@@ -127,6 +129,7 @@ fn long() -> Vec<Planned> {
         .chain(planned(mixed::LONG_CASES))
         .chain(planned(resume::LONG_CASES))
         .chain(planned(resume_kills::LONG_CASES))
+        .chain(planned(resume_faults::LONG_CASES))
         .chain(planned(limits::LONG_CASES))
         .chain(planned(corpus::LONG_CASES))
         .collect()

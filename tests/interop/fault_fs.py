@@ -4,15 +4,15 @@
 
 Passes everything through to the folder BACKING, except as told on stdin, one command a line:
 
-    fault OP error ERRNO AFTER     after AFTER more calls, every OP fails so
-    fault OP short BYTES AFTER     after AFTER more calls, every OP moves at most so many bytes
-    lift                           from here on nothing fails
+    fault OP error ERRNO AFTER [COUNT]     after AFTER more calls, COUNT of OP fail so, or all
+    fault OP short BYTES AFTER [COUNT]     after AFTER more calls, COUNT of OP move at most so many bytes, or all
+    lift                                   from here on nothing fails
 
 OP is one of open, mkdir, read, write, fsync; open counts files being made, too. Prints one JSON
 object a line, the kind under "event":
 
     ready      the file system is mounted
-    obeyed     the last command holds
+    obeyed     number: so many commands have been obeyed
     faulted    op: a fault has struck for the first time since it was told
 
 Unmounts and ends with the end of stdin, so that it never outlives the harness. Every read and
@@ -43,9 +43,14 @@ class Faults:
             if words == ["lift"]:
                 self.by_op = {}
             else:
-                _, op, kind, number, after = words
-                self.by_op[op] = {"kind": kind, "number": int(number), "after": int(after), "struck": False}
-        say("obeyed")
+                _, op, kind, number, after, *count = words
+                self.by_op[op] = {
+                    "kind": kind,
+                    "number": int(number),
+                    "after": int(after),
+                    "left": int(count[0]) if count else None,
+                    "struck": False,
+                }
 
     def strike(self, op, length=0):
         """How many of `length` bytes the call may move; raises if it fails."""
@@ -56,6 +61,10 @@ class Faults:
             if fault["after"] > 0:
                 fault["after"] -= 1
                 return length
+            if fault["left"] == 0:
+                return length
+            if fault["left"] is not None:
+                fault["left"] -= 1
             if not fault["struck"]:
                 fault["struck"] = True
                 say("faulted", op=op)
@@ -138,21 +147,28 @@ class FaultFs(fuse.Operations):
 
 
 def say(event, **fields):
-    print(json.dumps({"event": event, **fields}), flush=True)
+    # In one write: there are two threads.
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
 
 
-def obey_until_the_end(faults, mountpoint):
-    for line in sys.stdin:
-        faults.obey(line.split())
+def obey_until_the_end(obey, mountpoint):
+    for number, line in enumerate(sys.stdin, 1):
+        obey(line.split())
+        say("obeyed", number=number)
     # Detached: whoever is just being killed may still hold a file.
     ctypes.CDLL(None).umount2(mountpoint.encode(), MNT_DETACH)
     os._exit(0)
 
 
+def start_obeying(obey, mountpoint):
+    threading.Thread(target=obey_until_the_end, args=(obey, mountpoint), daemon=True).start()
+
+
 def main():
     backing, mountpoint = (os.path.realpath(path) for path in sys.argv[1:3])
     faults = Faults()
-    threading.Thread(target=obey_until_the_end, args=(faults, mountpoint), daemon=True).start()
+    start_obeying(faults.obey, mountpoint)
     fuse.FUSE(
         FaultFs(backing, faults), mountpoint, foreground=True, nothreads=True, direct_io=True, fsname="bt-interop"
     )

@@ -18,10 +18,16 @@ use crate::harness::{Case, Context, Outcome, Process, wait, workspace_target};
 /// Unmounted when dropped.
 #[derive(Debug)]
 pub(crate) struct FaultFs {
-    process: Process,
+    disk: Mounted,
     backing: PathBuf,
+}
+
+/// A file system that a script keeps, told on its stdin what to do. Unmounted when dropped.
+#[derive(Debug)]
+pub(crate) struct Mounted {
+    process: Process,
     mountpoint: PathBuf,
-    commands: usize,
+    commands: u64,
 }
 
 /// What can be made to fail.
@@ -45,14 +51,49 @@ impl FaultFs {
     /// Mounts one below the case's folder. Needs root, or the right to mount by FUSE.
     pub(crate) fn mount(case: &Case<'_>) -> Outcome<Self> {
         let backing = case.folder("disk")?;
+        let disk = Mounted::start(case, "fault_fs.py", &[&backing])?;
+        Ok(Self { disk, backing })
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn path(&self) -> &Path {
+        self.disk.path()
+    }
+
+    /// The folder behind it, which never fails.
+    pub(crate) fn backing(&self) -> &Path {
+        &self.backing
+    }
+
+    /// After so many more calls of its kind, each is struck.
+    pub(crate) fn strike(&mut self, call: Call, fault: Fault, after: u32) -> Outcome {
+        self.disk.strike(call, fault, after, None)
+    }
+
+    /// Nothing fails any more.
+    pub(crate) fn lift(&mut self) -> Outcome {
+        self.disk.tell("lift")
+    }
+
+    /// How often a fault has struck for the first time.
+    pub(crate) fn struck(&self, call: Call) -> usize {
+        self.disk.struck(call)
+    }
+}
+
+impl Mounted {
+    /// Mounts what `script` keeps, with its arguments before the place. Needs root, or the right to
+    /// mount by FUSE.
+    pub(crate) fn start(case: &Case<'_>, script: &str, arguments: &[&Path]) -> Outcome<Self> {
         let mountpoint = case.folder("mounted")?;
-        let script = case.path().join("fault_fs.py");
-        fs::write(&script, include_str!("fault_fs.py")).context("writing the script")?;
+        for (name, text) in SCRIPTS {
+            fs::write(case.path().join(name), text).context("writing the script")?;
+        }
         let mut command = Command::new(python()?);
-        command.arg(script).args([&backing, &mountpoint]);
+        command.arg(case.path().join(script));
+        command.args(arguments).arg(&mountpoint);
         let mut disk = Self {
-            process: case.spawn("fault-fs", command)?,
-            backing,
+            process: case.spawn("faulty-disk", command)?,
             mountpoint,
             commands: 0,
         };
@@ -63,49 +104,50 @@ impl FaultFs {
         Ok(disk)
     }
 
-    /// Where it is mounted.
     pub(crate) fn path(&self) -> &Path {
         &self.mountpoint
     }
 
-    /// The folder behind it, which never fails.
-    pub(crate) fn backing(&self) -> &Path {
-        &self.backing
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
     }
 
-    /// After so many more calls of its kind, each is struck.
-    pub(crate) fn strike(&mut self, call: Call, fault: Fault, after: u32) -> Outcome {
+    /// After so many more calls of its kind, as many are struck, or all.
+    pub(crate) fn strike(
+        &mut self,
+        call: Call,
+        fault: Fault,
+        after: u32,
+        count: Option<u32>,
+    ) -> Outcome {
         let call = call.name();
         let (kind, number) = match fault {
             Fault::Error(errno) => ("error", errno.raw_os_error().unsigned_abs()),
             Fault::Short(bytes) => ("short", bytes),
         };
-        self.tell(&format!("fault {call} {kind} {number} {after}"))
+        let count = count.map_or_else(String::new, |count| count.to_string());
+        self.tell(&format!("fault {call} {kind} {number} {after} {count}"))
     }
 
-    /// Nothing fails any more.
-    pub(crate) fn lift(&mut self) -> Outcome {
-        self.tell("lift")
-    }
-
-    /// How often a fault has struck for the first time.
     pub(crate) fn struck(&self, call: Call) -> usize {
         self.process
             .count_events(|event| event["event"] == "faulted" && event["op"] == call.name())
     }
 
-    fn tell(&mut self, command: &str) -> Outcome {
+    /// Returns when it is obeyed.
+    pub(crate) fn tell(&mut self, command: &str) -> Outcome {
         self.process.tell(command)?;
         self.commands += 1;
-        let (process, commands) = (&self.process, self.commands);
         wait::until("the faulty disk obeys", wait::SOON, || {
-            let obeyed = process.count_events(|event| event["event"] == "obeyed");
-            Ok((obeyed >= commands).then_some(()))
+            self.process.ensure_running()?;
+            let obeyed = self.process.latest_event("obeyed");
+            let number = obeyed.and_then(|event| event["number"].as_u64());
+            Ok((number >= Some(self.commands)).then_some(()))
         })
     }
 }
 
-impl Drop for FaultFs {
+impl Drop for Mounted {
     fn drop(&mut self) {
         // Before its process is killed, since until then whoever still uses it would hang; and
         // detached, as a process that is just being killed may still hold a file.
@@ -148,3 +190,9 @@ fn knows_fuse(python: &PathBuf) -> bool {
         .status()
         .is_ok_and(|status| status.success())
 }
+
+/// One may import another.
+const SCRIPTS: [(&str, &str); 2] = [
+    ("fault_fs.py", include_str!("fault_fs.py")),
+    ("power_fs.py", include_str!("power_fs.py")),
+];

@@ -14,12 +14,16 @@ Prints one JSON object a line, the kind under "event":
     status     state, progress, peers, uploaded, downloaded (payload bytes); whenever one of them changed
     seeding    everything is there and checked; after --corrupt: and damaged
     finished   a download that began here is complete
+    uploads    the answer to that command: pieces, those of which blocks were sent, or were on their way, to peers
+               that have gone since; uploaded, as in status
     alert      kind and message of what an onlooker wants to know (a failed hash, a ban, an error)
 
 Reads commands from stdin and ends with its end, so that it never outlives the harness:
 
     peer IP:PORT      connect to a peer
     upload-limit N    bytes per second; 0 takes the limit away
+    uploads           waits until nobody is connected, tells of what pieces blocks were sent, and forgets it; only
+                      with --record-uploads
 """
 
 import argparse
@@ -83,6 +87,7 @@ def parse_arguments():
     run.add_argument("--peer", action="append", default=[])
     run.add_argument("--upload-limit", type=int, default=0)
     run.add_argument("--corrupt", action="append", default=[], metavar="FILE:OFFSET:LENGTH")
+    run.add_argument("--record-uploads", action="store_true")
     return parser.parse_args()
 
 
@@ -145,6 +150,8 @@ class Peer:
     def __init__(self, arguments):
         self.save = arguments.save
         self.corruptions = arguments.corrupt
+        self.uploaded_pieces = set()
+        self.uploads_wanted = False
         self.session = lt.session(settings(arguments))
         # libtorrent exempts local peers from rate limits by a class of their own: put everybody
         # into the global class instead.
@@ -170,11 +177,15 @@ class Peer:
         seen = complete = downloaded_here = None
         while self.obey():
             self.session.wait_for_alert(100)
-            for alert in self.session.pop_alerts():
-                if type(alert).__name__ in REPORTED_ALERTS:
-                    say("alert", kind=type(alert).__name__, message=alert.message())
-
+            self.take_alerts()
             status = self.torrent.status()
+            if self.uploads_wanted and status.num_peers == 0:
+                # What was sent to the last of them was told before it was gone.
+                self.take_alerts()
+                say("uploads", pieces=sorted(self.uploaded_pieces), uploaded=status.total_payload_upload)
+                self.uploaded_pieces.clear()
+                self.uploads_wanted = False
+
             downloaded_here = downloaded_here or status.state == lt.torrent_status.downloading
             news = (str(status.state), status.num_peers, status.total_payload_upload, status.total_payload_download)
             if news != seen:
@@ -192,17 +203,29 @@ class Peer:
                 self.corrupt()
                 say("finished" if downloaded_here else "seeding")
 
+    def take_alerts(self):
+        for alert in self.session.pop_alerts():
+            kind = type(alert).__name__
+            if kind == "block_uploaded_alert":
+                self.uploaded_pieces.add(alert.piece_index)
+            elif kind == "alerts_dropped_alert":
+                sys.exit("alerts were lost: " + alert.message())
+            elif kind in REPORTED_ALERTS:
+                say("alert", kind=kind, message=alert.message())
+
     def obey(self):
         """Carries out what stdin says; false at its end."""
         while select.select([sys.stdin], [], [], 0)[0]:
             line = sys.stdin.readline()
             if not line:
                 return False
-            command, argument = line.split()
+            command, *arguments = line.split()
             if command == "peer":
-                self.torrent.connect_peer(endpoint(argument))
+                self.torrent.connect_peer(endpoint(*arguments))
             elif command == "upload-limit":
-                self.session.apply_settings({"upload_rate_limit": int(argument)})
+                self.session.apply_settings({"upload_rate_limit": int(*arguments)})
+            elif command == "uploads":
+                self.uploads_wanted = True
             else:
                 sys.exit("unknown command: " + line)
         return True
@@ -220,14 +243,20 @@ class Peer:
 
 def settings(arguments):
     category = lt.alert.category_t
-    return {
-        "listen_interfaces": arguments.listen,
-        "upload_rate_limit": arguments.upload_limit,
-        "alert_mask": category.error_notification
+    alerts = (
+        category.error_notification
         | category.status_notification
         | category.tracker_notification
         | category.connect_notification
-        | category.peer_notification,
+        | category.peer_notification
+    )
+    if arguments.record_uploads:
+        alerts |= category.upload_notification
+    return {
+        "listen_interfaces": arguments.listen,
+        "upload_rate_limit": arguments.upload_limit,
+        "alert_mask": alerts,
+        "alert_queue_size": 100_000,
         # Only what the harness says: no discovery, TCP.
         "enable_dht": False,
         "enable_lsd": False,

@@ -27,6 +27,8 @@ mod foreign;
 mod hostile_peer;
 mod hostile_tracker;
 mod own_tracker;
+mod pieces;
+mod power_fs;
 mod runner;
 mod web_server;
 

@@ -4,13 +4,17 @@ use std::{
     fs,
     io::{self, Write},
     os::unix::fs::MetadataExt,
+    path::Path,
 };
+
+use bt_types::{Bitfield, PieceIndex};
 
 use super::{Entry, MIB};
 use crate::{
     bt,
     foreign::libtorrent::{self, Format, Libtorrent},
     harness::{Case, Context, Outcome, Payload, ensure, wait},
+    pieces::Pieces,
 };
 
 pub(super) const CASES: &[Entry] = &[Entry {
@@ -24,22 +28,26 @@ pub(super) const LONG_CASES: &[Entry] = &[Entry {
     run: |case| kills(case, 1024 * MIB, 100, 16 * MIB),
 }];
 
-/// One download, killed so often: nothing that was complete is hashed or fetched again.
+/// One download, killed so often: of what was complete at a kill no piece is fetched again, and none
+/// is hashed but what was in hand.
 fn kills(case: &Case<'_>, length: u64, count: u64, bytes_per_sec: u64) -> Outcome {
     let payload = Payload::single(length);
     let data = case.folder("seed")?;
     payload.write_to(&data)?;
     let content = data.join(&payload.name);
     let torrent = libtorrent::create(case, "killed", &content, Format::V1, MIB, &[])?;
+    let mut durable = Durable::of(Pieces::of(&torrent)?);
     let mut seeder = Libtorrent::peer(case, "seeder", &torrent, &data)?
         .upload_limit(bytes_per_sec)
+        .record_uploads()
         .seed()?;
     let folder = case.folder("got")?;
     let file = folder.join(&payload.name);
 
-    let mut table = String::from("  kill   at byte   resumed    hashed   fetched\n");
+    let mut table = String::from(
+        "  kill   at byte   resumed    hashed   fetched  good on disk  fetched again\n",
+    );
     let (mut done, mut fetched) = (0, 0);
-    let mut fetched_in_all = 0;
     for (number, position) in (1..).zip(positions(length, count)) {
         let mut bt = bt::get(case, "bt-get", &torrent, &folder)?
             .peer(seeder.address())
@@ -60,15 +68,26 @@ fn kills(case: &Case<'_>, length: u64, count: u64, bytes_per_sec: u64) -> Outcom
             "complete before kill {number}"
         );
         done = last.bytes_done;
-        let sent = seeder.uploaded_when_alone()?;
+        let uploads = seeder.take_uploads_when_alone()?;
+        let again = durable.fetched_again(&uploads.pieces)?;
+        let good = durable.look(&folder)?;
         table += &format!(
-            "{number:>6}{position:>12}{:>10}{:>10}{:>10}\n",
+            "{number:>6}{position:>12}{:>10}{:>10}{:>10}{good:>14}{:>15}\n",
             start.resumed,
             start.hashed,
-            sent - fetched
+            uploads.bytes_in_all - fetched,
+            again.len()
         );
-        fetched = sent;
-        fetched_in_all = sent;
+        fetched = uploads.bytes_in_all;
+        ensure!(
+            again.is_empty(),
+            "in the run that ended with kill {number} these pieces were sent, though they had been \
+             complete on disk: {again:?}\n{table}"
+        );
+        ensure!(
+            done <= good,
+            "{done} bytes were reported as done, {good} are right on disk"
+        );
     }
     seeder.limit_upload(0)?;
     let mut last = bt::get(case, "bt-last", &torrent, &folder)?
@@ -78,21 +97,64 @@ fn kills(case: &Case<'_>, length: u64, count: u64, bytes_per_sec: u64) -> Outcom
     check_start(start, done)?;
     last.wait_complete(wait::TRANSFER)?;
     payload.compare(&folder)?;
-    fetched_in_all = fetched_in_all.max(seeder.uploaded_when_alone()?);
+    let uploads = seeder.take_uploads_when_alone()?;
+    let again = durable.fetched_again(&uploads.pieces)?;
+    ensure!(
+        again.is_empty(),
+        "in the last run these pieces were sent, though they had been complete on disk: {again:?}"
+    );
+    let fetched_in_all = uploads.bytes_in_all;
     let most = length + 32 * MIB * count;
     ensure!(
         fetched_in_all <= most,
         "{fetched_in_all} bytes fetched in all, at most {most} allowed"
     );
     table += &format!(
-        "  last{:>22}{:>10}{:>10}\n  {fetched_in_all} bytes fetched of {length}\n",
+        "  last{:>22}{:>10}{:>10}{length:>14}{:>15}\n  {fetched_in_all} bytes fetched of {length}\n",
         start.resumed,
         start.hashed,
-        fetched_in_all - fetched
+        fetched_in_all - fetched,
+        again.len()
     );
     // Nobody reading on is no failure.
     let _ = io::stdout().lock().write_all(table.as_bytes());
     Ok(())
+}
+
+/// The pieces that were right on disk at any kill so far.
+struct Durable {
+    pieces: Pieces,
+    good: Bitfield,
+}
+
+impl Durable {
+    fn of(pieces: Pieces) -> Self {
+        Self {
+            good: pieces.none(),
+            pieces,
+        }
+    }
+
+    /// Looks at what is on disk now; how many bytes lie in good pieces. What was good stays so.
+    fn look(&mut self, folder: &Path) -> Outcome<u64> {
+        let now = self.pieces.good(folder)?;
+        let lost: Vec<_> = self.good.iter_not_in(&now).collect();
+        ensure!(lost.is_empty(), "pieces {lost:?} were good before");
+        self.good = now;
+        Ok(self.pieces.bytes_of(&self.good))
+    }
+
+    /// Those of which blocks were sent though they were durable.
+    fn fetched_again(&self, sent: &[u64]) -> Outcome<Vec<PieceIndex>> {
+        let mut again = Vec::new();
+        for &number in sent {
+            let piece = self.pieces.piece(number)?;
+            if self.good.get(piece) {
+                again.push(piece);
+            }
+        }
+        Ok(again)
+    }
 }
 
 fn check_start(start: bt::Start, done: u64) -> Outcome {
@@ -109,7 +171,7 @@ fn check_start(start: bt::Start, done: u64) -> Outcome {
 }
 
 /// Bytes of a file that have been written, wherever they are in it.
-fn written(file: &std::path::Path) -> u64 {
+fn written(file: &Path) -> u64 {
     fs::metadata(file).map_or(0, |found| found.blocks() * 512)
 }
 

@@ -482,7 +482,7 @@ fn records(case: &Case<'_>) -> Outcome<Vec<PathBuf>> {
 
 /// Lets a command believe that the machine was started anew: in a mount namespace of its own, in
 /// which another file lies over the kernel's. Needs root, as the faulty disks do.
-fn boot_as(case: &Case<'_>, command: &mut Command, boot: &str) {
+pub(super) fn boot_as(case: &Case<'_>, command: &mut Command, boot: &str) {
     let id = case.path().join(format!("boot-{boot}"));
     // If it cannot be written the command fails, and says so.
     let _ = fs::write(&id, format!("{boot}\n"));

@@ -184,6 +184,16 @@ pub(crate) struct Builder<'a> {
 pub(crate) struct Libtorrent {
     process: Process,
     address: SocketAddrV4,
+    uploads_asked: usize,
+}
+
+/// What a seeder has sent to those who are gone.
+#[derive(Debug)]
+pub(crate) struct Uploads {
+    /// The pieces of which it has sent blocks, or was about to, since it was asked before.
+    pub(crate) pieces: Vec<u64>,
+    /// Payload bytes sent since it was started.
+    pub(crate) bytes_in_all: u64,
 }
 
 impl Libtorrent {
@@ -231,6 +241,27 @@ impl Libtorrent {
         wait::until("the seeder is alone", wait::SOON, || {
             Ok((self.status("peers") == 0).then(|| self.uploaded()))
         })
+    }
+
+    /// What was sent since this was asked before, once everybody has gone: to a process that is
+    /// dead nothing is sent any more. Only of one that [records](Builder::record_uploads) it.
+    pub(crate) fn take_uploads_when_alone(&mut self) -> Outcome<Uploads> {
+        self.process.tell("uploads")?;
+        let mut answers_before = self.uploads_asked;
+        self.uploads_asked += 1;
+        self.process
+            .wait_event("is alone and tells what it sent", wait::TRANSFER, |event| {
+                (event["event"] == "uploads").then_some(())?;
+                if answers_before > 0 {
+                    answers_before -= 1;
+                    return None;
+                }
+                let pieces = event["pieces"].as_array()?;
+                Some(Uploads {
+                    pieces: pieces.iter().filter_map(Value::as_u64).collect(),
+                    bytes_in_all: event["uploaded"].as_u64()?,
+                })
+            })
     }
 
     /// How many pieces arrived that failed their hash.
@@ -311,6 +342,12 @@ impl Builder<'_> {
         self.option("--corrupt", format!("{file}:{offset}:{length}"))
     }
 
+    /// Has it note of which pieces it sends blocks.
+    pub(crate) fn record_uploads(mut self) -> Self {
+        self.options.push("--record-uploads".to_owned());
+        self
+    }
+
     /// Starts it and waits until it has checked that it has everything.
     pub(crate) fn seed(self) -> Outcome<Libtorrent> {
         self.start("seeding")
@@ -346,6 +383,7 @@ impl Builder<'_> {
         Ok(Libtorrent {
             process,
             address: self.address,
+            uploads_asked: 0,
         })
     }
 }
