@@ -6,7 +6,9 @@ mod disk;
 mod evaluating;
 mod extended;
 mod fast;
+mod gossiping;
 mod messages;
+mod metadata;
 mod observing;
 mod requests;
 mod serving;
@@ -33,6 +35,7 @@ use rand_chacha::{
 };
 
 pub use connections::{NewConnection, Refusal};
+use metadata::Exchange;
 use super_seeding::Disguise;
 
 use crate::{
@@ -41,7 +44,8 @@ use crate::{
     diagnosis::Samples,
     dialler::Dialler,
     mean_rate::MeanRate,
-    peers::Peers,
+    metadata::Fetch,
+    peers::{Peers, canonical},
     session::{Session, Traffic},
     spread::Spread,
     suspects::Suspects,
@@ -77,6 +81,7 @@ pub struct Swarm<P> {
 
     /// `None` while the metadata is unknown.
     torrent: Option<Torrent<P>>,
+    exchange: Exchange,
     /// What super-seeding keeps back; `None` if we do not.
     disguise: Option<Disguise>,
     /// The disk refused: nothing is requested until it works again.
@@ -135,6 +140,8 @@ impl<P: Payload> Swarm<P> {
     #[must_use]
     pub fn new(ids: TorrentIds, config: Config, seed: [u8; 32]) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
+        let fetch = || Fetch::new(ids, config.max_metadata_bytes);
+        let fetch = config.exchange_metadata.then(fetch);
         Self {
             ids,
             grant: config.grant,
@@ -152,6 +159,7 @@ impl<P: Payload> Swarm<P> {
             ),
             timers: Timers::default(),
             torrent: None,
+            exchange: Exchange::new(fetch),
             disguise: None,
             trouble: None,
             starved_at: None,
@@ -195,9 +203,6 @@ impl<P: Payload> Swarm<P> {
             layout.piece_count(),
             "a bitfield of another torrent"
         );
-        if info.is_private() {
-            self.peers.set_private();
-        }
         let seed = draw_seed(&mut self.rng);
         let mut picker = PickerConfig::default();
         picker.evaluator = self.config.evaluator;
@@ -211,6 +216,7 @@ impl<P: Payload> Swarm<P> {
             spread: Spread::default(),
             progress: MeanRate::default(),
         });
+        self.end_metadata_fetch(now);
         self.begin_super_seeding();
         for conn in self.conns() {
             self.join_picker(now, conn);
@@ -237,7 +243,7 @@ impl<P: Payload> Swarm<P> {
         self.advance(now);
         let news = peers
             .into_iter()
-            .filter(|&peer| self.peers.add(now, source, peer))
+            .filter(|&peer| self.peers.add(now, source, canonical(peer)))
             .count();
         if news > 0 {
             self.schedule_dialling();
@@ -247,7 +253,7 @@ impl<P: Payload> Swarm<P> {
 
     /// Never to dial one of our own addresses.
     pub fn ignore_address(&mut self, addr: SocketAddr) {
-        self.peers.add_own(addr);
+        self.peers.add_own(canonical(addr));
     }
 
     /// What the driver sends first on every connection of this torrent.
@@ -298,6 +304,9 @@ impl<P: Payload> Swarm<P> {
         if self.timers.take_expired(Timer::SuperSeed, now) {
             self.review_super_seeding(now);
         }
+        if self.timers.take_expired(Timer::Gossip, now) {
+            self.gossip(now);
+        }
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.handle_timeout(now);
         }
@@ -330,6 +339,8 @@ impl<P: Payload> Swarm<P> {
             self.upload.poll_timeout(),
             self.download.poll_timeout(),
             self.trouble.as_ref().and_then(Trouble::poll_timeout),
+            self.exchange.poll_timeout(),
+            self.next_metadata_serving_at(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -374,6 +385,7 @@ impl<P: Payload> Swarm<P> {
     /// Asserts what must always hold. For tests and fuzzing.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
+        self.exchange.check_invariants();
         if let Some(torrent) = &self.torrent {
             torrent.picker.check_invariants();
             torrent.assembly.check_invariants();
@@ -402,6 +414,8 @@ impl<P: Payload> Swarm<P> {
             self.show_pieces(now);
         }
         self.try_disk_again(now);
+        self.request_metadata(now);
+        self.serve_metadata(now);
         self.allow_fast_to_newcomers();
         self.read_for_peers(now);
         self.fill_pipelines(now);

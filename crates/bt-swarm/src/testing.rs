@@ -270,6 +270,12 @@ impl Net {
                 }
             }
             Action::Disconnect(conn, _) => self.close(index, conn),
+            Action::Metadata(bytes) => {
+                let info = Arc::new(Info::from_bytes(&bytes).unwrap());
+                let have = Bitfield::new(info.layout().piece_count());
+                let swarm = &mut self.nodes[index].swarm;
+                swarm.handle_metadata(self.now, info, have);
+            }
             Action::Disk(job) => {
                 let done = self.nodes[index].disk(job);
                 match &mut self.nodes[index].held_disk {
