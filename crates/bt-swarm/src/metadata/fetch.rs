@@ -197,6 +197,9 @@ impl Fetch {
         if asked == Asked::Yes {
             source.give_up();
             source.rejected(now);
+            if let Some(group) = self.groups.get_mut(&source.size) {
+                group.drafts.remove(&Some(conn));
+            }
         }
         asked != Asked::No
     }
@@ -243,8 +246,9 @@ impl Fetch {
         for (rank, &size) in ranking.iter().enumerate() {
             let ready = self.sources.iter();
             let ready = ready.filter(|(_, source)| source.size == size && source.is_ready(now));
-            let ready: Vec<_> = ready.map(|(&conn, _)| conn).collect();
-            for conn in ready {
+            let ready = ready.map(|(&conn, source)| (source.failures(), conn));
+            let ready: BTreeSet<_> = ready.collect();
+            for (_, conn) in ready {
                 let Some(block) = self.choose(now, size, conn) else {
                     continue;
                 };

@@ -51,6 +51,11 @@ impl Source {
         self.failures < MAX_FAILURES
     }
 
+    /// Requests in a row that came to nothing.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     pub(super) fn outstanding(&self) -> usize {
         self.requests.len()
     }
