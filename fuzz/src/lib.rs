@@ -21,6 +21,7 @@ pub mod scheduler_ops;
 pub mod sim_network;
 pub mod storage_ops;
 pub mod storage_resume;
+pub mod swarm_magnet;
 pub mod swarm_ops;
 pub mod tracker_http_answers;
 pub mod tracker_schedule_ops;
@@ -48,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     ("sim_network", sim_network::run),
     ("storage_ops", storage_ops::run),
     ("storage_resume", storage_resume::run),
+    ("swarm_magnet", swarm_magnet::run),
     ("swarm_ops", swarm_ops::run),
     ("tracker_http_answers", tracker_http_answers::run),
     ("tracker_schedule_ops", tracker_schedule_ops::run),

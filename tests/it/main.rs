@@ -4,6 +4,7 @@ mod ablation;
 mod corpus;
 mod liars;
 mod limits;
+mod magnets;
 mod scenarios;
 mod selections;
 mod sessions;

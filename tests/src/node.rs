@@ -29,6 +29,10 @@ pub struct NodeSpec {
     pub full_disk: Option<FullDisk>,
     /// How fast it hashes; as if at once if `None`.
     pub hashing: Option<Rate>,
+    /// It begins with the metadata; if not, it knows the ids only.
+    pub knows_metadata: bool,
+    /// How it lies to those who ask it for the metadata.
+    pub metadata_lie: Option<MetadataLie>,
     /// It begins with everything.
     pub is_seed: bool,
     /// But for these pieces.
@@ -91,6 +95,19 @@ pub enum Behaviour {
     Forgetful(f64),
 }
 
+/// What a node sends in place of the metadata.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MetadataLie {
+    /// The right number of wrong bytes.
+    Bytes,
+    /// Another size, from the beginning.
+    Size,
+    /// A reject for each request.
+    Refusal,
+    /// Nothing.
+    Silence,
+}
+
 impl NodeSpec {
     /// An honest leecher who comes at the start and stays.
     #[must_use]
@@ -103,6 +120,8 @@ impl NodeSpec {
             disk: DiskConfig::solid_state(),
             full_disk: None,
             hashing: None,
+            knows_metadata: true,
+            metadata_lie: None,
             is_seed: false,
             lacks: Vec::new(),
             selection: Arc::default(),
@@ -128,7 +147,8 @@ impl NodeSpec {
 
     /// Whether a world lasts until it is complete. A liar may never be, once nobody talks to it.
     pub(crate) fn is_awaited(&self) -> bool {
-        !self.is_seed && !matches!(self.behaviour, Behaviour::Liar(_))
+        let lies = matches!(self.behaviour, Behaviour::Liar(_)) || self.metadata_lie.is_some();
+        !self.is_seed && !lies
     }
 
     pub(crate) fn is_awaited_contributor(&self) -> bool {
@@ -181,6 +201,8 @@ pub(crate) struct Node {
     /// The deadline for which a wake-up is scheduled: never after the swarm's.
     pub(crate) armed: Option<Duration>,
     pub(crate) completed_at: Option<Duration>,
+    /// When it had the metadata from its peers.
+    pub(crate) learnt_at: Option<Duration>,
     /// Pieces that it had when the last of those was complete who give something.
     pub(crate) held_at_end_of_contributors: Option<u32>,
     pub(crate) peak_memory_bytes: usize,
@@ -229,6 +251,7 @@ impl Node {
             dials: BTreeMap::new(),
             armed: None,
             completed_at: None,
+            learnt_at: None,
             held_at_end_of_contributors: None,
             peak_memory_bytes: 0,
             events: Vec::new(),

@@ -34,6 +34,8 @@ pub struct NodeReport {
     pub down: u64,
     /// When it had everything; `None` for seeds, and for who never had.
     pub completed_at: Option<Duration>,
+    /// When it had the metadata from its peers; `None` if it began with it, or never had it.
+    pub learnt_at: Option<Duration>,
     /// The same, counted from when it came.
     pub completion_time: Option<Duration>,
     /// How much of that time it was away.

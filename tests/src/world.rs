@@ -1,4 +1,5 @@
 mod happening;
+mod lying;
 mod network;
 mod observing;
 mod session;
@@ -48,6 +49,12 @@ pub struct WorldConfig {
     pub evaluator: Evaluator,
     /// Until then the tracker does not answer.
     pub tracker_down_until: Duration,
+    /// Peers tell each other of peers (BEP 11).
+    pub pex: bool,
+    /// Peers give each other the info dictionary (BEP 9).
+    pub exchange_metadata: bool,
+    /// All that the tracker tells of, in place of peers at random: the node with this number.
+    pub only_named: Option<usize>,
 }
 
 /// For how long [near and far](NodeSpec::is_far) nodes do not reach each other. The tracker is
@@ -118,6 +125,9 @@ impl WorldConfig {
             partition: None,
             evaluator: Evaluator::default(),
             tracker_down_until: Duration::ZERO,
+            pex: false,
+            exchange_metadata: false,
+            only_named: None,
         }
     }
 }
@@ -287,6 +297,7 @@ impl World {
                 up: spec.access.up.get(),
                 down: spec.access.down.get(),
                 completed_at: node.completed_at,
+                learnt_at: node.learnt_at,
                 completion_time: node.completed_at.map(|at| at - spec.joins_at),
                 absent: absent.filter(|_| is_complete).unwrap_or_default(),
                 held_at_end_of_contributors: node.held_at_end_of_contributors,
@@ -328,8 +339,10 @@ impl World {
         };
         let selection = Arc::clone(&node.spec.selection);
         node.swarm.set_selection(self.epoch + now, selection);
-        node.swarm
-            .handle_metadata(self.epoch + now, Arc::clone(info), have);
+        if node.spec.knows_metadata {
+            node.swarm
+                .handle_metadata(self.epoch + now, Arc::clone(info), have);
+        }
         let host = &mut self.hosts[node.host];
         host.present += 1;
         if host.present == 1 {
@@ -352,14 +365,17 @@ impl World {
         if !is_cut_off {
             (node.outside.trackers_working, node.outside.trackers_failing) = (1, 0);
             let tracker = &mut self.torrents[node.spec.torrent].tracker;
-            let peers = tracker.announce(node.addr);
+            let peers = match self.config.only_named {
+                Some(named) => vec![self.nodes[named].addr],
+                None => tracker.announce(node.addr),
+            };
+            let node = &mut self.nodes[index];
             node.swarm
                 .add_peers(self.epoch + now, PeerSource::Tracker, peers);
         }
-        self.queue.schedule_in(
-            ANNOUNCE_INTERVAL,
-            Happening::Node(node.life, What::Announce),
-        );
+        let life = self.nodes[index].life;
+        self.queue
+            .schedule_in(ANNOUNCE_INTERVAL, Happening::Node(life, What::Announce));
     }
 
     fn leave(&mut self, now: Duration, index: usize) {
@@ -424,6 +440,8 @@ fn new_swarm(
     swarm.grant.max_half_open = config.max_half_open;
     swarm.grant.memory_bytes = config.memory_bytes;
     swarm.evaluator = config.evaluator;
+    swarm.pex = config.pex;
+    swarm.exchange_metadata = config.exchange_metadata;
     if spec.behaviour == Behaviour::Leech {
         swarm.grant.upload_slots = 0;
     }

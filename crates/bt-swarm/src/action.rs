@@ -26,6 +26,11 @@ pub enum Action<P> {
     Disconnect(ConnId, DisconnectReason),
     /// Work for the disk; answer with [`handle_disk`](crate::Swarm::handle_disk).
     Disk(DiskJob<P>),
+    /// The info dictionary has come from peers, byte for byte as the info hash stands for (BEP 9).
+    /// Once. Read it with [`Info::from_bytes`](bt_metainfo::Info::from_bytes), see what of the
+    /// torrent is on disk, and answer with [`handle_metadata`](crate::Swarm::handle_metadata). If it
+    /// cannot be read, it is the torrent that is bad: stop the swarm.
+    Metadata(Box<[u8]>),
 }
 
 /// Names one attempt to reach a peer.
@@ -209,6 +214,9 @@ pub enum DisconnectReason {
     /// The torrent goes over to another tracker, and may take nobody along (BEP 27).
     #[error("the private torrent's tracker has changed")]
     TrackerSwitched,
+    /// The torrent turned out to be private, and no tracker has named the peer (BEP 27).
+    #[error("the torrent is private, and no tracker has named the peer")]
+    Private,
     /// A second connection to the same peer, of which one is kept.
     #[error("connected twice")]
     Duplicate,
@@ -257,6 +265,17 @@ pub enum ProtocolBreach {
     /// It sent more `have` messages before the metadata was known than a torrent has pieces.
     #[error("{0} pieces announced before the metadata was known")]
     TooManyHaves(usize),
+    /// It sent a block of metadata of another length than it must have, or of metadata of another
+    /// size than it had said (BEP 9).
+    #[error("metadata block {0} of the wrong size")]
+    MetadataBlock(u32),
+    /// It asked too often for metadata that it cannot have: more than there is, or more often than
+    /// anybody needs it.
+    #[error("{0} requests for metadata that it cannot have")]
+    MetadataRequests(u32),
+    /// It told of other peers again and again (BEP 11 allows it once a minute).
+    #[error("{0} messages about other peers within a minute")]
+    PexFlood(u32),
     /// It took the same piece again and again, and never said that it has it.
     #[error("piece {piece} taken {times} times over")]
     SamePiece {

@@ -2,14 +2,15 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
 use bt_types::{Block, PieceIndex};
 
 /// Peers that have sent bad data. Bounded: if there ever are more, the oldest bans are lifted.
 ///
-/// Public addresses are banned whatever the port: who is banned comes back from another. In
+/// Public addresses are banned whatever the port: who is banned comes back from another. Of IPv6
+/// the network (/64) is banned, in which a host can have any address. In
 /// private networks and on this machine one address may stand for many peers, so there the port
 /// counts, too.
 ///
@@ -36,6 +37,9 @@ pub enum BanReason {
     /// It sent this block twice, each time with other bytes.
     #[error("sent {0} in two versions")]
     TwoVersions(Block),
+    /// It sent something else for the metadata than what the info hash stands for (BEP 9).
+    #[error("sent wrong metadata")]
+    Metadata,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -86,12 +90,13 @@ impl BanList {
 }
 
 impl BanReason {
-    /// The piece that gave the peer away.
+    /// The piece that gave the peer away, if one did.
     #[must_use]
-    pub fn piece(self) -> PieceIndex {
+    pub fn piece(self) -> Option<PieceIndex> {
         match self {
-            Self::WholePiece(piece) => piece,
-            Self::WrongBlock(block) | Self::TwoVersions(block) => block.piece,
+            Self::WholePiece(piece) => Some(piece),
+            Self::WrongBlock(block) | Self::TwoVersions(block) => Some(block.piece),
+            Self::Metadata => None,
         }
     }
 
@@ -99,7 +104,7 @@ impl BanReason {
     #[must_use]
     pub fn block(self) -> Option<Block> {
         match self {
-            Self::WholePiece(_) => None,
+            Self::WholePiece(_) | Self::Metadata => None,
             Self::WrongBlock(block) | Self::TwoVersions(block) => Some(block),
         }
     }
@@ -118,13 +123,25 @@ pub(crate) fn is_local(ip: IpAddr) -> bool {
     }
 }
 
+/// What stands for one host: of IPv6 the network, of which a host has the last half to itself and
+/// changes its address in it at will (RFC 8981).
+pub(crate) fn host_of(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) if !is_local(ip) => {
+            let network = v6.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        other => other,
+    }
+}
+
 impl Ban {
     fn of(addr: SocketAddr) -> Self {
         let ip = addr.ip().to_canonical();
         if is_local(ip) {
             Self::Peer(SocketAddr::new(ip, addr.port()))
         } else {
-            Self::Host(ip)
+            Self::Host(host_of(ip))
         }
     }
 }
@@ -143,7 +160,9 @@ mod tests {
         assert!(!bans.ban(addr("9.9.9.9:2")), "no news");
         assert!(bans.ban(addr("[::ffff:8.8.8.8]:1")));
         assert!(bans.ban(addr("192.168.1.1:1")));
-        for banned in ["9.9.9.9:7", "8.8.8.8:5", "192.168.1.1:1"] {
+        assert!(bans.ban(addr("[2001:db8:7::1]:1")));
+        let same_network = "[2001:db8:7::2:3:4:5]:9";
+        for banned in ["9.9.9.9:7", "8.8.8.8:5", "192.168.1.1:1", same_network] {
             assert!(bans.contains(addr(banned)), "{banned}");
         }
         for other in [
@@ -154,7 +173,7 @@ mod tests {
         ] {
             assert!(!bans.contains(addr(other)), "{other}");
         }
-        assert_eq!(bans.len(), 3);
+        assert_eq!(bans.len(), 4);
     }
 
     #[test]

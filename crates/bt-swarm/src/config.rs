@@ -27,6 +27,15 @@ pub struct Config {
     /// Nothing is ever requested: what is lost from the disk is waited for until it is there again,
     /// and peers are told that we only upload (BEP 21).
     pub only_serves: bool,
+    /// To tell peers of each other, and to hear of others from them (BEP 11). Never in a private
+    /// torrent.
+    pub pex: bool,
+    /// To fetch the info dictionary from peers while there is none, and to give it to them when
+    /// there is (BEP 9). Never given in a private torrent.
+    pub exchange_metadata: bool,
+    /// How large an info dictionary may be that comes from peers, in bytes. So much memory is taken
+    /// for it at most, whatever they send.
+    pub max_metadata_bytes: u32,
     /// How peers are judged: whom to dial, from whom to part, whom to unchoke, how much to ask of
     /// each, and whose requests to give to others.
     pub evaluator: Evaluator,
@@ -46,6 +55,9 @@ impl Config {
             max_known_peers: MAX_KNOWN_PEERS,
             super_seed: false,
             only_serves: false,
+            pex: true,
+            exchange_metadata: true,
+            max_metadata_bytes: MAX_METADATA_BYTES,
             evaluator: Evaluator::default(),
         }
     }
@@ -60,5 +72,7 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Short, so that a peer that restarts is found again soon; the doubling makes it polite.
 const REDIAL_DELAY: Duration = Duration::from_secs(5);
+/// Of 1,600,000 pieces. libtorrent takes 30 MiB.
+const MAX_METADATA_BYTES: u32 = 32 << 20;
 /// libtorrent's `max_peerlist_size`.
 const MAX_KNOWN_PEERS: usize = 3000;

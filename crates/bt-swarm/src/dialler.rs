@@ -111,6 +111,15 @@ impl Dialler {
         expired
     }
 
+    /// Gives up those to certain peers.
+    pub(crate) fn take_those(&mut self, is_one: impl Fn(SocketAddr) -> bool) -> Vec<DialId> {
+        let in_flight = self.in_flight.iter();
+        let those = in_flight.filter(|(_, dial)| is_one(dial.peer));
+        let those: Vec<_> = those.map(|(&id, _)| id).collect();
+        self.in_flight.retain(|id, _| !those.contains(id));
+        those
+    }
+
     /// Gives up all of them.
     pub(crate) fn take_all(&mut self) -> Vec<DialId> {
         std::mem::take(&mut self.in_flight).into_keys().collect()

@@ -60,6 +60,14 @@ pub enum Event {
         /// and v2 hashes of different data, so that who is honest by one is a liar by the other.
         concerns_others: bool,
     },
+    /// A copy of the metadata was not what the info hash stands for. It is fetched again.
+    MetadataFailed {
+        /// Who sent its blocks.
+        contributors: Vec<SocketAddr>,
+    },
+    /// What came as metadata is what one of the torrent's two info hashes stands for, but not what
+    /// the other does: they are of different torrents, and there is no metadata that fits. Once.
+    IdsContradict,
     /// Everything that is wanted is verified: every piece, unless a
     /// [selection](crate::Swarm::set_selection) leaves out some. Each time that this becomes true.
     Completed,

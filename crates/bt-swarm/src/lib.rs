@@ -34,6 +34,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # From a link to the torrent
+//!
+//! A swarm that knows only the ids asks its peers for the info dictionary (BEP 9), as soon as they
+//! say that they have it: each for other blocks, so that it comes as fast as it can. When it is
+//! there, and is what all ids that are known stand for, the driver gets [`Action::Metadata`], reads
+//! it, and answers with [`Swarm::handle_metadata`]. Peers stay connected, and what they have said of
+//! their pieces counts from then on. [`Stats::metadata`] tells how far it has come.
+//!
+//! Blocks have no hashes of their own. Peers are grouped by the size that they name, which is a vote
+//! and no reason to take memory. Each group sends one copy together; if that is wrong and came from
+//! several, each of them sends one alone. Who alone sends a wrong copy is banned, and when the right
+//! one has come, so is everyone of whom a block was another.
+//!
 //! # Who sends bad data
 //!
 //! A piece that fails its hash says only that one of its blocks is wrong. If all of them came from
@@ -75,7 +88,7 @@
 //!
 //! # BEPs
 //!
-//! Covered: 3, 6, 10, 16, 20, 21, 27, 40 (breaks ties), 47, 54. Not yet: 9, 11, 52, 55.
+//! Covered: 3, 6, 9, 10, 11, 16, 20, 21, 27, 40 (breaks ties), 47, 54. Not yet: 52, 55.
 //!
 //! Where they leave it to us:
 //!
@@ -97,6 +110,13 @@
 //! - **Super-seeding** (16, [`Config::super_seed`]): each peer is shown two pieces, and another when
 //!   one has been seen elsewhere; when it has them and is alone; or when our line is idle. It ends
 //!   when others have every piece. We do not say `have all` nor `upload_only` before.
+//! - **Metadata** (9): who does not name a size is not asked. Two blocks are asked of each at a time;
+//!   who rejects is asked again after a minute, who does not answer after 20 s, and ever more rarely.
+//!   Each peer can have ours four times over, at 512 KiB a second at most.
+//! - **Peer exchange** (11): who is connected for two seconds is told of the others that can be
+//!   dialled, then at most once a minute of who has come and gone; of local addresses only if its own
+//!   is one. We take 50 addresses a message, and no message within 45 s of another. That we use
+//!   neither uTP nor encryption with a peer says nothing about it: these flags are left out.
 //! - **Upload only** (21): who says so gets no slot, even if it says to be interested; when we have
 //!   all that we want, we say so and part. Files can be left out ([`Swarm::set_selection`]), at any
 //!   time.
@@ -112,8 +132,10 @@ mod early;
 mod event;
 mod limit;
 mod mean_rate;
+mod metadata;
 mod peer_info;
 mod peers;
+mod pex;
 mod retries;
 mod servings;
 mod session;
@@ -140,6 +162,7 @@ pub use bans::{BanList, BanReason};
 pub use config::{Config, HANDSHAKE_TIMEOUT};
 pub use event::Event;
 pub use limit::{Limit, Outside};
+pub use metadata::MetadataProgress;
 pub use peer_info::{FLAGS, PeerInfo, WhyChoked};
 pub use retries::Backoff;
 pub use sources::{SourceCount, SourceCounts};

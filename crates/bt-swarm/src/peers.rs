@@ -92,11 +92,11 @@ impl Peers {
         }
     }
 
-    /// From now on BEP 27 holds; peers from other sources are forgotten.
+    /// From now on BEP 27 holds; peers whom only other sources have named are forgotten.
     pub(crate) fn set_private(&mut self) {
         self.is_private = true;
         self.known
-            .retain(|_, peer| peer.state != State::Idle || is_allowed_if_private(peer.source()));
+            .retain(|_, peer| peer.sources.iter().any(is_allowed_if_private));
     }
 
     /// Learns of a peer; returns whether it is news and may be dialled.
@@ -290,9 +290,15 @@ impl Peers {
     }
 }
 
-fn is_allowed_if_private(source: PeerSource) -> bool {
+/// BEP 27: whose peers a private torrent may have.
+pub(crate) fn is_allowed_if_private(source: PeerSource) -> bool {
     use PeerSource::{Incoming, Resume, Tracker, User};
     matches!(source, User | Tracker | Incoming | Resume)
+}
+
+/// One form for each address: a socket for both kinds shows IPv4 in the clothes of IPv6.
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
 /// Whether an address can be a peer's at all. Local ones can: whose they are is another question.

@@ -11,8 +11,8 @@ use bt_types::{Direction, PeerId, Transport};
 use bt_wire::ExtensionIds;
 
 use crate::{
-    NewConnection, allowed_fast::AllowedFast, early::EarlyPieces, peers::Outcome,
-    servings::Servings, upload::Uploads,
+    NewConnection, allowed_fast::AllowedFast, early::EarlyPieces, metadata::Serving,
+    peers::Outcome, pex::Gossip, servings::Servings, upload::Uploads,
 };
 
 /// The state of one connection, from our point of view.
@@ -32,6 +32,9 @@ pub(crate) struct Session {
     /// The numbers under which it takes messages of extensions (BEP 10).
     pub(crate) extensions: ExtensionIds,
 
+    /// Bytes of the info dictionary, by its word (BEP 9).
+    pub(crate) metadata_size: Option<u32>,
+
     pub(crate) am_interested: bool,
     pub(crate) peer_choking: bool,
     /// It wants something, and has not said that it only uploads.
@@ -49,6 +52,9 @@ pub(crate) struct Session {
     pub(crate) early: EarlyPieces,
     pub(crate) uploads: Uploads,
     pub(crate) servings: Servings,
+    /// What it has asked for of our info dictionary.
+    pub(crate) metadata: Serving,
+    pub(crate) gossip: Gossip,
     /// What it may have while we choke it; `None` until it could have used that.
     pub(crate) allowed: Option<AllowedFast>,
     pub(crate) offences: Offences,
@@ -117,6 +123,7 @@ impl Session {
             client_name: None,
             reqq: None,
             extensions: ExtensionIds::default(),
+            metadata_size: None,
             am_interested: false,
             peer_choking: true,
             peer_interested: false,
@@ -127,6 +134,8 @@ impl Session {
             early: EarlyPieces::default(),
             uploads: Uploads::default(),
             servings: Servings::default(),
+            metadata: Serving::default(),
+            gossip: Gossip::default(),
             allowed: None,
             offences: Offences::default(),
             connected_at: now,

@@ -2,7 +2,7 @@ use std::ops::AddAssign;
 
 use bt_scheduler::Copies;
 
-use crate::SourceCounts;
+use crate::{MetadataProgress, SourceCounts};
 
 /// The figures of one torrent at one moment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -12,6 +12,8 @@ pub struct Stats {
     pub pieces_verified: u32,
     /// All pieces; 0 while the metadata is unknown.
     pub piece_count: u32,
+    /// How far the metadata has come; `None` once it is known, and if it does not come from peers.
+    pub metadata: Option<MetadataProgress>,
     /// Bytes of files in verified pieces, padding not counted.
     pub bytes_verified: u64,
     /// Bytes of all files, padding not counted; 0 while the metadata is unknown.

@@ -6,7 +6,9 @@ mod disk;
 mod evaluating;
 mod extended;
 mod fast;
+mod gossiping;
 mod messages;
+mod metadata;
 mod observing;
 mod requests;
 mod selecting;
@@ -36,6 +38,7 @@ use rand_chacha::{
 };
 
 pub use connections::{NewConnection, Refusal};
+use metadata::Exchange;
 use selecting::Wanted;
 use super_seeding::Disguise;
 
@@ -45,7 +48,8 @@ use crate::{
     diagnosis::Samples,
     dialler::Dialler,
     mean_rate::MeanRate,
-    peers::Peers,
+    metadata::Fetch,
+    peers::{Peers, canonical},
     session::{Session, Traffic},
     spread::Spread,
     suspects::Suspects,
@@ -83,6 +87,7 @@ pub struct Swarm<P> {
     selection: Arc<Selection>,
     /// `None` while the metadata is unknown.
     torrent: Option<Torrent<P>>,
+    exchange: Exchange,
     /// What super-seeding keeps back; `None` if we do not.
     disguise: Option<Disguise>,
     /// The disk refused: nothing is requested until it works again.
@@ -142,6 +147,8 @@ impl<P: Payload> Swarm<P> {
     #[must_use]
     pub fn new(ids: TorrentIds, config: Config, seed: [u8; 32]) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
+        let fetch = || Fetch::new(ids, config.max_metadata_bytes);
+        let fetch = config.exchange_metadata.then(fetch);
         Self {
             ids,
             grant: config.grant,
@@ -160,6 +167,7 @@ impl<P: Payload> Swarm<P> {
             timers: Timers::default(),
             selection: Arc::default(),
             torrent: None,
+            exchange: Exchange::new(fetch),
             disguise: None,
             trouble: None,
             starved_at: None,
@@ -203,9 +211,6 @@ impl<P: Payload> Swarm<P> {
             layout.piece_count(),
             "a bitfield of another torrent"
         );
-        if info.is_private() {
-            self.peers.set_private();
-        }
         let seed = draw_seed(&mut self.rng);
         let mut picker = PickerConfig::default();
         picker.evaluator = self.config.evaluator;
@@ -222,6 +227,7 @@ impl<P: Payload> Swarm<P> {
             progress: MeanRate::default(),
             wanted,
         });
+        self.end_metadata_fetch(now);
         self.begin_super_seeding();
         for conn in self.conns() {
             self.join_picker(now, conn);
@@ -248,7 +254,7 @@ impl<P: Payload> Swarm<P> {
         self.advance(now);
         let news = peers
             .into_iter()
-            .filter(|&peer| self.peers.add(now, source, peer))
+            .filter(|&peer| self.peers.add(now, source, canonical(peer)))
             .count();
         if news > 0 {
             self.schedule_dialling();
@@ -258,7 +264,7 @@ impl<P: Payload> Swarm<P> {
 
     /// Never to dial one of our own addresses.
     pub fn ignore_address(&mut self, addr: SocketAddr) {
-        self.peers.add_own(addr);
+        self.peers.add_own(canonical(addr));
     }
 
     /// What the driver sends first on every connection of this torrent.
@@ -309,6 +315,9 @@ impl<P: Payload> Swarm<P> {
         if self.timers.take_expired(Timer::SuperSeed, now) {
             self.review_super_seeding(now);
         }
+        if self.timers.take_expired(Timer::Gossip, now) {
+            self.gossip(now);
+        }
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.handle_timeout(now);
         }
@@ -341,6 +350,8 @@ impl<P: Payload> Swarm<P> {
             self.upload.poll_timeout(),
             self.download.poll_timeout(),
             self.trouble.as_ref().and_then(Trouble::poll_timeout),
+            self.exchange.poll_timeout(),
+            self.next_metadata_serving_at(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -385,6 +396,7 @@ impl<P: Payload> Swarm<P> {
     /// Asserts what must always hold. For tests and fuzzing.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
+        self.exchange.check_invariants();
         if let Some(torrent) = &self.torrent {
             torrent.picker.check_invariants();
             let wanted = Wanted::of(&self.selection, &torrent.layout, torrent.picker.have());
@@ -415,6 +427,8 @@ impl<P: Payload> Swarm<P> {
             self.show_pieces(now);
         }
         self.try_disk_again(now);
+        self.request_metadata(now);
+        self.serve_metadata(now);
         self.allow_fast_to_newcomers();
         self.read_for_peers(now);
         self.fill_pipelines(now);

@@ -109,6 +109,8 @@ impl Net {
     ) -> usize {
         let index = self.nodes.len();
         let mut config = Config::new(PeerId([index as u8 + 1; 20]), 6881);
+        // Most tests are about who knows whom.
+        config.pex = false;
         configure(&mut config);
         let mut swarm = Swarm::new(info.ids(), config, [index as u8; 32]);
         swarm.handle_metadata(self.now, Arc::clone(info), have);
@@ -128,6 +130,15 @@ impl Net {
             spills: 0,
             spilled: BTreeMap::new(),
         });
+        index
+    }
+
+    /// Adds a node that knows the ids only.
+    pub(crate) fn add_by_ids(&mut self, info: &Arc<Info>) -> usize {
+        let index = self.leech(info);
+        let mut config = Config::new(PeerId([index as u8 + 1; 20]), 6881);
+        config.pex = false;
+        self.nodes[index].swarm = Swarm::new(info.ids(), config, [index as u8; 32]);
         index
     }
 
@@ -270,6 +281,12 @@ impl Net {
                 }
             }
             Action::Disconnect(conn, _) => self.close(index, conn),
+            Action::Metadata(bytes) => {
+                let info = Arc::new(Info::from_bytes(&bytes).unwrap());
+                let have = Bitfield::new(info.layout().piece_count());
+                let swarm = &mut self.nodes[index].swarm;
+                swarm.handle_metadata(self.now, info, have);
+            }
             Action::Disk(job) => {
                 let done = self.nodes[index].disk(job);
                 match &mut self.nodes[index].held_disk {

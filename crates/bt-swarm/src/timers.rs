@@ -12,11 +12,13 @@ pub(crate) enum Timer {
     Upkeep = 2,
     /// While super-seeding: whether our line is idle.
     SuperSeed = 3,
+    /// Somebody can be told of others.
+    Gossip = 4,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    deadlines: [Option<Instant>; 4],
+    deadlines: [Option<Instant>; 5],
 }
 
 impl Timers {

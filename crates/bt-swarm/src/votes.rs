@@ -7,7 +7,7 @@ use std::{
 
 use bt_scheduler::canonical_priority;
 
-use crate::bans::is_local;
+use crate::bans::{host_of, is_local};
 
 /// One vote for each host, of the latest hosts only. Nothing depends on the outcome but the order
 /// among equals, so that no more proof is asked for.
@@ -33,7 +33,7 @@ impl AddressVotes {
         if voter.is_ipv4() != address.is_ipv4() || !is_possible(address) {
             return;
         }
-        self.votes.retain(|vote| vote.0 != voter);
+        self.votes.retain(|vote| host_of(vote.0) != host_of(voter));
         if self.votes.len() == MAX_VOTES {
             self.votes.pop_front();
         }
@@ -112,6 +112,24 @@ mod tests {
         assert_eq!(votes.winner(ip("10.0.0.1")), Some(ip("192.168.1.1")));
         assert_eq!(votes.winner(ip("2001:db8::5")), Some(ip("2001:db8::1")));
         assert_eq!(votes.winner(ip("fe80::1")), None);
+    }
+
+    /// A single host has a whole network of IPv6 addresses to vote from.
+    #[test]
+    fn a_network_of_ipv6_has_one_vote() {
+        let mut votes = AddressVotes::default();
+        for (voter, address) in [
+            ("2001:db8:1::1", "2001:db8:9::1"),
+            ("2001:db8:2::1", "2001:db8:9::1"),
+            ("2001:db8:3::1", "2001:db8:9::2"),
+            ("2001:db8:3::2", "2001:db8:9::2"),
+            ("2001:db8:3::3", "2001:db8:9::2"),
+        ] {
+            votes.add(ip(voter), ip(address));
+        }
+        let peer = "[2001:db8:4::1]:6881".parse().unwrap();
+        assert_eq!(votes.winner(ip("2001:db8:4::1")), Some(ip("2001:db8:9::1")));
+        assert_ne!(votes.canonical_priority(6881, peer), 0);
     }
 
     #[test]

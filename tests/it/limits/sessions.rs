@@ -342,8 +342,8 @@ impl Sessions {
                 let swarm = &mut self.torrents[index].swarm;
                 swarm.handle_dial_failed(time, dial.id);
             }
-            // What is sent is on the line at once.
-            Action::AbortDial(_) | Action::TakeBack(..) => {}
+            // What is sent is on the line at once, and all begin with the metadata.
+            Action::AbortDial(_) | Action::TakeBack(..) | Action::Metadata(_) => {}
         }
     }
 

@@ -126,6 +126,7 @@ impl World {
     fn act(&mut self, now: Duration, index: usize, action: Action<Tag>) {
         match action {
             Action::Send(conn, Outgoing::Message(message)) => {
+                let message = self.nodes[index].twist(message);
                 self.send_message(now, index, conn, message);
             }
             Action::Send(conn, Outgoing::Block(block, _)) if self.nodes[index].forgets() => {
@@ -142,6 +143,7 @@ impl World {
                 self.flush(now, index);
                 self.take_back(now, index, conn, block);
             }
+            Action::Metadata(bytes) => self.learn(now, index, &bytes),
             Action::Disk(job) => {
                 let piece = match &job {
                     DiskJob::Verify { piece, .. } | DiskJob::Spill { piece, .. } => *piece,

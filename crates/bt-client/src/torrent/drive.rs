@@ -297,6 +297,8 @@ impl Drive {
             Action::Disconnect(conn, _) => {
                 self.connections.remove(&conn);
             }
+            // Only for who begins without, which none of ours does.
+            Action::Metadata(_) => {}
             Action::Disk(job) => {
                 let Parts {
                     shared,

@@ -37,9 +37,9 @@ pub(super) fn swarm(event: &Event) {
         Event::PieceLost(piece) => debug!(target: PIECES, %piece, "piece is gone from the disk"),
         Event::PieceFound(piece) => debug!(target: PIECES, %piece, "piece is there again"),
         Event::PeerBanned { peer, reason, .. } => {
-            let piece = reason.piece();
+            let piece = reason.piece().map(tracing::field::display);
             let begin = reason.block().map(|block| block.begin);
-            warn!(target: PEERS, %peer, %piece, begin, %reason, "peer banned for bad data");
+            warn!(target: PEERS, %peer, piece, begin, %reason, "peer banned for bad data");
         }
         Event::SuperSeedingEnded => {
             info!(target: PEERS, "others have every piece: no longer super-seeding");

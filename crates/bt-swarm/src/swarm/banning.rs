@@ -95,7 +95,7 @@ impl<P: Payload> Swarm<P> {
         }
     }
 
-    fn ban(&mut self, now: Instant, culprit: SocketAddr, reason: BanReason) {
+    pub(super) fn ban(&mut self, now: Instant, culprit: SocketAddr, reason: BanReason) {
         if self.peers.ban(culprit) {
             let is_hybrid = self.ids.v1().is_some() && self.ids.v2().is_some();
             self.events.push_back(Event::PeerBanned {

@@ -11,8 +11,12 @@ use rand_chacha::rand_core::Rng;
 
 use super::{Swarm, UPKEEP_INTERVAL};
 use crate::{
-    Action, DialId, DisconnectReason, Event, ProtocolBreach, bans::is_local, early::EarlyError,
-    peers::Outcome, session::Session, timers::Timer,
+    Action, DialId, DisconnectReason, Event, ProtocolBreach,
+    bans::{host_of, is_local},
+    early::EarlyError,
+    peers::{Outcome, canonical},
+    session::Session,
+    timers::Timer,
 };
 
 /// A connection on which both handshakes have been exchanged.
@@ -64,6 +68,10 @@ impl<P: Payload> Swarm<P> {
         connection: NewConnection,
     ) -> Result<ConnId, Refusal> {
         self.advance(now);
+        let connection = NewConnection {
+            peer: canonical(connection.peer),
+            ..connection
+        };
         let dialled = connection.dial.and_then(|id| self.dialler.finish(id));
         if dialled.is_some() {
             self.schedule_dialling();
@@ -352,7 +360,7 @@ impl<P: Payload> Swarm<P> {
         let inbound = sessions.filter(|session| session.direction == Direction::Inbound);
         let from_host = inbound
             .clone()
-            .filter(|session| session.addr.ip() == ip)
+            .filter(|session| host_of(session.addr.ip()) == host_of(ip))
             .count();
         if from_host >= MAX_INBOUND_PER_HOST && !is_local(ip) {
             return Err(Refusal::Full);
@@ -408,6 +416,7 @@ impl<P: Payload> Swarm<P> {
         self.waiting_choked.remove(&conn);
         self.asking.remove(conn);
         self.forget_shown(conn);
+        self.exchange.forget(conn);
         self.served_bytes -= session.uploads.memory_bytes();
         if let Some(torrent) = &mut self.torrent {
             torrent.picker.remove_peer(now, conn);

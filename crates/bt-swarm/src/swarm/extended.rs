@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bt_types::{ConnId, Payload, PieceIndex};
-use bt_wire::{ExtendedHandshake, ExtendedMessage, Extension, ExtensionIds};
+use bt_wire::{ExtendedHandshake, ExtendedMessage, Extension};
 
 use super::Swarm;
 use crate::{DisconnectReason, Event, ProtocolBreach, upload::TOLD_REQQ};
@@ -16,7 +16,8 @@ impl<P: Payload> Swarm<P> {
             return;
         }
         let handshake = ExtendedHandshake {
-            ids: extensions(),
+            ids: self.offered(),
+            metadata_size: self.metadata_size(),
             client: Some(self.config.client_name.clone()),
             port: (self.config.listen_port != 0).then_some(self.config.listen_port),
             your_ip: Some(session.addr.ip()),
@@ -31,11 +32,15 @@ impl<P: Payload> Swarm<P> {
         if id == EXTENDED_HANDSHAKE {
             return self.handle_extended_handshake(now, conn, payload);
         }
-        let extension = extensions().find(id);
+        let extension = self.offered().find(id);
         let message = extension.map(|extension| ExtendedMessage::decode(extension, payload));
         match message {
             Some(Ok(ExtendedMessage::DontHave(piece))) => self.handle_dont_have(now, conn, piece),
             Some(Ok(ExtendedMessage::UploadOnly(is))) => self.handle_upload_only(now, conn, is),
+            Some(Ok(ExtendedMessage::Metadata(message))) => {
+                self.handle_metadata_message(now, conn, message);
+            }
+            Some(Ok(ExtendedMessage::Pex(message))) => self.handle_pex(now, conn, &message),
             // What we have not offered, or cannot read.
             _ => self.count_unknown(now, conn),
         }
@@ -64,10 +69,13 @@ impl<P: Payload> Swarm<P> {
                 torrent.picker.set_reqq(conn, reqq);
             }
         }
+        session.metadata_size = handshake.metadata_size.or(session.metadata_size);
         let voter = session.addr.ip();
         if let Some(port) = handshake.port {
             self.learn_listen_port(now, conn, port);
         }
+        self.note_metadata_source(now, conn);
+        self.note_gossiper(now, conn);
         if let Some(ip) = handshake.your_ip {
             self.votes.add(voter, ip);
             self.events.push_back(Event::ExternalAddress(ip));
@@ -169,13 +177,6 @@ impl<P: Payload> Swarm<P> {
             }
         }
     }
-}
-
-/// The numbers under which we take messages of extensions.
-fn extensions() -> ExtensionIds {
-    ExtensionIds::default()
-        .with(Extension::UploadOnly, 3)
-        .with(Extension::DontHave, 7)
 }
 
 /// BEP 10: id 0 of message 20 is the handshake.

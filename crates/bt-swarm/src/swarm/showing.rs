@@ -14,6 +14,7 @@ impl<P: Payload> Swarm<P> {
     pub fn stats(&self, now: Instant) -> Stats {
         let mut stats = Stats {
             wasted: self.wasted,
+            metadata: self.exchange.progress(),
             peers_connected: self.sessions.len(),
             peers_known: self.peers.len(),
             sources: self.peers.counts(),

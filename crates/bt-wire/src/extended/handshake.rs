@@ -22,6 +22,11 @@ pub struct ExtendedHandshake {
     pub client: Option<String>,
     /// `yourip`: the receiver's address as the sender sees it; one vote.
     pub your_ip: Option<IpAddr>,
+    /// `ipv4`: where the sender can be reached over IPv4, by its own word. Together with `port`, it
+    /// may be anybody's address.
+    pub ipv4: Option<Ipv4Addr>,
+    /// `ipv6`: the same over IPv6.
+    pub ipv6: Option<Ipv6Addr>,
     /// `reqq`: how many requests the sender keeps; at least 1, at most 2000.
     pub reqq: Option<u32>,
     /// `metadata_size`: bytes of the info dictionary, never 0 (BEP 9). Untrusted: the receiver
@@ -52,6 +57,8 @@ impl ExtendedHandshake {
             port: positive("p").and_then(|port| port.try_into().ok()),
             client: dict.get("v").and_then(client),
             your_ip: dict.get("yourip").and_then(ip),
+            ipv4: dict.get("ipv4").and_then(octets).map(Ipv4Addr::from),
+            ipv6: dict.get("ipv6").and_then(octets).map(Ipv6Addr::from),
             reqq: positive("reqq").map(|reqq| reqq.min(MAX_REQQ) as u32),
             metadata_size: positive("metadata_size").and_then(|size| size.try_into().ok()),
             upload_only: flag("upload_only"),
@@ -69,6 +76,12 @@ impl ExtendedHandshake {
             });
             if let Some(value) = self.prefers_encryption {
                 dict.int("e", value);
+            }
+            if let Some(ip) = self.ipv4 {
+                dict.bytes("ipv4", ip.octets());
+            }
+            if let Some(ip) = self.ipv6 {
+                dict.bytes("ipv6", ip.octets());
             }
             if let Some(size) = self.metadata_size {
                 dict.int("metadata_size", size);
@@ -128,12 +141,15 @@ fn client(v: Value<'_, '_>) -> Option<String> {
 
 /// An IPv4 address in the clothes of IPv6 counts as IPv4, as it does for libtorrent.
 fn ip(value: Value<'_, '_>) -> Option<IpAddr> {
-    let bytes = value.as_bytes()?;
-    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
+    if let Some(v4) = octets(value) {
         return Some(Ipv4Addr::from(v4).into());
     }
-    let v6 = <[u8; 16]>::try_from(bytes).ok()?;
+    let v6 = octets(value)?;
     Some(IpAddr::from(Ipv6Addr::from(v6)).to_canonical())
+}
+
+fn octets<const N: usize>(value: Value<'_, '_>) -> Option<[u8; N]> {
+    value.as_bytes()?.try_into().ok()
 }
 
 /// libtorrent's own limit for what it keeps: more in flight helps nobody, and we have to remember

@@ -15,6 +15,8 @@ fn golden_handshake() {
         port: Some(6881),
         client: Some("demo 0.1".to_owned()),
         your_ip: Some([192, 0, 2, 1].into()),
+        ipv4: None,
+        ipv6: None,
         reqq: Some(500),
         metadata_size: Some(31_235),
         upload_only: Some(true),
@@ -80,7 +82,10 @@ fn nonsense_in_one_key_spares_the_others() {
         "6:yourip3:abc",
         "6:youripi1e",
         "1:e1:1",
-        "4:ipv44:abcd",
+        "4:ipv43:abc",
+        "4:ipv416:abcdabcdabcdabcd",
+        "4:ipv64:abcd",
+        "4:ipv6i1e",
         "12:complete_agoi60e",
     ] {
         // Unsorted, as real clients do.
@@ -96,6 +101,10 @@ fn values_are_clamped_and_cleaned() {
     assert_eq!(decode(b"d4:reqqi1099511627776ee").reqq, Some(2000));
     let mapped = b"d6:yourip16:\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x01e";
     assert_eq!(decode(mapped).your_ip, Some([192, 0, 2, 1].into()));
+    let both =
+        decode(b"d4:ipv44:\xc0\0\x02\x014:ipv616:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01e");
+    assert_eq!(both.ipv4, Some([192, 0, 2, 1].into()));
+    assert_eq!(both.ipv6, "2001:db8::1".parse().ok());
     assert_eq!(
         decode(b"d1:v5:a\xff b\x80e").client.as_deref(),
         Some("a\u{fffd} b\u{fffd}")
@@ -154,6 +163,12 @@ fn metadata_that_cannot_be_used() {
     assert_eq!(
         decode(b"d8:msg_typei9e3:newi1ee"),
         Ok(ExtendedMessage::Metadata(unknown))
+    );
+    // Sizes where none belongs, and bytes behind what carries none.
+    let request = MetadataMessage::Request { piece: 1 };
+    assert_eq!(
+        decode(b"d8:msg_typei0e5:piecei1e10:total_sizei9eebehind"),
+        Ok(ExtendedMessage::Metadata(request))
     );
     for (payload, key) in [
         (&b"d5:piecei0ee"[..], "msg_type"),
@@ -321,6 +336,8 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
         "p",
         "v",
         "yourip",
+        "ipv4",
+        "ipv6",
         "reqq",
         "metadata_size",
         "upload_only",
@@ -356,6 +373,8 @@ prop_compose! {
         port in prop::option::of(1_u16..),
         client in prop::option::of(".{1,64}"),
         your_ip in prop::option::of(any::<[u8; 4]>()),
+        ipv4 in prop::option::of(any::<[u8; 4]>()),
+        ipv6 in prop::option::of(any::<[u8; 16]>()),
         reqq in prop::option::of(1_u32..=2000),
         metadata_size in prop::option::of(1_u32..),
         upload_only: Option<bool>,
@@ -369,6 +388,8 @@ prop_compose! {
             port,
             client,
             your_ip: your_ip.map(Into::into),
+            ipv4: ipv4.map(Into::into),
+            ipv6: ipv6.map(Into::into),
             reqq,
             metadata_size,
             upload_only,

@@ -1,0 +1,157 @@
+//! A peer that says to have the dictionary: what it was asked for, and whether it answers.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) addr: SocketAddr,
+    /// Bytes of the dictionary, by its own word.
+    pub(super) size: u32,
+    /// The blocks that it has been asked for, and when.
+    requests: Vec<(u32, Instant)>,
+    /// Those that it did not send in time, and may send yet.
+    late: VecDeque<u32>,
+    not_before: Instant,
+    /// Requests in a row that came to nothing.
+    failures: u32,
+}
+
+/// What a peer's answer is an answer to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Asked {
+    Yes,
+    /// It was, but so long ago that others are asked.
+    Late,
+    No,
+}
+
+impl Source {
+    pub(super) fn new(now: Instant, addr: SocketAddr, size: u32) -> Self {
+        Self {
+            addr,
+            size,
+            requests: Vec::new(),
+            late: VecDeque::new(),
+            not_before: now,
+            failures: 0,
+        }
+    }
+
+    /// Whether it may be asked for another block.
+    pub(super) fn is_ready(&self, now: Instant) -> bool {
+        self.requests.len() < MAX_OUTSTANDING && self.not_before <= now
+    }
+
+    /// Whether it answers, as far as is known.
+    pub(super) fn answers(&self) -> bool {
+        self.failures < MAX_FAILURES
+    }
+
+    /// Requests in a row that came to nothing.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    pub(super) fn outstanding(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// When it was asked for this block, if it has not answered.
+    pub(super) fn asked_at(&self, block: u32) -> Option<Instant> {
+        let mut requests = self.requests.iter();
+        requests
+            .find(|(asked, _)| *asked == block)
+            .map(|(_, at)| *at)
+    }
+
+    /// The blocks that it has been asked for, and when.
+    pub(super) fn requests(&self) -> impl Iterator<Item = (u32, Instant)> + '_ {
+        self.requests.iter().copied()
+    }
+
+    pub(super) fn ask(&mut self, now: Instant, block: u32) {
+        self.requests.push((block, now));
+    }
+
+    /// It has answered.
+    pub(super) fn answered(&mut self, block: u32) -> Asked {
+        if let Some(at) = self.requests.iter().position(|(asked, _)| *asked == block) {
+            self.requests.swap_remove(at);
+            Asked::Yes
+        } else if let Some(at) = self.late.iter().position(|asked| *asked == block) {
+            self.late.remove(at);
+            Asked::Late
+        } else {
+            Asked::No
+        }
+    }
+
+    /// It has sent what it was asked for.
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// It has refused what it was asked for.
+    pub(super) fn rejected(&mut self, now: Instant) {
+        self.fail(now, REJECT_DELAY);
+    }
+
+    /// Gives up what was asked too long ago; returns whether there was any of that.
+    pub(super) fn expire(&mut self, now: Instant) -> bool {
+        let is_overdue = |asked: Instant| now.duration_since(asked) >= REQUEST_TIMEOUT;
+        let is_late = self.requests.iter().any(|(_, asked)| is_overdue(*asked));
+        if is_late {
+            self.give_up();
+            self.fail(now, TIMEOUT_DELAY);
+        }
+        is_late
+    }
+
+    /// Expects nothing any more of what it was asked for.
+    pub(super) fn give_up(&mut self) {
+        self.late
+            .extend(self.requests.drain(..).map(|(block, _)| block));
+        while self.late.len() > MAX_LATE {
+            self.late.pop_front();
+        }
+    }
+
+    /// It does not come up to what it was asked for.
+    pub(super) fn fail(&mut self, now: Instant, delay: Duration) {
+        let doublings = self.failures.min(MAX_DOUBLINGS);
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = now + (delay * 2_u32.pow(doublings)).min(MAX_DELAY);
+    }
+
+    /// When something changes about it by itself, after `now`.
+    pub(super) fn next_change(&self, now: Instant) -> Option<Instant> {
+        let asked = self.requests.iter().map(|(_, asked)| *asked);
+        let overdue = asked.clone().map(|asked| asked + REQUEST_TIMEOUT);
+        let again = asked.map(|asked| asked + ASK_AGAIN).filter(|at| *at > now);
+        let ready = Some(self.not_before).filter(|at| *at > now);
+        overdue.chain(again).chain(ready).min()
+    }
+}
+
+/// As libtorrent: two keep the line busy, and somebody else can be asked for the rest.
+const MAX_OUTSTANDING: usize = 2;
+/// A block takes less at 2 KB/s.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Then another peer may be asked for the same block, if nothing else is left to ask for.
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(3);
+/// After a time-out; doubles.
+pub(super) const TIMEOUT_DELAY: Duration = Duration::from_secs(20);
+/// After a reject; doubles. As libtorrent: whoever has not got it yet may have it by then.
+const REJECT_DELAY: Duration = Duration::from_secs(60);
+/// Nobody is given up for good.
+const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
+/// Enough for any delay to reach the maximum.
+const MAX_DOUBLINGS: u32 = 12;
+/// Who fails this often in a row has no voice any more.
+const MAX_FAILURES: u32 = 3;
+/// Time-outs of several rounds.
+const MAX_LATE: usize = 16;
