@@ -5,6 +5,7 @@ mod broken_peers;
 mod corpus;
 mod create;
 mod create_refused;
+mod dht;
 mod disk;
 mod disk_faults;
 mod disk_waits;
@@ -101,6 +102,7 @@ fn short() -> Vec<Planned> {
         hostile::trackers::CASES,
         trackers::CASES,
         announce::CASES,
+        dht::CASES,
         disk::CASES,
         disk_faults::CASES,
         disk_waits::CASES,
@@ -123,6 +125,7 @@ fn long() -> Vec<Planned> {
         .chain(planned(resume::LONG_CASES))
         .chain(planned(resume_kills::LONG_CASES))
         .chain(planned(limits::LONG_CASES))
+        .chain(planned(dht::LONG_CASES))
         .chain(planned(corpus::LONG_CASES))
         .collect()
 }

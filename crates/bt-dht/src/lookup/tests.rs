@@ -88,12 +88,13 @@ fn ends_when_the_eight_closest_have_answered() {
     run(&mut lookup, |_| false);
     assert_eq!(lookup.found(), (0..8).map(node).collect::<Vec<_>>());
     assert_eq!(lookup.tokens().count(), 8);
-    assert!(lookup.figures().depth >= 11, "halving from 4000");
+    // From 4000 to 8 by halves.
+    assert!(lookup.figures().depth >= 9, "{:?}", lookup.figures());
 
     let mut lookup = Lookup::new(TARGET, RULES);
     lookup.add_known(node(4000));
-    run(&mut lookup, |n| n % 3 == 1);
-    let expected = (0..12).filter(|n| n % 3 != 1).map(node);
+    run(&mut lookup, |n| n % 3 == 2);
+    let expected = (0..12).filter(|n| n % 3 != 2).map(node);
     assert_eq!(lookup.found(), expected.collect::<Vec<_>>());
 }
 
@@ -193,11 +194,11 @@ fn unbound_ids_do_not_count_if_that_is_the_rule() {
 #[test]
 fn liars_cannot_lead_it_on_for_ever() {
     let mut lookup = Lookup::new(TARGET, RULES);
-    let mut n = u32::MAX / 2;
+    let mut n = 200 << 8;
     lookup.add_known(node(n));
     while let Some(ask) = lookup.next() {
         lookup.answered(node(n), None);
-        n -= 65_536;
+        n -= 1 << 8;
         lookup.named(ask.addr, node(n));
     }
     assert!(lookup.is_done());

@@ -248,6 +248,7 @@ fn another_id_keeps_the_nodes() {
 fn the_most_neglected_bucket_is_found() {
     let mut world = World::new(RULES);
     (0..3).for_each(|bits| (0..8).for_each(|n| _ = world.answer(node(bits, n))));
+    world.answer(node(3, 0));
     for bits in [2, 0, 1] {
         world.wait(1);
         world.table.is_refreshed(world.now, node(bits, 1).id);
