@@ -56,6 +56,8 @@ pub struct Dht {
     sources: SourceLimits,
     budget: Budget,
     maintenance_at: Instant,
+    /// A part of a table may want to be looked up: see [`Self::settle`].
+    is_refresh_due: bool,
     outbox: Outbox,
     events: VecDeque<Event>,
     memory: TokenMemory,
@@ -141,6 +143,7 @@ impl Dht {
             next_operation: 0,
             routers: Vec::new(),
             maintenance_at: now,
+            is_refresh_due: false,
             outbox: Outbox::default(),
             events: VecDeque::new(),
             memory: TokenMemory::default(),
@@ -169,7 +172,7 @@ impl Dht {
         let mut memory = std::mem::take(&mut self.memory);
         let message = decode_in(datagram, &mut memory);
         self.memory = memory;
-        match message {
+        let result = match message {
             Ok(message) => match message.body {
                 Body::Query(query) => self.serve(now, from, message.transaction_id, &query),
                 Body::Response(response) => {
@@ -183,7 +186,9 @@ impl Dht {
                 reason,
             }) => self.serve_refusal(now, from, transaction_id, code, reason),
             Err(_) => Err(DatagramError::Malformed),
-        }
+        };
+        self.settle(now);
+        result
     }
 
     /// Does what is due; harmless when called early.
@@ -197,6 +202,7 @@ impl Dht {
         if self.maintenance_at <= now {
             self.maintain(now);
         }
+        self.settle(now);
     }
 
     /// Puts the next datagram to send into `datagram`, and returns where it goes. Drain after every

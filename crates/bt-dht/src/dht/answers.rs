@@ -218,7 +218,7 @@ impl Dht {
         happen(self, &mut operation);
         let is_over = self.advance(now, id, &mut operation);
         if is_over {
-            self.end(now, id, &operation);
+            self.end(id, &operation);
         } else {
             self.operations.insert(id, operation);
         }
@@ -296,7 +296,7 @@ impl Dht {
         operation.stage = Stage::Asking { open, done: 0 };
     }
 
-    fn end(&mut self, now: Instant, id: OperationId, operation: &Operation) {
+    fn end(&mut self, id: OperationId, operation: &Operation) {
         let nodes = Family::ALL
             .map(|family| self.node_count(family))
             .iter()
@@ -313,9 +313,8 @@ impl Dht {
             });
         }
         if let Kind::Bootstrap(_) | Kind::Refresh(..) = operation.kind {
-            self.refresh(now);
+            self.is_refresh_due = true;
         }
-        self.begin_waiting(now);
     }
 }
 

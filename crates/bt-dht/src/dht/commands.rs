@@ -113,7 +113,7 @@ impl Dht {
         if self.operations.remove(&id).is_some() {
             self.waiting.retain(|waiting| *waiting != id);
             self.events.retain(|event| !event.is_of(id));
-            self.begin_waiting(now);
+            self.settle(now);
         }
     }
 
@@ -136,18 +136,27 @@ impl Dht {
         let id = self.next_operation_id();
         self.operations.insert(id, Operation::new(kind));
         self.waiting.push_back(id);
-        self.begin_waiting(now);
+        self.settle(now);
         Ok(id)
     }
 
-    /// Begins what waits, a few at a time: who has a thousand torrents does not flood anybody.
-    pub(super) fn begin_waiting(&mut self, now: Instant) {
-        while self.operation_count() - self.waiting.len() < MAX_RUNNING {
+    /// Begins what waits, a few at a time: who has a thousand torrents does not flood anybody. To
+    /// be called when something may have ended, and by nothing that this calls: what ends at once
+    /// makes room for the next.
+    pub(super) fn settle(&mut self, now: Instant) {
+        while self.running_count() < MAX_RUNNING && self.transactions.len() < MAX_OPEN_QUERIES {
             let Some(id) = self.waiting.pop_front() else {
-                return;
+                break;
             };
             self.start(now, id);
         }
+        while std::mem::take(&mut self.is_refresh_due) {
+            self.refresh(now);
+        }
+    }
+
+    fn running_count(&self) -> usize {
+        self.operation_count() - self.waiting.len()
     }
 
     pub(super) fn next_operation_id(&mut self) -> OperationId {
@@ -161,4 +170,6 @@ impl Dht {
 pub(super) const MAX_OPERATIONS: usize = 4096;
 /// Operations at a time.
 const MAX_RUNNING: usize = 16;
+/// While more are open, also those of operations that were cancelled, nothing else begins.
+const MAX_OPEN_QUERIES: usize = 256;
 const MAX_BOOTSTRAP: usize = 64;

@@ -22,7 +22,7 @@ impl Dht {
         self.peers.sweep(now);
         self.items.sweep(now);
         self.check_doubtful(now);
-        self.refresh(now);
+        self.is_refresh_due = true;
     }
 
     /// Asks nodes that were not heard of for long whether they are there.

@@ -269,7 +269,7 @@ impl Dht {
         let selection = Selection {
             family,
             no_seeds,
-            except: from,
+            asker: from,
             most: (room / length).min(MAX_PEERS),
         };
         self.peers

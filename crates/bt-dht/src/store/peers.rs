@@ -7,7 +7,12 @@ use std::{
 use bt_types::SwarmId;
 use rand_chacha::{ChaCha12Rng, rand_core::Rng};
 
-use crate::{Bloom, Family, address::Source, bloom::BloomBits, wire::MAX_SAMPLE_INTERVAL};
+use crate::{
+    Bloom, Family,
+    address::{Source, may_be_mentioned},
+    bloom::BloomBits,
+    wire::MAX_SAMPLE_INTERVAL,
+};
 
 /// Peers that were announced to us (BEP 5), of bounded number, for half an hour each.
 #[derive(Debug)]
@@ -33,8 +38,9 @@ pub(crate) struct PeerLimits {
 pub(crate) struct Selection {
     pub(crate) family: Family,
     pub(crate) no_seeds: bool,
-    /// Who asks is not told of himself.
-    pub(crate) except: SocketAddr,
+    /// Who asks: he is not told of himself, nor of peers that mean something only in our own
+    /// network, unless he is there too.
+    pub(crate) asker: SocketAddr,
     pub(crate) most: usize,
 }
 
@@ -150,7 +156,8 @@ impl PeerStore {
         let wanted = peers.filter(|peer| {
             Family::of(peer.addr) == selection.family
                 && !(selection.no_seeds && peer.is_seed)
-                && peer.addr != selection.except
+                && peer.addr != selection.asker
+                && may_be_mentioned(peer.addr, selection.asker.ip())
                 && !peer.is_over(now)
         });
         out.extend(wanted.take(selection.most).map(|peer| peer.addr));
@@ -340,7 +347,7 @@ mod tests {
         let selection = Selection {
             family: Family::V4,
             no_seeds: false,
-            except: peer(0),
+            asker: peer(0),
             most,
         };
         let mut out = Vec::new();
@@ -374,7 +381,7 @@ mod tests {
         let selection = Selection {
             family: Family::V4,
             no_seeds: true,
-            except: peer(9),
+            asker: peer(9),
             most: 9,
         };
         let mut rng = ChaCha12Rng::seed_from_u64(1);
