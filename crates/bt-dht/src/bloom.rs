@@ -132,9 +132,9 @@ mod tests {
             let ip = IpAddr::from([10, 1, 1, n]);
             both.insert(ip);
             if n % 2 == 0 {
-                a.insert(ip)
+                a.insert(ip);
             } else {
-                b.insert(ip)
+                b.insert(ip);
             }
         }
         a.insert_all(&b);

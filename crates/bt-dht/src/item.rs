@@ -261,7 +261,8 @@ pub const MAX_SALT: usize = 64;
 /// Within what a message may have.
 const VALUE_DEPTH: u32 = 60;
 
-#[cfg(all(test, feature = "mutable"))]
+#[cfg(feature = "mutable")]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,4 +1,4 @@
-use bt_bencoding::{DecodeError, Document, Encoder, Lenient, Limits};
+use bt_bencoding::{DecodeError, Document, Encoder, Lenient, Limits, Value};
 
 use crate::{
     Family, NodeId,
@@ -61,7 +61,7 @@ impl State {
         let root = document.root();
         let mut state = Self::default();
         for (family, (id, nodes)) in Family::ALL.into_iter().zip(KEYS) {
-            let bytes = |key: &str| root.get(key).and_then(|value| value.as_bytes());
+            let bytes = |key: &str| root.get(key).and_then(Value::as_bytes);
             let network = &mut state.networks[family as usize];
             network.id = bytes(id).and_then(NodeId::from_slice);
             let nodes = Contacts::new(bytes(nodes).unwrap_or_default(), family).iter();

@@ -7,7 +7,7 @@ use crate::{
     operations::{Kind, Operation, Stage},
     table,
     transactions::{Pending, Purpose},
-    wire::{Contact, ErrorBody, Response},
+    wire::{Contact, Contacts, ErrorBody, Response},
 };
 
 impl Dht {
@@ -53,7 +53,7 @@ impl Dht {
                         lookup.answered(contact, response.token);
                     }
                     let nodes = [response.nodes, response.nodes6][at];
-                    let nodes = nodes.into_iter().flat_map(|nodes| nodes.iter());
+                    let nodes = nodes.into_iter().flat_map(Contacts::iter);
                     for node in nodes.take(MAX_NODES) {
                         lookup.named(from, node);
                     }

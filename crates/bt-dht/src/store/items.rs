@@ -115,7 +115,8 @@ const fn fail(code: i64, reason: &'static str) -> PutError {
 const ITEM_LIFETIME: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
-#[cfg(all(test, feature = "mutable"))]
+#[cfg(feature = "mutable")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{ImmutableItem, MutableItem};

@@ -176,7 +176,7 @@ fn nodes_that_are_gone_are_noticed_and_replaced() {
         };
         response.nodes
     });
-    for contact in named.flat_map(|nodes| nodes.iter()) {
+    for contact in named.flat_map(wire::Contacts::iter) {
         assert!(
             (0..20).any(|n| v4(n) == contact.addr),
             "{contact:?} is gone"
