@@ -13,6 +13,8 @@ pub mod bencoding_decode;
 pub mod bencoding_serde;
 pub mod cli_arguments;
 pub mod client_inbox;
+pub mod dht_ops;
+pub mod dht_wire;
 pub mod hash_lanes;
 pub mod metainfo_magnet;
 pub mod metainfo_parse;
@@ -41,6 +43,8 @@ pub const TARGETS: &[Target] = &[
     ("bencoding_serde", bencoding_serde::run),
     ("cli_arguments", cli_arguments::run),
     ("client_inbox", client_inbox::run),
+    ("dht_ops", dht_ops::run),
+    ("dht_wire", dht_wire::run),
     ("hash_lanes", hash_lanes::run),
     ("metainfo_magnet", metainfo_magnet::run),
     ("metainfo_parse", metainfo_parse::run),

@@ -6,6 +6,7 @@ mod choose;
 mod corpus;
 mod create;
 mod create_refused;
+mod dht;
 mod disk;
 mod disk_faults;
 mod disk_waits;
@@ -108,6 +109,7 @@ fn short() -> Vec<Planned> {
         trackers::CASES,
         announce::CASES,
         http::CASES,
+        dht::CASES,
         disk::CASES,
         disk_faults::CASES,
         disk_waits::CASES,
@@ -131,6 +133,7 @@ fn long() -> Vec<Planned> {
         .chain(planned(resume_kills::LONG_CASES))
         .chain(planned(resume_faults::LONG_CASES))
         .chain(planned(limits::LONG_CASES))
+        .chain(planned(dht::LONG_CASES))
         .chain(planned(corpus::LONG_CASES))
         .collect()
 }

@@ -2,6 +2,7 @@
 
 mod aria2;
 pub(crate) mod libtorrent;
+pub(crate) mod libtorrent_dht;
 mod qbittorrent;
 mod rqbit;
 mod rtorrent;

@@ -26,6 +26,7 @@ mod fault_fs;
 mod foreign;
 mod hostile_peer;
 mod hostile_tracker;
+mod own_dht;
 mod own_tracker;
 mod pieces;
 mod power_fs;

@@ -2,6 +2,7 @@
 
 mod ablation;
 mod corpus;
+mod dht;
 mod liars;
 mod limits;
 mod magnets;

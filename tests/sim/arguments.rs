@@ -1,9 +1,11 @@
 use std::{fmt::Write as _, path::PathBuf};
 
-use bt_tests::{SCENARIOS, Scenario, Setting};
+use bt_tests::{DHT_SCENARIOS, DhtScenario, SCENARIOS, Scenario, Setting};
 
 pub(crate) enum Wanted {
     Run(Arguments),
+    /// One of the DHT instead of swarms.
+    Dht(DhtArguments),
     /// What each term of the evaluation of peers is good for.
     Ablation,
     Help,
@@ -18,9 +20,18 @@ pub(crate) struct Arguments {
     pub(crate) json: Option<PathBuf>,
 }
 
+pub(crate) struct DhtArguments {
+    pub(crate) scenario: &'static DhtScenario,
+    pub(crate) nodes: usize,
+    pub(crate) seed: u64,
+    pub(crate) is_check: bool,
+    pub(crate) json: Option<PathBuf>,
+}
+
 impl Arguments {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Wanted, String> {
         let mut scenario = None;
+        let mut dht_scenario = None;
         let mut changes: Vec<Change> = Vec::new();
         let (mut is_check, mut svg, mut json) = (false, None, None);
         while let Some(word) = words.next() {
@@ -39,13 +50,31 @@ impl Arguments {
                 option if option.starts_with('-') => {
                     return Err(format!("{option} is not an option"));
                 }
-                "ablation" if scenario.is_none() => return Ok(Wanted::Ablation),
-                name if scenario.is_none() => {
+                name if scenario.is_some() || dht_scenario.is_some() => {
+                    return Err(format!("{name} is too much: one scenario at a time"));
+                }
+                "ablation" => return Ok(Wanted::Ablation),
+                name if DhtScenario::named(name).is_some() => {
+                    dht_scenario = DhtScenario::named(name);
+                }
+                name => {
                     let named = Scenario::named(name);
                     scenario = Some(named.ok_or(format!("no scenario is called {name}"))?);
                 }
-                other => return Err(format!("{other} is too much: one scenario at a time")),
             }
+        }
+        if let Some(scenario) = dht_scenario {
+            if svg.is_some() {
+                return Err("--svg draws swarms only".to_owned());
+            }
+            let arguments = DhtArguments {
+                scenario,
+                nodes: scenario.nodes,
+                seed: 1,
+                is_check,
+                json,
+            };
+            return Ok(Wanted::Dht(arguments.changed(changes)?));
         }
         let scenario = scenario.ok_or("a scenario is missing")?;
         let mut setting = scenario.setting(1);
@@ -59,6 +88,26 @@ impl Arguments {
             svg,
             json,
         }))
+    }
+}
+
+impl DhtArguments {
+    fn changed(mut self, changes: Vec<Change>) -> Result<Self, String> {
+        for change in changes {
+            match change {
+                Change::Seed(seed) => self.seed = seed,
+                Change::Peers(nodes @ MIN_DHT_NODES..=MAX_DHT_NODES) => {
+                    self.nodes = nodes as usize;
+                }
+                Change::Peers(_) => {
+                    return Err(format!("--peers wants {MIN_DHT_NODES} to {MAX_DHT_NODES}"));
+                }
+                Change::Pieces(_) | Change::PieceLength(_) => {
+                    return Err("a DHT has no pieces".to_owned());
+                }
+            }
+        }
+        Ok(self)
     }
 }
 
@@ -109,6 +158,13 @@ pub(crate) fn help() -> String {
         } = scenario;
         _ = writeln!(help, "  {name:<14} {about} ({peers} peers)");
     }
+    help.push_str(DHT);
+    for DhtScenario {
+        name, about, nodes, ..
+    } in DHT_SCENARIOS
+    {
+        _ = writeln!(help, "  {name:<14} {about} ({nodes} nodes)");
+    }
     help.push_str(ABLATION);
     help.push_str(OPTIONS);
     help
@@ -125,6 +181,9 @@ Usage: cargo xtask sim SCENARIO [OPTIONS]
 
 Scenarios, with their size unless --peers says otherwise:
 ";
+const DHT: &str = "
+Of the DHT, where --peers is the number of nodes, and pieces are no option:
+";
 const ABLATION: &str = "
 And `ablation`: what each term of the evaluation of peers is good for, in a
 world with it and one without; it takes no options.
@@ -140,13 +199,15 @@ Options:
   --check             fail if something does not hold that must
   -h, --help          show this
 
-The last line on stdout is `bound_ratio: N.NN`: the last completion by the
+The last line on stdout of swarms is `bound_ratio: N.NN`: the last completion by the
 fluid lower bound max(F/u_seed, F/d_min, N*F/(u_seed + sum of u_i)). What the
 run took of this machine goes to stderr and into FILE, so that stdout is the
 same for the same seed.
 ";
 /// As many hosts as fit into an address of the world.
 const MAX_PEERS: u64 = (1 << 24) - 2;
+const MIN_DHT_NODES: u64 = 20;
+const MAX_DHT_NODES: u64 = 30_000;
 const MAX_PIECES: u64 = 1 << 20;
 const MAX_PIECE_LENGTH: u64 = 16 << 20;
 const BLOCK: u64 = bt_types::BLOCK_LENGTH as u64;
@@ -185,10 +246,19 @@ mod tests {
             "churn --piece-length 100K",
             "churn --pieces 99999999999M",
             "churn --sed 3",
+            "dht --pieces 7",
+            "dht --peers 3",
+            "dht --svg x",
+            "dht churn",
+            "churn dht",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
         assert!(matches!(parse("--help"), Ok(Wanted::Help)));
+        let Ok(Wanted::Dht(dht)) = parse("dht-sybils --peers 50 --seed 4 --check") else {
+            panic!("understood");
+        };
+        assert_eq!((dht.nodes, dht.seed, dht.is_check), (50, 4, true));
         assert!(help().contains("leeches-leave"));
     }
 }

@@ -5,7 +5,7 @@ mod cost;
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
-use arguments::{Arguments, Wanted};
+use arguments::{Arguments, DhtArguments, Wanted};
 use bt_tests::{Run, Verdict, ablation_table};
 use cost::Cost;
 
@@ -13,6 +13,7 @@ use cost::Cost;
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
         Ok(Wanted::Run(arguments)) => arguments,
+        Ok(Wanted::Dht(arguments)) => return run_dht(&arguments),
         Ok(Wanted::Ablation) => {
             print!("{}", ablation_table());
             return ExitCode::SUCCESS;
@@ -47,6 +48,27 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "that is its job")]
+fn run_dht(arguments: &DhtArguments) -> ExitCode {
+    let run = arguments.scenario.run(arguments.nodes, arguments.seed);
+    println!("{run}");
+    let cost = Cost::so_far();
+    eprintln!("{}", cost.describe(run.happenings));
+    if let Some(path) = &arguments.json {
+        let mut figures = run.to_json();
+        figures["cost"] = cost.to_json();
+        if let Err(error) = fs::write(path, format!("{figures:#}\n")) {
+            eprintln!("sim: {} cannot be written: {error}", path.display());
+            return ExitCode::FAILURE;
+        }
+    }
+    let is_missed = run.verdicts().iter().any(|verdict| !verdict.holds);
+    match arguments.is_check && is_missed {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    }
 }
 
 fn files(

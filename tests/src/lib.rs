@@ -3,7 +3,8 @@
 //! A [`World`] joins [`bt_swarm::Swarm`]s by lines, disks and a tracker from `bt-sim`: the code that
 //! decides is the code that users run, only sockets, files and the clock are made up. A block's
 //! payload is a tag of a few bytes, so that thousands of peers fit into memory, and one seed gives
-//! one run, to the last bit. [`SCENARIOS`] are worlds of which something must hold.
+//! one run, to the last bit. [`SCENARIOS`] are worlds of which something must hold. So are
+//! [`DHT_SCENARIOS`], networks of [`bt_dht::Dht`]s.
 //!
 //! Beside that, what the programs share that start real clients: a [`harness`] of processes, folders
 //! and payloads, and a few [`foreign`] programs.
@@ -29,6 +30,7 @@ pub mod tracker_client;
 mod ablation;
 mod bound;
 pub mod corpus;
+mod dht;
 mod node;
 mod report;
 mod scenario;
@@ -40,6 +42,8 @@ mod world;
 pub use ablation::{ABLATIONS, Ablation, ablation_table};
 pub use bound::fluid_lower_bound;
 pub use node::{Absence, Behaviour, FullDisk, MetadataLie, NodeSpec, Sight};
+pub use dht::{DHT_SCENARIOS, DhtRun, DhtScenario};
+pub use node::{Absence, Behaviour, FullDisk, NodeSpec, Sight};
 pub use report::{Group, NodeReport, Report};
 pub use scenario::{Run, SCENARIOS, Scenario, Setting, Verdict};
 pub use tag::Tag;

@@ -1,8 +1,9 @@
+use alloc::vec::Vec;
 use core::{fmt, marker::PhantomData};
 
 use crate::{
     DecodeError, DecodeErrorKind, Value,
-    scan::{Tape, scan},
+    scan::{Tape, Token, scan},
 };
 
 /// A parsed input: one value and everything within it, borrowed.
@@ -21,7 +22,31 @@ impl<'a, M: Mode> Document<'a, M> {
     /// # Errors
     /// If it is not, or in [`Strict`] mode not canonical, or exceeds `limits`.
     pub fn parse(input: &'a [u8], limits: Limits) -> Result<Self, DecodeError> {
-        let (document, consumed) = Self::parse_prefix(input, limits)?;
+        Self::parse_in(input, limits, TokenMemory::default())
+    }
+
+    /// Like [`parse`](Self::parse), in the memory of an earlier document: who parses message after
+    /// message allocates nothing. If it fails, the memory is given up.
+    ///
+    /// ```
+    /// use bt_bencoding::{Document, Lenient, Limits, TokenMemory};
+    /// let mut memory = TokenMemory::default();
+    /// for message in [&b"d1:y1:qe"[..], b"d1:y1:re"] {
+    ///     let document = Document::<Lenient>::parse_in(message, Limits::default(), memory)?;
+    ///     assert!(document.root().get("y").is_some());
+    ///     memory = document.into_memory();
+    /// }
+    /// # Ok::<(), bt_bencoding::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub fn parse_in(
+        input: &'a [u8],
+        limits: Limits,
+        memory: TokenMemory,
+    ) -> Result<Self, DecodeError> {
+        let (document, consumed) = Self::parse_prefix_in(input, limits, memory)?;
         match input.len() - consumed {
             0 => Ok(document),
             trailing => Err(DecodeError {
@@ -31,13 +56,27 @@ impl<'a, M: Mode> Document<'a, M> {
         }
     }
 
+    /// The memory of this document, for the next one.
+    #[must_use]
+    pub fn into_memory(self) -> TokenMemory {
+        TokenMemory(self.tape.tokens)
+    }
+
     /// Parses the value with which an input begins; also returns how many bytes it has. What
     /// follows it is not looked at (BEP 9 puts the data of a metadata piece there).
     ///
     /// # Errors
     /// As for [`parse`](Self::parse), except that bytes may follow.
     pub fn parse_prefix(input: &'a [u8], limits: Limits) -> Result<(Self, usize), DecodeError> {
-        let tape = scan::<M>(input, limits)?;
+        Self::parse_prefix_in(input, limits, TokenMemory::default())
+    }
+
+    fn parse_prefix_in(
+        input: &'a [u8],
+        limits: Limits,
+        memory: TokenMemory,
+    ) -> Result<(Self, usize), DecodeError> {
+        let tape = scan::<M>(input, limits, memory.0)?;
         let document = Self {
             tape,
             mode: PhantomData,
@@ -52,6 +91,11 @@ impl<'a, M: Mode> Document<'a, M> {
         Value::root(&self.tape)
     }
 }
+
+/// What remains of a document whose content is no longer needed: see [`Document::parse_in`]. None
+/// by default.
+#[derive(Clone, Debug, Default)]
+pub struct TokenMemory(Vec<Token>);
 
 /// That of its value.
 impl<M: Mode> fmt::Debug for Document<'_, M> {

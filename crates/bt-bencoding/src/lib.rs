@@ -88,7 +88,7 @@ mod scan;
 pub mod serde;
 mod value;
 
-pub use document::{Document, Lenient, Limits, Mode, Strict};
+pub use document::{Document, Lenient, Limits, Mode, Strict, TokenMemory};
 pub use encode::{DictEncoder, Encoder, ListEncoder};
 pub use error::{DecodeError, DecodeErrorKind};
 pub use value::{Dict, Kind, List, Value};

@@ -31,18 +31,24 @@ pub(crate) struct Token {
     pub(crate) link: u32,
 }
 
-/// Finds the tokens of the value with which `input` begins.
-pub(crate) fn scan<M: Mode>(input: &[u8], limits: Limits) -> Result<Tape<'_>, DecodeError> {
+/// Finds the tokens of the value with which `input` begins, in memory that the caller gives.
+pub(crate) fn scan<M: Mode>(
+    input: &[u8],
+    limits: Limits,
+    mut tokens: Vec<Token>,
+) -> Result<Tape<'_>, DecodeError> {
     if u32::try_from(input.len()).is_err() {
         return fail(0, InputTooLong);
     }
+    tokens.clear();
+    // Enough for most messages; for others the growth pays for itself.
+    tokens.reserve(input.len().min(FIRST_TOKENS));
     Scanner::<M> {
         input,
         limits,
         mode: PhantomData,
         pos: 0,
-        // Enough for most messages; for others the growth pays for itself.
-        tokens: Vec::with_capacity(input.len().min(FIRST_TOKENS)),
+        tokens,
         open: NONE,
         depth: 0,
         in_dict: false,

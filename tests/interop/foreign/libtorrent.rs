@@ -52,7 +52,7 @@ impl Client for Build {
 
 impl Build {
     /// The Python that has it.
-    fn python(self) -> Outcome<PathBuf> {
+    pub(super) fn python(self) -> Outcome<PathBuf> {
         let python = match self {
             Self::Newest => env::var_os("BT_PYTHON").map_or_else(
                 || workspace_target().join("tools/venv/bin/python"),
