@@ -41,9 +41,8 @@ mod world;
 
 pub use ablation::{ABLATIONS, Ablation, ablation_table};
 pub use bound::fluid_lower_bound;
-pub use node::{Absence, Behaviour, FullDisk, MetadataLie, NodeSpec, Sight};
 pub use dht::{DHT_SCENARIOS, DhtRun, DhtScenario};
-pub use node::{Absence, Behaviour, FullDisk, NodeSpec, Sight};
+pub use node::{Absence, Behaviour, FullDisk, MetadataLie, NodeSpec, Sight};
 pub use report::{Group, NodeReport, Report};
 pub use scenario::{Run, SCENARIOS, Scenario, Setting, Verdict};
 pub use tag::Tag;
