@@ -94,6 +94,7 @@ impl<P: Payload> Swarm<P> {
         self.needs_showing = true;
         self.introduce(conn);
         self.introduce_pieces(conn);
+        self.introduce_dht_node(conn);
         Ok(conn)
     }
 
