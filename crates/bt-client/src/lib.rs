@@ -31,6 +31,7 @@
 //!     mode,
 //!     trackers: Vec::new(),
 //!     peers,
+//!     dht_nodes: Vec::new(),
 //!     selection: Arc::default(), // everything
 //!     part_names: false,
 //!     limits: RateLimits::NONE,
@@ -80,6 +81,7 @@
 
 mod buffers;
 mod connection;
+mod dht;
 mod disk;
 mod error;
 mod fetch;
@@ -87,6 +89,7 @@ mod half_open;
 mod handshake;
 mod inbound;
 mod local_tracker;
+mod lsd;
 mod mail;
 mod net;
 mod random;
@@ -108,6 +111,7 @@ pub use bt_tracker_http::{Scrape, ScrapeEntry};
 pub use connection::fuzzing;
 
 pub use self::{
+    dht::{DhtClient, DhtConfig, DhtEvents, DhtQuery},
     error::{AddError, AnnounceError, HttpError, ListenError, SessionError, TorrentError},
     fetch::{FetchError, fetch},
     local_tracker::LocalTracker,
