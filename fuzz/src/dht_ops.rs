@@ -229,12 +229,12 @@ impl World {
             2 => Method::GetPeers {
                 info_hash,
                 no_seeds: false,
-                scrape: id % 2 == 0,
+                scrape: id & 1 == 0,
             },
             3 => Method::AnnouncePeer {
                 info_hash,
                 port: 1 + u16::from(id),
-                implied_port: id % 2 == 0,
+                implied_port: id & 1 == 0,
                 is_seed: false,
                 token,
             },

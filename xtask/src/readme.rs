@@ -76,6 +76,9 @@ fn render(package: &Package) -> Result<String> {
     if package.name == simulations::OWNER {
         body.push_str(&simulations::section()?);
     }
+    if package.name == simulations::DHT_OWNER {
+        body.push_str(&simulations::dht_section()?);
+    }
     Ok(assemble(
         &package.name,
         &body,

@@ -66,6 +66,7 @@ fn session() -> Session {
 
 fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, tracker: &LocalTracker) -> AddTorrent {
     AddTorrent {
+        dht_nodes: Vec::new(),
         info: Arc::clone(info),
         root: root.to_owned(),
         mode,
@@ -158,6 +159,7 @@ async fn a_torrent_that_has_ended_tells_so_and_can_be_added_again() {
     let info = write_data(folder.path());
     let session = session();
     let torrent = || AddTorrent {
+        dht_nodes: Vec::new(),
         info: Arc::clone(&info),
         root: folder.path().to_owned(),
         mode: Mode::Seed,
@@ -189,6 +191,7 @@ async fn idle_strangers_do_not_keep_peers_out() {
     let info = write_data(folder.path());
     let session = session();
     let seed = session.add(AddTorrent {
+        dht_nodes: Vec::new(),
         info: Arc::clone(&info),
         root: folder.path().to_owned(),
         mode: Mode::Seed,
@@ -248,6 +251,7 @@ async fn limits_change_while_it_runs_and_the_lower_counts() {
         download: None,
     };
     let seed = session.add(AddTorrent {
+        dht_nodes: Vec::new(),
         info: Arc::clone(&info),
         root: folder.path().to_owned(),
         mode: Mode::Seed,
@@ -284,6 +288,7 @@ async fn some_of_a_torrent_is_fetched_and_then_the_rest_while_it_runs() {
     let (seeder, leecher) = (session(), session());
     let add = |session: &Session, root: &Path, mode, peers, selection| {
         let torrent = AddTorrent {
+            dht_nodes: Vec::new(),
             info: Arc::clone(&info),
             root: root.to_owned(),
             mode,
@@ -341,6 +346,7 @@ async fn a_limit_that_is_taken_away_lets_a_transfer_go_on() {
     };
     let add = |session: &Session, root: &Path, mode, peers, limits| {
         let torrent = AddTorrent {
+            dht_nodes: Vec::new(),
             info: Arc::clone(&info),
             root: root.to_owned(),
             mode,
@@ -384,6 +390,7 @@ async fn who_is_connected_and_what_limits_is_told() {
     let (seeder, leecher) = (session(), session());
     let add = |session: &Session, root: &Path, mode, peers, download| {
         let torrent = AddTorrent {
+            dht_nodes: Vec::new(),
             info: Arc::clone(&info),
             root: root.to_owned(),
             mode,

@@ -9,7 +9,7 @@ use sha1::{Digest, Sha1};
 /// use bt_dht::Bloom;
 /// let mut filter = Bloom::new();
 /// (0..100).for_each(|n| filter.insert([198, 51, 100, n].into()));
-/// assert_eq!(filter.estimate().round(), 100.0);
+/// assert!((95.0..105.0).contains(&filter.estimate()));
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Bloom([u8; BLOOM_LENGTH]);

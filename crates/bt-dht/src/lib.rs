@@ -78,9 +78,10 @@
 //! (32 unpredictable bits), as the node that was expected, and once. A node enters the routing table
 //! when it has answered, never because somebody named it; one for each address, and two of a /24 or
 //! /64 in a bucket and in a look-up, so that who has many addresses in one place does not answer for
-//! everybody. Answers are at most about ten times as long as queries, and bounded for each source
-//! and altogether. All that is stored for others is bounded, and over after a while. Messages that
-//! answer nothing that we asked are dropped; no address of our own network is believed from outside.
+//! everybody. Answers have 1,024 bytes at most, with an item or a scrape 1,400; they are bounded for
+//! each source and altogether. All that is stored for others is bounded, and over after a while.
+//! Messages that answer nothing that we asked are dropped; no address of our own network is believed
+//! from outside.
 //!
 //! # Cost
 //!

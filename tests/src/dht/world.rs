@@ -224,7 +224,7 @@ impl DhtWorld {
             Happening::Timer { node, timer } => {
                 if self.nodes[node].timer == timer {
                     self.nodes[node].timer_at = None;
-                    self.with_dht(node, |dht, now| dht.handle_timeout(now));
+                    self.with_dht(node, Dht::handle_timeout);
                 }
             }
             Happening::Introduction { node, to } => {

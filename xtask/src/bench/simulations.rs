@@ -32,6 +32,7 @@ pub(crate) fn run(args: &Args) -> Result {
         runs: lines.into_iter().map(measure).collect(),
     };
     println!("\n{}", results.to_markdown());
+    println!("{}", results.dht_to_markdown());
     results.write(&workspace::root().join(&args.out))?;
     println!("results: {}", args.out.display());
     let problems = results.problems();
@@ -80,7 +81,10 @@ fn quick() -> Vec<String> {
     // Those of another size than the scenario's own would be the same again.
     let own_size = SIMULATIONS.iter().filter(|(words, _)| !words.contains(' '));
     own_size
-        .map(|(words, _)| format!("{words} --peers 30 --pieces 240 --seed 1"))
+        .map(|(words, _)| match words.starts_with("dht") {
+            true => format!("{words} --peers 100 --seed 1"),
+            false => format!("{words} --peers 30 --pieces 240 --seed 1"),
+        })
         .collect()
 }
 
@@ -97,6 +101,8 @@ const SIMULATIONS: &[(&str, &[u64])] = &[
     ("partition", &[1]),
     ("slow-disk", &[1]),
     ("thousands", &[1]),
+    ("dht", &[1, 2, 3]),
+    ("dht-sybils", &[1, 2, 3]),
 ];
 
 #[cfg(test)]
@@ -116,11 +122,14 @@ mod tests {
     #[test]
     fn every_scenario_is_run() {
         let folder = workspace::root().join("tests/src/scenario");
+        let paths = fs::read_dir(folder).unwrap();
+        let paths = paths.map(|entry| entry.unwrap().path());
+        let of_dht = workspace::root().join("tests/src/dht.rs");
         let mut known = 0;
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+        for path in paths.chain([of_dht]) {
             let text = fs::read_to_string(&path).unwrap_or_default();
-            for scenario in text.split(DEFINITION).skip(1) {
+            let definitions = DEFINITIONS.into_iter();
+            for scenario in definitions.flat_map(|definition| text.split(definition).skip(1)) {
                 let (name, _) = scenario.split_once('"').unwrap();
                 let mut lines = SIMULATIONS.iter();
                 assert!(lines.any(|(words, _)| *words == name), "{name}");
@@ -130,5 +139,8 @@ mod tests {
         assert!(known >= quick().len(), "{known}");
     }
 
-    const DEFINITION: &str = "Scenario = Scenario {\n    name: \"";
+    const DEFINITIONS: [&str; 2] = [
+        "Scenario = Scenario {\n    name: \"",
+        "    DhtScenario {\n        name: \"",
+    ];
 }

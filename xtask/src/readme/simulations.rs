@@ -9,6 +9,8 @@ use crate::{
 
 /// What a swarm does is the scheduler's policy.
 pub(super) const OWNER: &str = "bt-scheduler";
+/// And what a DHT does, that of its nodes.
+pub(super) const DHT_OWNER: &str = "bt-dht";
 
 /// What stands behind the front page.
 ///
@@ -16,11 +18,24 @@ pub(super) const OWNER: &str = "bt-scheduler";
 /// If there are no results.
 pub(super) fn section() -> Result<String> {
     let results = Results::read(&workspace::root().join(RESULTS))?;
-    Ok(render(&results.to_markdown()))
+    Ok(render("swarms", &results.to_markdown()))
 }
 
-fn render(figures: &str) -> String {
-    format!("\n## In simulated swarms\n\n{BEGIN}\n{figures}{END}\n")
+/// The same for the DHT; nothing while the results have nothing of it.
+///
+/// # Errors
+/// If there are no results.
+pub(super) fn dht_section() -> Result<String> {
+    let results = Results::read(&workspace::root().join(RESULTS))?;
+    let figures = results.dht_to_markdown();
+    Ok(match figures.is_empty() {
+        true => figures,
+        false => render("networks", &figures),
+    })
+}
+
+fn render(what: &str, figures: &str) -> String {
+    format!("\n## In simulated {what}\n\n{BEGIN}\n{figures}{END}\n")
 }
 
 const BEGIN: &str =
@@ -32,7 +47,7 @@ mod tests {
 
     #[test]
     fn figures_stand_between_marks_that_say_where_they_come_from() {
-        let section = render("| a |\n");
+        let section = render("swarms", "| a |\n");
         let lines: Vec<_> = section.lines().collect();
         assert_eq!(
             lines[1..],

@@ -1,16 +1,18 @@
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     path::Path,
+    sync::Arc,
 };
 
 use bt_dht::{Announce, Event, Item, NodeId, Wanted};
 use bt_types::SwarmId;
 use tokio::sync::mpsc;
 
-use super::{Command, DhtConfig, DhtHandle};
+use super::{Command, DhtConfig, DhtHandle, entering::split};
 use crate::{
     SessionError,
-    net::{Udp, UdpSockets},
+    net::{self, Udp, UdpSockets},
     random::Seeds,
 };
 
@@ -31,7 +33,10 @@ use crate::{
 /// assert_eq!(events.next().await, None);
 /// # Ok(()) }
 /// ```
-pub struct DhtClient(DhtHandle);
+pub struct DhtClient {
+    node: DhtHandle,
+    sockets: Arc<UdpSockets>,
+}
 
 /// What the DHT can be asked, or told.
 #[derive(Clone, Debug)]
@@ -83,8 +88,21 @@ impl DhtClient {
         let seeds = Seeds::from_system().map_err(SessionError::Random)?;
         let sockets = UdpSockets::on_any_port(bind).map_err(SessionError::Dht)?;
         let udp = Udp::start(sockets);
-        let udp = (udp.sockets, udp.dht);
-        Ok(Self(DhtHandle::start(config, udp, state, true, seeds)))
+        let sockets = Arc::clone(&udp.sockets);
+        let node = DhtHandle::start(config, (udp.sockets, udp.dht), state, true, seeds);
+        Ok(Self { node, sockets })
+    }
+
+    /// The first address of a host, `HOST:PORT`, that can be reached from here.
+    ///
+    /// # Errors
+    /// If there is none, or the system does not find the host.
+    pub async fn look_up(&self, host: &str) -> io::Result<SocketAddr> {
+        let (name, port) = split(host).ok_or(io::ErrorKind::InvalidInput)?;
+        let found = net::resolve(&name, port).await?;
+        let mut reachable = found.into_iter().filter(|&addr| self.sockets.reaches(addr));
+        let first = reachable.next();
+        first.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     }
 
     /// Asks. It waits until the node has found into the DHT, or could not; how long in all is for
@@ -93,18 +111,18 @@ impl DhtClient {
     pub fn ask(&self, query: DhtQuery) -> DhtEvents {
         let (events, receiver) = mpsc::unbounded_channel();
         // Were there too much to do, the events would end at once.
-        let _ = self.0.commands.try_send(Command::Ask(query, events));
+        let _ = self.node.commands.try_send(Command::Ask(query, events));
         DhtEvents(receiver)
     }
 
     /// How many nodes it knows.
     #[must_use]
     pub fn node_count(&self) -> usize {
-        self.0.node_count()
+        self.node.node_count()
     }
 
     /// Writes down the nodes that it knows.
     pub async fn close(self) {
-        self.0.save().await;
+        self.node.save().await;
     }
 }

@@ -119,7 +119,8 @@ async fn resolve(of: Of, host: String, port: u16) -> Looked {
     Looked { of, found }
 }
 
-fn split(host: &str) -> Option<(String, u16)> {
+/// `HOST:PORT`.
+pub(super) fn split(host: &str) -> Option<(String, u16)> {
     let (name, port) = host.rsplit_once(':')?;
     let port = port.parse().ok().filter(|port| *port != 0)?;
     (!name.is_empty()).then(|| (name.to_owned(), port))

@@ -400,7 +400,7 @@ fn trim(nodes: &mut Vec<u8>, length: usize, room: usize) {
     nodes.truncate(room / length * length);
 }
 
-/// BEP 32: what gets through everywhere; and no more than ten times what a query has.
+/// BEP 32: what gets through everywhere; and no great multiple of what a query has.
 const MAX_REPLY: usize = 1024;
 /// With an item of the largest size, and its signature: one datagram of Ethernet's size.
 const MAX_ITEM_REPLY: usize = 1400;

@@ -28,8 +28,12 @@ pub(crate) struct Run {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Outcome {
-    Failed { failed: String },
+    Failed {
+        failed: String,
+    },
     Done(Box<Figures>),
+    /// Of a DHT instead of a swarm.
+    Dht(Box<DhtFigures>),
 }
 
 /// What `sim --json` writes, but for what it says of every single node. Times are in seconds.
@@ -51,6 +55,29 @@ pub(crate) struct Figures {
     /// The part of the upload lines that was used until the last completion.
     pub(crate) utilisation: f64,
     pub(crate) groups: Vec<Group>,
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) cost: Cost,
+}
+
+/// What `sim --json` writes of a DHT. Times are in seconds.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct DhtFigures {
+    pub(crate) scenario: String,
+    /// What happens in it.
+    pub(crate) about: String,
+    pub(crate) nodes: u32,
+    pub(crate) seed: u64,
+    pub(crate) lookups: u32,
+    /// Of them, in a hundred, so many found a peer that was announced.
+    pub(crate) found_percent: f64,
+    pub(crate) mean_depth: f64,
+    pub(crate) max_depth: u32,
+    pub(crate) mean_queries: f64,
+    pub(crate) mean_failures: f64,
+    pub(crate) mean_known: f64,
+    pub(crate) median_secs_until_found: Option<f64>,
+    pub(crate) median_secs_until_ended: Option<f64>,
+    pub(crate) datagrams: u64,
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) cost: Cost,
 }
@@ -119,16 +146,18 @@ impl Results {
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for Run { line, outcome } in &self.runs {
-            match outcome {
-                Outcome::Failed { failed } => problems.push(format!("{line}: {failed}")),
-                Outcome::Done(figures) if !self.is_quick => {
-                    let missed = figures.verdicts.iter().filter(|verdict| !verdict.holds);
-                    problems.extend(missed.map(|Verdict { demand, found, .. }| {
-                        format!("{line}: MISSED: {demand}: {found}")
-                    }));
-                }
-                Outcome::Done(_) => {}
+            if let Outcome::Failed { failed } = outcome {
+                problems.push(format!("{line}: {failed}"));
             }
+            if self.is_quick {
+                continue;
+            }
+            let missed = outcome.verdicts().iter().filter(|verdict| !verdict.holds);
+            problems.extend(
+                missed.map(|Verdict { demand, found, .. }| {
+                    format!("{line}: MISSED: {demand}: {found}")
+                }),
+            );
         }
         problems
     }
@@ -138,6 +167,9 @@ impl Outcome {
     /// Of how a run ended and what it wrote. That it ends badly is part of the figures if they say
     /// what was missed.
     pub(crate) fn of(ended: std::result::Result<(), String>, figures: Option<&[u8]>) -> Self {
+        if let Some(Ok(figures)) = figures.map(serde_json::from_slice::<DhtFigures>) {
+            return Self::Dht(Box::new(figures)).ended(ended);
+        }
         let figures = match (figures.map(serde_json::from_slice::<Figures>), &ended) {
             (Some(Ok(figures)), _) => figures,
             (_, Err(reason)) => return Self::failed(reason),
@@ -146,10 +178,23 @@ impl Outcome {
             }
             (None, Ok(())) => return Self::failed("it wrote no figures"),
         };
-        let is_missed = figures.verdicts.iter().any(|verdict| !verdict.holds);
+        Self::Done(Box::new(figures)).ended(ended)
+    }
+
+    /// What must hold of it; nothing if it gave no figures.
+    fn verdicts(&self) -> &[Verdict] {
+        match self {
+            Self::Failed { .. } => &[],
+            Self::Done(figures) => &figures.verdicts,
+            Self::Dht(figures) => &figures.verdicts,
+        }
+    }
+
+    fn ended(self, ended: std::result::Result<(), String>) -> Self {
+        let is_missed = self.verdicts().iter().any(|verdict| !verdict.holds);
         match ended {
             Err(reason) if !is_missed => Self::failed(&reason),
-            _ => Self::Done(Box::new(figures)),
+            _ => self,
         }
     }
 
@@ -184,8 +229,54 @@ mod tests {
             Outcome::Failed { failed } => failed,
             Outcome::Done(figures) if figures.verdicts[0].holds => "holds",
             Outcome::Done(_) => "missed",
+            Outcome::Dht(figures) if figures.verdicts[0].holds => "holds of the DHT",
+            Outcome::Dht(_) => "missed by the DHT",
         };
         assert_eq!(found, expected);
+    }
+
+    fn dht_figures(holds: bool) -> Vec<u8> {
+        let figures = json!({
+            "scenario": "dht", "about": "", "nodes": 9, "seed": 1, "lookups": 5,
+            "found_percent": 100.0, "mean_depth": 3.5, "max_depth": 6, "mean_queries": 15.0,
+            "mean_failures": 3.0, "mean_known": 60.0, "median_secs_until_found": 0.25,
+            "median_secs_until_ended": 6.0, "datagrams": 7,
+            "verdicts": [{ "demand": "all", "found": "none", "holds": holds }],
+            "cost": { "cpu_secs": null, "peak_memory_bytes": null },
+        });
+        figures.to_string().into_bytes()
+    }
+
+    #[test]
+    fn figures_of_a_dht_are_others() {
+        check(Ok(()), Some(&dht_figures(true)), "holds of the DHT");
+        check(
+            Err("exit 1"),
+            Some(&dht_figures(false)),
+            "missed by the DHT",
+        );
+        check(Err("exit 1"), Some(&dht_figures(true)), "exit 1");
+        let run = |line: &str, holds| Run {
+            line: line.to_owned(),
+            outcome: Outcome::of(Ok(()), Some(&dht_figures(holds))),
+        };
+        let results = Results {
+            runs: vec![run("a", true), run("b", false)],
+            ..results(false)
+        };
+        assert_eq!(results.problems(), ["b: MISSED: all: none"]);
+        let value = serde_json::to_value(&results).unwrap();
+        let read: Results = serde_json::from_value(value.clone()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), value);
+        let table = results.dht_to_markdown();
+        let row = "| `a` | 9 | all | none | 3.50 (6) | 15.0 (3.0) | 0.25 | 6.00 |";
+        assert!(table.contains(row), "{table}");
+        let missed = "| `b` | 9 | all | **missed**: none | 3.50 (6) |";
+        assert!(table.contains(missed), "{table}");
+        assert!(
+            !results.to_markdown().contains("`a`"),
+            "not among the swarms"
+        );
     }
 
     #[test]

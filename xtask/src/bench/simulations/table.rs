@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::results::{Figures, Outcome, Results, Run, Verdict};
+use super::results::{DhtFigures, Figures, Outcome, Results, Run, Verdict};
 
 impl Results {
     /// What was run, what came of it, and where: as Markdown that needs nothing beside it.
@@ -23,7 +23,38 @@ impl Results {
                     _ = writeln!(text, "| `{line}` | | | | **failed**: {failed} | | | |");
                 }
                 Outcome::Done(figures) => push_rows(&mut text, line, figures),
+                Outcome::Dht(_) => {}
             }
+        }
+        _ = writeln!(text, "\n{}", self.origin);
+        text
+    }
+
+    /// The same of the runs of a DHT; empty if there are none.
+    pub(crate) fn dht_to_markdown(&self) -> String {
+        let dhts = self.runs.iter().filter_map(|run| match &run.outcome {
+            Outcome::Dht(figures) => Some((&run.line, figures)),
+            _ => None,
+        });
+        let dhts: Vec<_> = dhts.collect();
+        if dhts.is_empty() {
+            return String::new();
+        }
+        let mut text = DHT_HEAD.to_owned();
+        if self.is_quick {
+            text.push_str(QUICK);
+        }
+        text.push('\n');
+        let mut known = Vec::new();
+        for (_, figures) in &dhts {
+            if !known.contains(&&figures.scenario) {
+                known.push(&figures.scenario);
+                _ = writeln!(text, "- `{}`: {}", figures.scenario, figures.about);
+            }
+        }
+        text.push_str(DHT_COLUMNS);
+        for (line, figures) in dhts {
+            push_dht_rows(&mut text, line, figures);
         }
         _ = writeln!(text, "\n{}", self.origin);
         text
@@ -69,6 +100,32 @@ fn push_rows(text: &mut String, line: &str, figures: &Figures) {
     }
 }
 
+fn push_dht_rows(text: &mut String, line: &str, figures: &DhtFigures) {
+    let secs = |secs: Option<f64>| secs.map_or("never".to_owned(), |secs| format!("{secs:.2}"));
+    let mut start = format!("| `{line}` | {}", figures.nodes);
+    let mut end = format!(
+        "{:.2} ({}) | {:.1} ({:.1}) | {} | {} |",
+        figures.mean_depth,
+        figures.max_depth,
+        figures.mean_queries,
+        figures.mean_failures,
+        secs(figures.median_secs_until_found),
+        secs(figures.median_secs_until_ended)
+    );
+    for Verdict {
+        demand,
+        found,
+        holds,
+    } in &figures.verdicts
+    {
+        let (demand, found) = (cell(demand), cell(found));
+        let mark = if *holds { "" } else { "**missed**: " };
+        _ = writeln!(text, "{start} | {demand} | {mark}{found} | {end}");
+        "| |".clone_into(&mut start);
+        "| | | |".clone_into(&mut end);
+    }
+}
+
 /// Text that stays in its cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
@@ -83,6 +140,15 @@ Unless a scenario says otherwise, there is one seed, every node has 10 Mbit/s up
 25 ms to any other, at most 50 connections and a tracker that returns 50 peers at random, and who \
 has everything stays. *The bound* is the time before which nobody can bring everything to all that \
 count, however well they share: `max(F/u_seed, F/d_min, N*F/(u_seed + sum of u_i))`.
+";
+const DHT_HEAD: &str = "\
+Nodes of this crate on virtual time, 10 to 150 ms from one another, one datagram in a hundred lost. \
+In the repository of `bt`, `cargo xtask sim` with the words of the first column runs one again: the \
+same seed gives the same run, to the last bit.
+";
+const DHT_COLUMNS: &str = "
+| `cargo xtask sim` | nodes | demanded | found | mean depth (most) | queries a look-up (in vain) | s until a peer, median | s until the end, median |
+|---|---|---|---|---|---|---|---|
 ";
 const QUICK: &str = "
 **These are runs in small, which only show that the simulator works: what is demanded is stated for \
