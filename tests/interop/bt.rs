@@ -107,6 +107,15 @@ pub(crate) fn seed<'a>(
     Builder::new(case, name, command)
 }
 
+/// `bt dht …` with `--json`, run to its end; it enters by `node`, and remembers nothing.
+pub(crate) fn dht(case: &Case<'_>, words: &[&str], node: SocketAddrV4) -> Outcome<Finished> {
+    let state = case.folder("state-of-verbs")?;
+    let (node, state) = (node.to_string(), state.to_string_lossy().into_owned());
+    let how = ["--json", "--dht-node", &node, "--state", &state];
+    let words = ["dht"].iter().chain(words).chain(&how);
+    run(case, words, wait::TRANSFER)
+}
+
 /// Any other command, run to its end.
 pub(crate) fn run<W: AsRef<OsStr>>(
     case: &Case<'_>,

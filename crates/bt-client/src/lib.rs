@@ -63,10 +63,10 @@
 //!
 //! # BEPs
 //!
-//! Those of `bt-swarm`, `bt-tracker`, `bt-tracker-udp`, `bt-metainfo` and `bt-storage`. Transports:
+//! Those of `bt-swarm`, `bt-dht`, `bt-lsd`, `bt-tracker`, `bt-tracker-udp`, `bt-metainfo` and `bt-storage`. Transports:
 //! TCP over IPv4 and IPv6. Ways to find peers: UDP, HTTP and HTTPS trackers, each over both
-//! families of addresses; peers given by hand, incoming connections. Not yet: magnet links, DHT,
-//! PEX, LSD, WebSocket trackers, uTP, encryption, web seeds.
+//! families of addresses; the DHT (BEP 5, 32) and the local network (BEP 14), if the session is set up
+//! so; peers given by hand, incoming connections. Not yet: magnet links, PEX, WebSocket trackers, uTP, encryption, web seeds.
 //!
 //! # HTTPS
 //!

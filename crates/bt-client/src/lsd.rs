@@ -132,6 +132,18 @@ async fn receive(
     }
 }
 
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// The way to a network that nobody is on, and the swarms that it was told of.
+    pub(crate) fn handle() -> (LsdHandle, impl FnMut() -> Vec<SwarmId>) {
+        let (swarms, mut queue) = mpsc::channel(QUEUE);
+        let told = move || std::iter::from_fn(|| queue.try_recv().ok()).collect();
+        (LsdHandle(swarms), told)
+    }
+}
+
 /// Swarms that wait to be told of; torrents that find it full try again later.
 const QUEUE: usize = 256;
 /// One that fills it was too long.

@@ -323,3 +323,47 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 const CLIENT: [u8; 2] = *b"bt";
 /// The version of this crate, as peer ids have it.
 const VERSION: [u8; 4] = *b"0100";
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use bt_types::InfoHash;
+
+    use super::*;
+    use crate::lsd;
+
+    /// BEP 27: only the trackers know of a private torrent.
+    #[tokio::test]
+    async fn private_torrents_are_kept_out_of_the_dht_and_the_local_network() {
+        let mut session = Session::start(SessionConfig {
+            bind: Some(Ipv4Addr::LOCALHOST.into()),
+            listen_port: 0,
+            dht: Some(DhtConfig {
+                bootstrap: Vec::new(),
+                ..DhtConfig::default()
+            }),
+            ..SessionConfig::default()
+        })
+        .unwrap();
+        let (lan, mut told) = lsd::testing::handle();
+        session.lsd = Some(lan);
+        let ids = TorrentIds::v1_only(InfoHash([7; 20]));
+        let (mailbox, _mail) = mpsc::unbounded_channel();
+        let place = session
+            .shared
+            .reserve(ids, "x".into(), RateLimits::NONE, &mailbox)
+            .unwrap();
+        for is_private in [false, true] {
+            let swarm = session.new_swarm(ids, &place, Mode::Get, is_private);
+            assert_eq!(swarm.handshake().reserved.supports_dht(), !is_private);
+            let mut discovery = session.new_discovery(ids, is_private, mailbox.clone());
+            let now = Instant::now();
+            discovery.start(now, vec![("127.0.0.1".to_owned(), 9)]);
+            discovery.drain(now, false);
+            assert_eq!(discovery.dht_nodes().is_some(), !is_private);
+            assert_eq!(told().is_empty(), is_private);
+            assert_eq!(discovery.poll_timeout().is_some(), !is_private);
+        }
+    }
+}

@@ -75,7 +75,8 @@
 //!
 //! # BEPs
 //!
-//! Covered: 3, 6, 10, 16, 20, 21, 27, 40 (breaks ties), 47, 54. Not yet: 9, 11, 52, 55.
+//! Covered: 3, 5 (only that peers tell each other of their nodes), 6, 10, 16, 20, 21, 27, 40 (breaks
+//! ties), 47, 54. Not yet: 9, 11, 52, 55.
 //!
 //! Where they leave it to us:
 //!

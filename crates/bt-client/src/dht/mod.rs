@@ -130,6 +130,30 @@ impl DhtHandle {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// The way to a node that somebody else pretends to be, and how many announces it was asked for.
+    pub(crate) fn handle() -> (DhtHandle, impl FnMut() -> Vec<SwarmId>) {
+        let (commands, mut queue) = mpsc::channel(QUEUE);
+        let node_count = Arc::new(AtomicUsize::new(3));
+        let handle = DhtHandle {
+            commands,
+            node_count,
+        };
+        let announced = move || {
+            let commands = std::iter::from_fn(|| queue.try_recv().ok());
+            let announces = commands.filter_map(|command| match command {
+                Command::Announce(swarm, ..) => Some(swarm),
+                _ => None,
+            });
+            announces.collect()
+        };
+        (handle, announced)
+    }
+}
+
 /// Commands that wait for the node's task. Torrents that find it full try again later.
 const QUEUE: usize = 1024;
 /// As messages of the DHT have it: two letters, and a number.

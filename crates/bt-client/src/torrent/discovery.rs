@@ -39,7 +39,7 @@ impl Discovery {
     }
 
     /// Begins, also by way of the nodes that the torrent names.
-    pub(super) fn start(&mut self, now: Instant, nodes: Vec<(String, u16)>) {
+    pub(crate) fn start(&mut self, now: Instant, nodes: Vec<(String, u16)>) {
         if let Some((schedule, dht)) = &mut self.dht {
             schedule.start(now);
             if !nodes.is_empty() {
@@ -61,7 +61,7 @@ impl Discovery {
     }
 
     /// Makes the announces that are due.
-    pub(super) fn drain(&mut self, now: Instant, is_seed: bool) {
+    pub(crate) fn drain(&mut self, now: Instant, is_seed: bool) {
         if let Some((schedule, dht)) = &mut self.dht
             && schedule.poll_announce(now)
         {
@@ -97,12 +97,12 @@ impl Discovery {
     }
 
     /// How many nodes our own knows; `None` if this torrent is not looked up in the DHT.
-    pub(super) fn dht_nodes(&self) -> Option<usize> {
+    pub(crate) fn dht_nodes(&self) -> Option<usize> {
         let (_, dht) = self.dht.as_ref()?;
         Some(dht.node_count())
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let dht = self.dht.as_ref().map(|(schedule, _)| schedule);
         let lsd = self.lsd.as_ref().map(|(schedule, _)| schedule);
         let schedules = [dht, lsd].into_iter().flatten();
@@ -113,5 +113,77 @@ impl Discovery {
         let dht = self.dht.as_mut().map(|(schedule, _)| schedule);
         let lsd = self.lsd.as_mut().map(|(schedule, _)| schedule);
         [dht, lsd].into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{dht, lsd};
+
+    const SWARM: SwarmId = SwarmId([7; 20]);
+
+    fn discovery(dht: Option<DhtHandle>, lsd: Option<LsdHandle>) -> Discovery {
+        let (mailbox, _) = mpsc::unbounded_channel();
+        let mut seeds = Seeds::from_system().unwrap();
+        Discovery::new(SWARM, 6881, dht, lsd, &mut seeds, mailbox)
+    }
+
+    #[test]
+    fn both_are_told_at_the_start_and_no_more_often_than_they_should() {
+        let ((node, mut announced), (lan, mut told)) =
+            (dht::testing::handle(), lsd::testing::handle());
+        let mut discovery = discovery(Some(node), Some(lan));
+        let start = Instant::now();
+        discovery.drain(start, false);
+        assert_eq!(
+            (announced().len(), told().len()),
+            (0, 0),
+            "not before it is started"
+        );
+        discovery.start(start, Vec::new());
+        let (mut in_dht, mut on_lan) = (Vec::new(), 0);
+        for minute in 0..30 {
+            let now = start + Duration::from_secs(minute * 60);
+            discovery.want_peers(now);
+            discovery.drain(now, false);
+            in_dht.extend(announced());
+            on_lan += told().len();
+            discovery.handle_dht_announced(now, 8);
+        }
+        assert!(in_dht.iter().all(|swarm| *swarm == SWARM));
+        // After 1, 2, 4, 8 and 15 minutes, and a tenth; and after 1, 2, 4, 5, 5..
+        assert_eq!((in_dht.len(), on_lan), (5, 7));
+        discovery.stop();
+        assert_eq!(discovery.poll_timeout(), None);
+        assert_eq!(discovery.dht_nodes(), Some(3));
+    }
+
+    #[test]
+    fn a_node_that_is_gone_is_tried_again_later() {
+        let (node, announced) = dht::testing::handle();
+        drop(announced);
+        let mut discovery = discovery(Some(node), None);
+        let start = Instant::now();
+        discovery.start(start, Vec::new());
+        discovery.drain(start, false);
+        assert!(discovery.poll_timeout().is_some_and(|at| at > start));
+    }
+
+    #[test]
+    fn where_there_is_neither_nothing_is_waited_for() {
+        let mut discovery = discovery(None, None);
+        let start = Instant::now();
+        discovery.start(start, vec![("a.example".to_owned(), 1)]);
+        discovery.drain(start, true);
+        discovery.want_peers(start);
+        assert_eq!(
+            (discovery.poll_timeout(), discovery.dht_nodes()),
+            (None, None)
+        );
     }
 }
