@@ -41,6 +41,10 @@ pub(super) struct Driver {
     attempts: usize,
     /// One of them has ended well.
     has_entered: bool,
+    /// When it is tried anew if we know nobody then.
+    enter_again_at: Instant,
+    /// Hosts that do nothing but lead in.
+    routers: Vec<SocketAddr>,
     save_at: Instant,
     saving: Option<JoinHandle<()>>,
     node_count: Arc<AtomicUsize>,
@@ -72,14 +76,13 @@ impl Driver {
             waiting: VecDeque::new(),
             attempts: 0,
             has_entered: false,
+            enter_again_at: now,
+            routers: Vec::new(),
             save_at: now + FIRST_SAVE,
             saving: None,
             node_count,
         };
-        driver.dht.set_routers(driver.entering.addresses());
-        // Also by way of the nodes of the last run.
-        let addresses = driver.entering.addresses().to_vec();
-        driver.enter(now, &addresses);
+        driver.try_anew(now);
         driver
     }
 
@@ -240,7 +243,14 @@ impl Driver {
         !self.has_entered && (self.attempts > 0 || self.entering.is_looking_up())
     }
 
+    /// By way of the nodes that we were given, and of those of the last run.
+    fn try_anew(&mut self, now: Instant) {
+        let addresses = self.entering.addresses().to_vec();
+        self.enter(now, &addresses);
+    }
+
     fn enter(&mut self, now: Instant, by: &[SocketAddr]) {
+        self.enter_again_at = now + ENTER_AGAIN;
         if let Ok(id) = self.dht.bootstrap(now, by) {
             self.attempts += 1;
             self.listeners.insert(id, Listener::Ourselves);
@@ -267,7 +277,16 @@ impl Driver {
             .filter(|&node| self.sockets.reaches(node))
             .collect();
         match of {
-            Of::Bootstrap if !found.is_empty() => self.enter(now, &found),
+            Of::Bootstrap if !found.is_empty() => {
+                let news = found.iter().filter(|&addr| !self.routers.contains(addr));
+                let news: Vec<_> = news.copied().collect();
+                self.routers.extend(news);
+                // Names that lead to others every day: those of today will do.
+                let old = self.routers.len().saturating_sub(MAX_ROUTERS);
+                self.routers.drain(..old);
+                self.dht.set_routers(&self.routers);
+                self.enter(now, &found);
+            }
             // They may be what leads in.
             Of::Torrent if !found.is_empty() && self.node_count() < FEW_NODES => {
                 self.enter(now, &found);
@@ -291,14 +310,13 @@ impl Driver {
     }
 
     fn poll_timeout(&self) -> Instant {
-        let again_at = self.entering.again_at();
         let deadlines = [
             Some(self.dht.poll_timeout()),
             self.file.as_ref().map(|_| self.save_at),
-            again_at.filter(|_| self.node_count() == 0),
+            self.is_lost().then_some(self.enter_again_at),
         ];
         let next = deadlines.into_iter().flatten().min();
-        next.unwrap_or(self.save_at)
+        next.unwrap_or(self.enter_again_at)
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -307,8 +325,8 @@ impl Driver {
             self.save_at = now + SAVE_INTERVAL;
             self.save();
         }
-        if self.node_count() == 0 && self.entering.again_at().is_some_and(|at| at <= now) {
-            self.entering.look_up(now);
+        if self.is_lost() && self.enter_again_at <= now {
+            self.try_anew(now);
         }
     }
 
@@ -339,6 +357,11 @@ impl Driver {
         }
     }
 
+    /// Nobody is known, and nobody is being asked for a way in.
+    fn is_lost(&self) -> bool {
+        self.node_count() == 0 && self.attempts == 0 && !self.entering.is_looking_up()
+    }
+
     fn node_count(&self) -> usize {
         self.dht.node_count(Family::V4) + self.dht.node_count(Family::V6)
     }
@@ -357,6 +380,8 @@ const FEW_NODES: usize = 8;
 const ENOUGH_NODES: usize = 200;
 /// Operations under way beyond which nodes that strangers named are not looked at.
 const BUSY: usize = 64;
+const MAX_ROUTERS: usize = 64;
+const ENTER_AGAIN: Duration = Duration::from_secs(60);
 /// Soon, so that a short run leaves something to the next.
 const FIRST_SAVE: Duration = Duration::from_secs(30);
 const SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);

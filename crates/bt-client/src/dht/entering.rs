@@ -8,7 +8,9 @@ use tracing::debug;
 
 use crate::net;
 
-/// The hosts that lead in, and the look-ups of their names, which go on beside everything else.
+/// The hosts that lead in, and the look-ups of their names, which go on beside everything else. Who
+/// is given as an address is a node like others; names are those of well-known hosts, which do
+/// nothing but lead in.
 pub(super) struct Entering {
     /// What need not be looked up.
     addresses: Vec<SocketAddr>,
@@ -100,11 +102,6 @@ impl Entering {
             }
         }
     }
-
-    /// When [`look_up`](Self::look_up) may be of use again.
-    pub(super) fn again_at(&self) -> Option<Instant> {
-        self.not_before.filter(|_| !self.is_looking_up())
-    }
 }
 
 async fn resolve(of: Of, host: String, port: u16) -> Looked {
@@ -176,16 +173,13 @@ mod tests {
         assert_eq!(of, Of::Bootstrap);
         assert!(found.iter().all(|addr| addr.ip().is_loopback()));
         assert!(!entering.look_up(now));
-        let again_at = entering.again_at().unwrap();
-        assert_eq!(again_at, now + LOOK_UP_AGAIN);
-        assert!(entering.look_up(again_at));
+        assert!(entering.look_up(now + LOOK_UP_AGAIN));
     }
 
     #[tokio::test]
     async fn nothing_is_waited_for_where_there_is_nothing() {
         let mut entering = hosts(&["192.0.2.1:1"]);
         assert!(!entering.look_up(Instant::now()));
-        assert_eq!(entering.again_at(), None);
         entering.look_up_hosts(vec![("127.0.0.1".to_owned(), 9); 100]);
         assert!(!entering.is_looking_up());
         for _ in 0..MAX_HOSTS {

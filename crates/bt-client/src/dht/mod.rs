@@ -31,8 +31,9 @@ use crate::{
 /// How a session takes part in the DHT (BEP 5).
 #[derive(Clone, Debug)]
 pub struct DhtConfig {
-    /// Hosts that lead in when no node of an earlier run does, as `HOST:PORT`; an IPv6 address
-    /// stands in brackets. Names are looked up only when they are needed.
+    /// Who leads in when no node of an earlier run does, as `HOST:PORT`; an IPv6 address stands in
+    /// brackets. Addresses are those of nodes like others. Names are those of hosts that do nothing
+    /// but lead in, and are looked up only when they are needed.
     pub bootstrap: Vec<String>,
     /// Addresses of private networks, and of this machine, are like all others: for a DHT of one's
     /// own. On the internet it helps attackers.
