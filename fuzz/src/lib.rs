@@ -16,6 +16,7 @@ pub mod client_inbox;
 pub mod dht_ops;
 pub mod dht_wire;
 pub mod hash_lanes;
+pub mod lsd_datagram;
 pub mod metainfo_magnet;
 pub mod metainfo_parse;
 pub mod scheduler_arbiter;
@@ -46,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     ("dht_ops", dht_ops::run),
     ("dht_wire", dht_wire::run),
     ("hash_lanes", hash_lanes::run),
+    ("lsd_datagram", lsd_datagram::run),
     ("metainfo_magnet", metainfo_magnet::run),
     ("metainfo_parse", metainfo_parse::run),
     ("scheduler_arbiter", scheduler_arbiter::run),

@@ -3,10 +3,9 @@
 //! A line is slow by a token bucket at either end, as a line of a household is: up where the host
 //! sends, down where the switch sends to it.
 
-use std::{fs, fs::File, net::Ipv4Addr, os::fd::AsFd, path::PathBuf, process::Command};
+use std::net::Ipv4Addr;
 
-use bt_tests::harness::{Context, Outcome, Process, wait};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use bt_tests::harness::{Namespace, Outcome};
 
 use crate::network::configure;
 
@@ -20,24 +19,12 @@ pub(crate) const SWITCH: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
 /// goes with the last client on it.
 #[derive(Debug)]
 pub(crate) struct Lines {
-    hosts: Vec<Host>,
-    home: File,
-}
-
-/// A namespace lives as long as somebody in it.
-#[derive(Debug)]
-struct Host {
-    namespace: File,
-    _inhabitant: Process,
+    hosts: Vec<Namespace>,
 }
 
 impl Lines {
     pub(crate) fn join(hosts: usize) -> Outcome<Self> {
-        let home = File::open(OURS).context("opening our network namespace")?;
-        let mut lines = Self {
-            hosts: Vec::new(),
-            home,
-        };
+        let mut lines = Self { hosts: Vec::new() };
         ip(&["link", "add", BRIDGE, "type", "bridge"])?;
         ip(&["address", "add", &format!("{SWITCH}/24"), "dev", BRIDGE])?;
         ip(&["link", "set", BRIDGE, "up"])?;
@@ -54,20 +41,14 @@ impl Lines {
 
     /// Does something there: processes that it starts and sockets that it opens stay there.
     pub(crate) fn inside<T>(&self, host: usize, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-        enter(&self.hosts[host].namespace)?;
-        let done = work();
-        enter(&self.home)?;
-        done
+        self.hosts[host].inside(work)
     }
 
     fn join_one(&mut self) -> Outcome {
         let (host, port) = (self.hosts.len(), port(self.hosts.len()));
-        let (inhabitant, namespace) = new_namespace()?;
-        let pid = inhabitant.id().to_string();
-        self.hosts.push(Host {
-            namespace,
-            _inhabitant: inhabitant,
-        });
+        let namespace = Namespace::new()?;
+        let pid = namespace.id().to_string();
+        self.hosts.push(namespace);
         ip(&[
             "link", "add", &port, "type", "veth", "peer", "name", DEVICE, "netns", &pid,
         ])?;
@@ -93,28 +74,6 @@ impl Drop for Lines {
     }
 }
 
-/// One with nothing in it but somebody who ends with us, even if we are killed.
-fn new_namespace() -> Outcome<(Process, File)> {
-    let mut command = Command::new("unshare");
-    command.args(["--net", "--", "cat"]);
-    let mut inhabitant = Process::spawn("namespace", command)?;
-    let path = PathBuf::from(format!("/proc/{}/ns/net", inhabitant.id()));
-    let ours = fs::read_link(OURS).context("looking at our network namespace")?;
-    wait::until("there is a network namespace", wait::SOON, || {
-        inhabitant.ensure_running()?;
-        let theirs = fs::read_link(&path).context("looking for the namespace")?;
-        Ok((theirs != ours).then_some(()))
-    })?;
-    let namespace = File::open(&path).context("opening the namespace")?;
-    Ok((inhabitant, namespace))
-}
-
-/// Of this thread only.
-fn enter(namespace: &File) -> Outcome {
-    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-        .context("entering a network namespace")
-}
-
 fn slow_down(device: &str, bits_per_sec: u64) -> Outcome {
     let rate = format!("{bits_per_sec}bit");
     let shape = ["burst", BURST, "latency", QUEUE];
@@ -134,7 +93,6 @@ fn port(host: usize) -> String {
 const BRIDGE: &str = "switch";
 /// The host's end.
 const DEVICE: &str = "eth0";
-const OURS: &str = "/proc/thread-self/ns/net";
 /// A few ms at 100 Mbit/s: more than passes between two ticks of the kernel's clock.
 const BURST: &str = "32kb";
 /// What routers hold back at most, about: longer than a round trip, not so long that requests drown.

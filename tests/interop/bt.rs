@@ -27,12 +27,23 @@ pub(crate) mod exit {
     pub(crate) const VERIFICATION: i32 = 6;
 }
 
+/// Keeps it from looking for strangers on the internet and on the machine's network.
+pub(crate) const AT_HOME: [&str; 2] = ["--no-dht", "--no-lsd"];
+
+/// Whether a verb looks for peers, unless it is told to stay [at home](AT_HOME).
+pub(crate) fn transfers(verb: &OsStr) -> bool {
+    verb == "get" || verb == "seed"
+}
+
 /// A `bt get` or `bt seed` to be started, with `--json` and a port of its own.
 #[derive(Debug)]
 pub(crate) struct Builder<'a> {
     case: &'a Case<'a>,
     name: String,
     command: Command,
+    dht_nodes: Vec<SocketAddrV4>,
+    uses_dht: bool,
+    uses_lsd: bool,
 }
 
 /// A running `bt get` or `bt seed`.
@@ -96,6 +107,15 @@ pub(crate) fn seed<'a>(
     Builder::new(case, name, command)
 }
 
+/// `bt dht …` with `--json`, run to its end; it enters by `node`, and remembers nothing.
+pub(crate) fn dht(case: &Case<'_>, words: &[&str], node: SocketAddrV4) -> Outcome<Finished> {
+    let state = case.folder("state-of-verbs")?;
+    let (node, state) = (node.to_string(), state.to_string_lossy().into_owned());
+    let how = ["--json", "--dht-node", &node, "--state", &state];
+    let words = ["dht"].iter().chain(words).chain(&how);
+    run(case, words, wait::TRANSFER)
+}
+
 /// Any other command, run to its end.
 pub(crate) fn run<W: AsRef<OsStr>>(
     case: &Case<'_>,
@@ -103,7 +123,11 @@ pub(crate) fn run<W: AsRef<OsStr>>(
     patience: Duration,
 ) -> Outcome<Finished> {
     let mut command = Command::new(case.bt()?);
-    command.args(words);
+    let words: Vec<_> = words.into_iter().collect();
+    command.args(&words);
+    if words.first().is_some_and(|verb| transfers(verb.as_ref())) {
+        command.args(AT_HOME);
+    }
     command.env("XDG_STATE_HOME", case.folder("state")?);
     let mut process = case.spawn("bt", command)?;
     let exit = process.wait_exit(patience)?;
@@ -123,6 +147,9 @@ impl<'a> Builder<'a> {
             case,
             name: name.to_owned(),
             command,
+            dht_nodes: Vec::new(),
+            uses_dht: false,
+            uses_lsd: false,
         })
     }
 
@@ -133,6 +160,20 @@ impl<'a> Builder<'a> {
 
     pub(crate) fn tracker(mut self, url: &str) -> Self {
         self.command.args(["--tracker", url]);
+        self
+    }
+
+    /// Takes part in the DHT, by way of these nodes and no others; or of none but those that it
+    /// remembers.
+    pub(crate) fn dht_by(mut self, nodes: &[SocketAddrV4]) -> Self {
+        self.uses_dht = true;
+        self.dht_nodes = nodes.to_vec();
+        self
+    }
+
+    /// Looks for peers on the local network: only where that is a namespace of the case's own.
+    pub(crate) fn on_local_network(mut self) -> Self {
+        self.uses_lsd = true;
         self
     }
 
@@ -153,7 +194,24 @@ impl<'a> Builder<'a> {
         self
     }
 
-    pub(crate) fn start(self) -> Outcome<Bt> {
+    pub(crate) fn start(mut self) -> Outcome<Bt> {
+        let nobody = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9);
+        let nodes = match &self.dht_nodes[..] {
+            // Else it would ask those of the internet.
+            [] => &[nobody],
+            nodes => nodes,
+        };
+        let [no_dht, no_lsd] = AT_HOME;
+        if self.uses_dht {
+            for node in nodes {
+                self.command.args(["--dht-node", &node.to_string()]);
+            }
+        } else {
+            self.command.arg(no_dht);
+        }
+        if !self.uses_lsd {
+            self.command.arg(no_lsd);
+        }
         Ok(Bt {
             process: self.case.spawn(&self.name, self.command)?,
         })

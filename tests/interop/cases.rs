@@ -7,6 +7,7 @@ mod corpus;
 mod create;
 mod create_refused;
 mod dht;
+mod discovery;
 mod disk;
 mod disk_faults;
 mod disk_waits;
@@ -110,6 +111,7 @@ fn short() -> Vec<Planned> {
         announce::CASES,
         http::CASES,
         dht::CASES,
+        discovery::CASES,
         disk::CASES,
         disk_faults::CASES,
         disk_waits::CASES,

@@ -88,6 +88,8 @@ def parse_arguments():
     run.add_argument("--upload-limit", type=int, default=0)
     run.add_argument("--corrupt", action="append", default=[], metavar="FILE:OFFSET:LENGTH")
     run.add_argument("--record-uploads", action="store_true")
+    run.add_argument("--dht", default="", metavar="IP:PORT", help="a node that leads into the DHT")
+    run.add_argument("--lsd", action="store_true", help="search for peers of the local network")
     return parser.parse_args()
 
 
@@ -257,9 +259,14 @@ def settings(arguments):
         "upload_rate_limit": arguments.upload_limit,
         "alert_mask": alerts,
         "alert_queue_size": 100_000,
-        # Only what the harness says: no discovery, TCP.
-        "enable_dht": False,
-        "enable_lsd": False,
+        # Only what the harness says: no discovery unless asked for, TCP.
+        "enable_dht": bool(arguments.dht),
+        "dht_bootstrap_nodes": arguments.dht,
+        "dht_restrict_routing_ips": False,
+        "dht_restrict_search_ips": False,
+        "dht_ignore_dark_internet": False,
+        "dht_prefer_verified_node_ids": False,
+        "enable_lsd": arguments.lsd,
         "enable_upnp": False,
         "enable_natpmp": False,
         "enable_outgoing_utp": False,

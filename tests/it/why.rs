@@ -36,6 +36,7 @@ fn no_peers() {
         known: 0,
         unreachable: 0,
         dialling: 0,
+        dht_nodes: None,
     };
     assert_eq!(limit, nobody);
     said(&world, leecher, 40, 60, "peers");

@@ -4,6 +4,7 @@ mod case;
 mod failure;
 pub mod http;
 pub mod interrupt;
+mod namespace;
 pub mod payload;
 pub mod ports;
 mod process;
@@ -14,6 +15,7 @@ pub mod wait;
 pub use self::{
     case::{Case, Settings},
     failure::{Context, Failure, Outcome},
+    namespace::Namespace,
     payload::Payload,
     process::{Exit, Log, Process, Usage},
     programs::{Program, default_bt, workspace_target},

@@ -103,6 +103,7 @@ fn obey(arguments: &Arguments) -> Result<(), Failure> {
         Verb::Magnet(magnet) => verbs::magnet::run(magnet),
         Verb::Announce(announce) => verbs::announce::run(announce),
         Verb::Scrape(scrape) => verbs::scrape::run(scrape),
+        Verb::Dht(dht) => verbs::dht::run(dht),
         Verb::Demo(demo) => verbs::demo::run(demo, arguments.quiet),
         Verb::Completions(completions) => verbs::completions::run(completions),
         Verb::Man(man) => verbs::man::run(man, arguments.quiet),

@@ -64,6 +64,8 @@ pub(crate) fn open(
         },
         on_disk_error: network.on_disk_error(),
         state: state_folder(network.state.as_deref()),
+        dht: network.dht(),
+        lsd: !network.no_lsd,
         min_announce_interval: Duration::from_secs(network.min_announce_interval),
         ..SessionConfig::default()
     };
@@ -115,7 +117,8 @@ pub(crate) fn warn_if_lonely(network: &Network, metainfo: &Metainfo) {
 /// What to say if there is no way to find anybody.
 fn lonely(network: &Network, metainfo: &Metainfo) -> Option<&'static str> {
     let mut urls = metainfo.tiers().iter().flatten();
-    if !network.tracker.is_empty() || !network.peer.is_empty() {
+    let is_public = !metainfo.info().is_private();
+    if !network.tracker.is_empty() || !network.peer.is_empty() || (is_public && !network.no_dht) {
         None
     } else if metainfo.tiers().iter().all(Vec::is_empty) {
         Some("no tracker is named; use --tracker or --peer")
@@ -204,6 +207,10 @@ mod tests {
 
     fn torrent(trackers: &[&str]) -> Metainfo {
         let info = InfoBuilder::new("x", 16_384).single_file(1);
+        torrent_of(info, trackers)
+    }
+
+    fn torrent_of(info: InfoBuilder, trackers: &[&str]) -> Metainfo {
         let mut torrent = MetainfoBuilder::new(info.pieces([[0; 20]]).encode());
         for url in trackers {
             torrent = torrent.tier([*url]);
@@ -223,19 +230,23 @@ mod tests {
     fn who_can_find_nobody_is_told() {
         let web_socket = "wss://a/announce";
         for (trackers, words, says) in [
-            (&[][..], "", "no tracker is named;"),
-            (&[web_socket], "", "udp, http or https"),
+            (&[][..], "--no-dht", "no tracker is named;"),
+            (&[web_socket], "--no-dht", "udp, http or https"),
         ] {
             let said = lonely(&network(words), &torrent(trackers));
             assert!(said.is_some_and(|line| line.contains(says)), "{said:?}");
         }
         for (trackers, words) in [
-            (&[web_socket, "UDP://b:1"][..], ""),
-            (&["https://b/announce"], ""),
-            (&[web_socket], "--peer 192.0.2.1:1"),
-            (&[], "--tracker udp://b:1"),
+            (&[web_socket, "UDP://b:1"][..], "--no-dht"),
+            (&["https://b/announce"], "--no-dht"),
+            (&[web_socket], "--no-dht --peer 192.0.2.1:1"),
+            (&[], "--no-dht --tracker udp://b:1"),
+            (&[], ""),
         ] {
             assert_eq!(lonely(&network(words), &torrent(trackers)), None);
         }
+        // The DHT is not for everybody.
+        let private = InfoBuilder::new("x", 16_384).private().single_file(1);
+        assert!(lonely(&network(""), &torrent_of(private, &[])).is_some());
     }
 }

@@ -265,7 +265,15 @@ fn events(shown: &str) -> (Vec<serde_json::Value>, Vec<String>) {
 #[test]
 fn torrents_that_cannot_be_begun_are_counted() {
     let folder = folder();
-    let get = ["get", "missing.torrent", "bad.torrent", "--port", "0"];
+    let get = [
+        "get",
+        "missing.torrent",
+        "bad.torrent",
+        "--port",
+        "0",
+        "--no-dht",
+        "--no-lsd",
+    ];
     let (code, shown, said) = run(folder.path(), &get);
     assert_eq!((code, shown.as_str()), (Some(1), ""), "{said}");
     let said: Vec<_> = said.lines().collect();
@@ -296,6 +304,8 @@ fn the_same_torrent_twice_is_one() {
         "0",
         "--timeout",
         "1",
+        "--no-dht",
+        "--no-lsd",
     ];
     let (code, shown, said) = run(folder.path(), &words);
     assert_eq!((code, shown.as_str()), (Some(3), ""), "{said}");
@@ -405,7 +415,14 @@ fn who_is_alone_is_told_why() {
     let folder = folder();
     let words = |more: &[&'static str]| {
         let words = ["get", "a.torrent", "--peers", "--why", "--port", "0"];
-        let who = ["--peer", "127.0.0.1:9", "--timeout", "3"];
+        let who = [
+            "--peer",
+            "127.0.0.1:9",
+            "--timeout",
+            "3",
+            "--no-dht",
+            "--no-lsd",
+        ];
         [&words[..], &who, more].concat()
     };
     let (code, shown, said) = run(folder.path(), &words(&["--json"]));

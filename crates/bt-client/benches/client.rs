@@ -72,6 +72,7 @@ fn session() -> Session {
 
 fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, peer: Option<SocketAddr>) -> AddTorrent {
     AddTorrent {
+        dht_nodes: Vec::new(),
         info: Arc::clone(info),
         root: root.to_owned(),
         mode,

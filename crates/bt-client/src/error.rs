@@ -16,6 +16,9 @@ pub enum SessionError {
     /// No socket for a tracker, or to ask one from, can be had.
     #[error("cannot open a socket for the tracker")]
     Tracker(#[source] std::io::Error),
+    /// No socket to ask the DHT from can be had.
+    #[error("cannot open a socket for the DHT")]
+    Dht(#[source] std::io::Error),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(getrandom::Error),

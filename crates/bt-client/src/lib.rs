@@ -31,6 +31,7 @@
 //!     mode,
 //!     trackers: Vec::new(),
 //!     peers,
+//!     dht_nodes: Vec::new(),
 //!     selection: Arc::default(), // everything
 //!     part_names: false,
 //!     limits: RateLimits::NONE,
@@ -62,10 +63,10 @@
 //!
 //! # BEPs
 //!
-//! Those of `bt-swarm`, `bt-tracker`, `bt-tracker-udp`, `bt-metainfo` and `bt-storage`. Transports:
+//! Those of `bt-swarm`, `bt-dht`, `bt-lsd`, `bt-tracker`, `bt-tracker-udp`, `bt-metainfo` and `bt-storage`. Transports:
 //! TCP over IPv4 and IPv6. Ways to find peers: UDP, HTTP and HTTPS trackers, each over both
-//! families of addresses; peers given by hand, incoming connections. Not yet: magnet links, DHT,
-//! PEX, LSD, WebSocket trackers, uTP, encryption, web seeds.
+//! families of addresses; the DHT (BEP 5, 32) and the local network (BEP 14), if the session is set up
+//! so; peers given by hand, incoming connections. Not yet: magnet links, PEX, WebSocket trackers, uTP, encryption, web seeds.
 //!
 //! # HTTPS
 //!
@@ -80,6 +81,7 @@
 
 mod buffers;
 mod connection;
+mod dht;
 mod disk;
 mod error;
 mod fetch;
@@ -87,6 +89,7 @@ mod half_open;
 mod handshake;
 mod inbound;
 mod local_tracker;
+mod lsd;
 mod mail;
 mod net;
 mod random;
@@ -108,6 +111,7 @@ pub use bt_tracker_http::{Scrape, ScrapeEntry};
 pub use connection::fuzzing;
 
 pub use self::{
+    dht::{DhtClient, DhtConfig, DhtEvents, DhtQuery},
     error::{AddError, AnnounceError, HttpError, ListenError, SessionError, TorrentError},
     fetch::{FetchError, fetch},
     local_tracker::LocalTracker,

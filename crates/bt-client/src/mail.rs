@@ -1,12 +1,12 @@
 //! What others tell a torrent's task.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use bt_scheduler::{Grant, RateLimits};
 use bt_storage::StorageError;
 use bt_swarm::{BanList, DialId, DiskDone, PeerInfo};
 use bt_tracker::{AnnounceFailure, AnnounceId};
-use bt_types::{AnnounceResponse, Selection};
+use bt_types::{AnnounceResponse, PeerSource, Selection};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -26,6 +26,14 @@ pub(crate) enum Mail {
     Accepted(Established),
     Disk(DiskReport),
     Announced(AnnounceId, Outcome),
+    /// Peers are known from somewhere else than from trackers; as many as the datagrams of one
+    /// look-up bring, and of searches on the local network a bounded many a second.
+    Found(PeerSource, Vec<SocketAddr>),
+    /// An announce in the DHT has ended.
+    DhtAnnounced {
+        /// How many nodes have taken it.
+        nodes: usize,
+    },
     /// What the torrent may use has changed.
     Grant(Grant),
     /// A peer has lied to some torrent of the session.

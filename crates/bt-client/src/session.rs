@@ -17,17 +17,19 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tracing::{Instrument, error_span, info};
 
 use crate::{
-    AddError, OnDiskError, SessionError, Snapshot,
+    AddError, DhtConfig, OnDiskError, SessionError, Snapshot,
     buffers::{Buffer, BufferPool},
+    dht::DhtHandle,
     disk::Disk,
     half_open::HalfOpen,
     inbound,
+    lsd::LsdHandle,
     mail::Mailbox,
-    net::{self, HttpClient, Sockets},
+    net::{self, HttpClient, Sockets, Udp},
     random::Seeds,
     shared::{Place, Shared, keep_dividing, lock},
     tasks::AbortOnDrop,
-    torrent::{self, AddTorrent, Mode, Parts, TorrentHandle, publisher},
+    torrent::{self, AddTorrent, Discovery, Mode, Parts, TorrentHandle, publisher},
     trackers::{Clients, SCHEMES, Trackers, UdpTrackers, announce_timeout},
 };
 
@@ -42,6 +44,8 @@ pub struct Session {
     min_announce_interval: Duration,
     files: Arc<FilePool>,
     clients: Clients,
+    dht: Option<DhtHandle>,
+    lsd: Option<LsdHandle>,
     /// Those of which it has a socket.
     families: Vec<Family>,
     seeds: Mutex<Seeds>,
@@ -72,6 +76,10 @@ pub struct SessionConfig {
     /// disk, so that it need not be hashed again, and which keeps two processes from using the same
     /// data. `None` to remember nothing.
     pub state: Option<PathBuf>,
+    /// How it takes part in the DHT; not at all if `None`. Private torrents never do (BEP 27).
+    pub dht: Option<DhtConfig>,
+    /// To find peers of the local network, and be found by them (BEP 14); but for private torrents.
+    pub lsd: bool,
     /// No regular announce to a tracker follows another sooner than this, whatever it asks for.
     pub min_announce_interval: Duration,
 }
@@ -88,6 +96,8 @@ impl Default for SessionConfig {
             disk_threads: cores(),
             on_disk_error: OnDiskError::Wait,
             state: None,
+            dht: None,
+            lsd: false,
             min_announce_interval: MIN_ANNOUNCE_INTERVAL,
         }
     }
@@ -133,7 +143,7 @@ impl Session {
             buffers,
             disk,
             cores(),
-            config.state,
+            config.state.clone(),
         );
         shared.on_disk_error = config.on_disk_error;
         let shared = Arc::new(shared);
@@ -144,6 +154,15 @@ impl Session {
         };
         let mut background: Vec<_> = listeners.into_iter().map(listen).collect();
         background.push(AbortOnDrop::spawn(keep_dividing(Arc::clone(&shared))));
+        let families = udp.families();
+        let udp = Udp::start(udp);
+        let node = config.dht.map(|dht| {
+            let udp = (Arc::clone(&udp.sockets), udp.dht);
+            DhtHandle::start(&dht, udp, config.state.as_deref(), false, seeds.fork())
+        });
+        let lsd = config
+            .lsd
+            .then(|| LsdHandle::start(Arc::clone(&shared), config.bind, port, seeds.draw()));
         Ok(Self {
             _background: background,
             shared,
@@ -151,9 +170,11 @@ impl Session {
             peer_id: new_peer_id(&mut seeds),
             min_announce_interval: config.min_announce_interval,
             files: Arc::new(files),
-            families: udp.families(),
+            dht: node,
+            lsd,
+            families,
             clients: Clients {
-                udp: UdpTrackers::start(udp, seeds.fork()),
+                udp: UdpTrackers::start(udp.sockets, udp.trackers, seeds.fork()),
                 http: HttpClient::new(config.bind),
                 origin: Origin::Torrent,
             },
@@ -199,12 +220,14 @@ impl Session {
         if torrent.part_names {
             storage = storage.with_part_names();
         }
+        let is_private = torrent.info.is_private();
         let parts = Parts {
             shared: Arc::clone(&self.shared),
             storage: Arc::new(storage),
-            swarm: self.new_swarm(ids, &place, torrent.mode),
+            swarm: self.new_swarm(ids, &place, torrent.mode, is_private),
             place,
             trackers: self.new_trackers(&torrent, mailbox.clone()),
+            discovery: self.new_discovery(ids, is_private, mailbox.clone()),
             torrent,
             next_selection: None,
             publisher,
@@ -220,14 +243,42 @@ impl Session {
         Ok(handle)
     }
 
-    fn new_swarm(&self, ids: TorrentIds, place: &Place, mode: Mode) -> Swarm<Buffer> {
+    /// Writes down what the next session wants to know, beside what torrents remember when they are
+    /// stopped: the nodes of the DHT. To be called at the end.
+    pub async fn close(&self) {
+        if let Some(dht) = &self.dht {
+            dht.save().await;
+        }
+    }
+
+    fn new_swarm(
+        &self,
+        ids: TorrentIds,
+        place: &Place,
+        mode: Mode,
+        is_private: bool,
+    ) -> Swarm<Buffer> {
         let mut config = bt_swarm::Config::new(self.peer_id, self.port);
+        // One socket serves all UDP, on the same port as TCP.
+        config.dht_port = (self.dht.is_some() && !is_private).then_some(self.port);
         config.grant = place.first_grant;
         config.super_seed = mode == Mode::SuperSeed;
         config.only_serves = mode != Mode::Get;
         let mut swarm = Swarm::new(ids, config, lock(&self.seeds).draw());
         swarm.set_bans(Instant::now(), Arc::clone(&place.first_bans));
         swarm
+    }
+
+    fn new_discovery(&self, ids: TorrentIds, is_private: bool, mailbox: Mailbox) -> Discovery {
+        let is_public = !is_private;
+        Discovery::new(
+            ids.primary_swarm_id(),
+            self.port,
+            self.dht.clone().filter(|_| is_public),
+            self.lsd.clone().filter(|_| is_public),
+            &mut lock(&self.seeds),
+            mailbox,
+        )
     }
 
     fn new_trackers(&self, torrent: &AddTorrent, mailbox: Mailbox) -> Trackers {
@@ -272,3 +323,47 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 const CLIENT: [u8; 2] = *b"bt";
 /// The version of this crate, as peer ids have it.
 const VERSION: [u8; 4] = *b"0100";
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use bt_types::InfoHash;
+
+    use super::*;
+    use crate::lsd;
+
+    /// BEP 27: only the trackers know of a private torrent.
+    #[tokio::test]
+    async fn private_torrents_are_kept_out_of_the_dht_and_the_local_network() {
+        let mut session = Session::start(SessionConfig {
+            bind: Some(Ipv4Addr::LOCALHOST.into()),
+            listen_port: 0,
+            dht: Some(DhtConfig {
+                bootstrap: Vec::new(),
+                ..DhtConfig::default()
+            }),
+            ..SessionConfig::default()
+        })
+        .unwrap();
+        let (lan, mut told) = lsd::testing::handle();
+        session.lsd = Some(lan);
+        let ids = TorrentIds::v1_only(InfoHash([7; 20]));
+        let (mailbox, _mail) = mpsc::unbounded_channel();
+        let place = session
+            .shared
+            .reserve(ids, "x".into(), RateLimits::NONE, &mailbox)
+            .unwrap();
+        for is_private in [false, true] {
+            let swarm = session.new_swarm(ids, &place, Mode::Get, is_private);
+            assert_eq!(swarm.handshake().reserved.supports_dht(), !is_private);
+            let mut discovery = session.new_discovery(ids, is_private, mailbox.clone());
+            let now = Instant::now();
+            discovery.start(now, vec![("127.0.0.1".to_owned(), 9)]);
+            discovery.drain(now, false);
+            assert_eq!(discovery.dht_nodes().is_some(), !is_private);
+            assert_eq!(told().is_empty(), is_private);
+            assert_eq!(discovery.poll_timeout().is_some(), !is_private);
+        }
+    }
+}

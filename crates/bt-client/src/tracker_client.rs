@@ -48,7 +48,7 @@ impl TrackerClient {
         let sockets = UdpSockets::on_any_port(bind).map_err(SessionError::Tracker)?;
         Ok(Self {
             clients: Clients {
-                udp: UdpTrackers::start(sockets, seeds.fork()),
+                udp: UdpTrackers::alone(sockets, seeds.fork()),
                 http: HttpClient::new(bind),
                 origin: Origin::User,
             },

@@ -163,6 +163,7 @@ fn add(
 ) -> TorrentHandle {
     let peers = from.map(|peer| (Ipv4Addr::LOCALHOST, peer.listen_port()).into());
     let torrent = AddTorrent {
+        dht_nodes: Vec::new(),
         info: Arc::clone(info),
         root: root.to_owned(),
         mode,

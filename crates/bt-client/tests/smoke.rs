@@ -17,8 +17,8 @@ use std::{
 };
 
 use bt_client::{
-    AddError, AddTorrent, Limit, LocalTracker, Mode, RateLimits, Session, SessionConfig, Snapshot,
-    State, TorrentError,
+    AddError, AddTorrent, DhtClient, DhtConfig, DhtQuery, Limit, LocalTracker, Mode, RateLimits,
+    Session, SessionConfig, Snapshot, State, TorrentError,
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::{ServerConfig, SwarmStats};
@@ -66,6 +66,7 @@ fn session() -> Session {
 
 fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, tracker: &LocalTracker) -> AddTorrent {
     AddTorrent {
+        dht_nodes: Vec::new(),
         info: Arc::clone(info),
         root: root.to_owned(),
         mode,
@@ -158,6 +159,7 @@ async fn a_torrent_that_has_ended_tells_so_and_can_be_added_again() {
     let info = write_data(folder.path());
     let session = session();
     let torrent = || AddTorrent {
+        dht_nodes: Vec::new(),
         info: Arc::clone(&info),
         root: folder.path().to_owned(),
         mode: Mode::Seed,
@@ -189,6 +191,7 @@ async fn idle_strangers_do_not_keep_peers_out() {
     let info = write_data(folder.path());
     let session = session();
     let seed = session.add(AddTorrent {
+        dht_nodes: Vec::new(),
         info: Arc::clone(&info),
         root: folder.path().to_owned(),
         mode: Mode::Seed,
@@ -248,6 +251,7 @@ async fn limits_change_while_it_runs_and_the_lower_counts() {
         download: None,
     };
     let seed = session.add(AddTorrent {
+        dht_nodes: Vec::new(),
         info: Arc::clone(&info),
         root: folder.path().to_owned(),
         mode: Mode::Seed,
@@ -284,6 +288,7 @@ async fn some_of_a_torrent_is_fetched_and_then_the_rest_while_it_runs() {
     let (seeder, leecher) = (session(), session());
     let add = |session: &Session, root: &Path, mode, peers, selection| {
         let torrent = AddTorrent {
+            dht_nodes: Vec::new(),
             info: Arc::clone(&info),
             root: root.to_owned(),
             mode,
@@ -341,6 +346,7 @@ async fn a_limit_that_is_taken_away_lets_a_transfer_go_on() {
     };
     let add = |session: &Session, root: &Path, mode, peers, limits| {
         let torrent = AddTorrent {
+            dht_nodes: Vec::new(),
             info: Arc::clone(&info),
             root: root.to_owned(),
             mode,
@@ -384,6 +390,7 @@ async fn who_is_connected_and_what_limits_is_told() {
     let (seeder, leecher) = (session(), session());
     let add = |session: &Session, root: &Path, mode, peers, download| {
         let torrent = AddTorrent {
+            dht_nodes: Vec::new(),
             info: Arc::clone(&info),
             root: root.to_owned(),
             mode,
@@ -435,4 +442,71 @@ async fn who_is_connected_and_what_limits_is_told() {
     assert_eq!(done.limit, Some(Limit::Complete));
     assert_eq!(in_time(get.stop()).await.limit, None);
     assert!(get.peers().await.is_empty(), "it is over");
+}
+
+/// A torrent without trackers: the peers find each other by way of a node that knows nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torrent_travels_by_way_of_the_dht_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    let info = write_data(&from);
+    let by = |ports: &[u16], state: Option<&str>| SessionConfig {
+        bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        listen_port: 0,
+        dht: Some(DhtConfig {
+            bootstrap: ports
+                .iter()
+                .map(|port| format!("127.0.0.1:{port}"))
+                .collect(),
+            trusts_local_addresses: true,
+        }),
+        state: state.map(|name| folder.path().join(name)),
+        ..SessionConfig::default()
+    };
+    let node = Session::start(by(&[], None)).unwrap();
+    let way_in = [node.listen_port()];
+    let torrent = |root: &Path, mode| AddTorrent {
+        info: Arc::clone(&info),
+        root: root.to_owned(),
+        mode,
+        trackers: Vec::new(),
+        peers: Vec::new(),
+        dht_nodes: Vec::new(),
+        selection: Arc::default(),
+        part_names: false,
+        limits: RateLimits::NONE,
+        recheck: false,
+    };
+    let seeder = Session::start(by(&way_in, None)).unwrap();
+    let _seed = seeder.add(torrent(&from, Mode::Seed)).unwrap();
+    let swarm = info.ids().primary_swarm_id();
+    let local = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let config = by(&way_in, None).dht.unwrap();
+    let client = DhtClient::start(&config, local, None).unwrap();
+    in_time(async {
+        // The leecher's first look-up must find the seeder.
+        let expected = (Ipv4Addr::LOCALHOST, seeder.listen_port()).into();
+        let mut is_known = false;
+        while !is_known {
+            let mut events = client.ask(DhtQuery::GetPeers(swarm));
+            while let Some(event) = events.next().await {
+                if let bt_dht::Event::Peers { peers, .. } = event {
+                    is_known |= peers.contains(&expected);
+                }
+            }
+        }
+    })
+    .await;
+    // The second time by the nodes that it remembers.
+    for (number, ways_in) in [&way_in[..], &[]].into_iter().enumerate() {
+        let leecher = Session::start(by(ways_in, Some("state"))).unwrap();
+        let root = to.join(number.to_string());
+        let get = leecher.add(torrent(&root, Mode::Get)).unwrap();
+        let done = in_time(get.wait_for(|it| matches!(it.state, State::Seeding))).await;
+        let from_dht = done.stats.sources.of(PeerSource::Dht);
+        assert!(from_dht.connected >= 1, "{from_dht:?}");
+        get.stop().await;
+        in_time(leecher.close()).await;
+        assert!(folder.path().join("state/dht").is_file());
+    }
 }

@@ -10,6 +10,9 @@ pub struct Config {
     pub peer_id: PeerId,
     /// The port on which we listen, told to peers; 0 if on none.
     pub listen_port: u16,
+    /// The port of our DHT node, told to peers that have one too (BEP 5); `None` if there is none,
+    /// or it has nothing to do with this torrent.
+    pub dht_port: Option<u16>,
     /// Our name for peers (BEP 10, `v`).
     pub client_name: String,
     /// What this torrent may use until [`Swarm::set_grant`](crate::Swarm::set_grant) says otherwise.
@@ -48,6 +51,7 @@ impl Config {
         Self {
             peer_id,
             listen_port,
+            dht_port: None,
             client_name: concat!("bt ", env!("CARGO_PKG_VERSION")).to_owned(),
             grant: Grant::default(),
             dial_timeout: DIAL_TIMEOUT,

@@ -190,6 +190,7 @@ fn nobody(last: &Sample) -> Limit {
         known,
         unreachable,
         dialling,
+        dht_nodes: outside.dht_nodes,
     }
 }
 

@@ -19,6 +19,13 @@ pub enum Event {
         /// What it calls itself.
         peer_id: PeerId,
     },
+    /// A peer has told where its DHT node is (BEP 5); once a connection at most, and only if we
+    /// have told ours ([`Config::dht_port`](crate::Config::dht_port)). Anybody can name any port:
+    /// a node that does not answer is none.
+    DhtNode {
+        /// The peer's address, with that port.
+        node: SocketAddr,
+    },
     /// A connection is gone.
     PeerDisconnected {
         /// The connection.

@@ -88,7 +88,8 @@
 //!
 //! # BEPs
 //!
-//! Covered: 3, 6, 9, 10, 11, 16, 20, 21, 27, 40 (breaks ties), 47, 54. Not yet: 52, 55.
+//! Covered: 3, 5 (only that peers tell each other of their nodes), 6, 9, 10, 11, 16, 20, 21, 27, 40
+//! (breaks ties), 47, 54. Not yet: 52, 55.
 //!
 //! Where they leave it to us:
 //!

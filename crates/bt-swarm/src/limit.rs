@@ -22,6 +22,9 @@ pub enum Limit {
         unreachable: usize,
         /// Dials under way.
         dialling: usize,
+        /// Nodes that our DHT node knows; `None` if there is none, or it is not asked for this
+        /// torrent.
+        dht_nodes: Option<usize>,
     },
     /// Nobody is connected, nobody else is known who could be reached, and no tracker answers.
     TrackersDown {
@@ -122,6 +125,8 @@ pub struct Outside {
     pub trackers_failing: usize,
     /// Trackers that are being asked, and have not failed.
     pub trackers_asked: usize,
+    /// Nodes that our DHT node knows; `None` if there is none, or it is not asked for this torrent.
+    pub dht_nodes: Option<usize>,
     /// What hashing has cost so far, on all threads together.
     pub hash_time: Duration,
     /// Threads that hash and write; 0 counts as one.

@@ -26,6 +26,9 @@ pub(crate) struct Session {
     pub(crate) peer_id: PeerId,
     pub(crate) supports_fast: bool,
     pub(crate) supports_extended: bool,
+    pub(crate) supports_dht: bool,
+    /// It has told where its DHT node is.
+    pub(crate) told_dht_port: bool,
     pub(crate) client_name: Option<Arc<str>>,
     /// How many requests it takes, as far as it has said so (BEP 10, `reqq`).
     pub(crate) reqq: Option<u32>,
@@ -120,6 +123,8 @@ impl Session {
             peer_id: connection.peer_id,
             supports_fast: connection.reserved.supports_fast(),
             supports_extended: connection.reserved.supports_extended(),
+            supports_dht: connection.reserved.supports_dht(),
+            told_dht_port: false,
             client_name: None,
             reqq: None,
             extensions: ExtensionIds::default(),

@@ -2,6 +2,7 @@
 
 mod banning;
 mod connections;
+mod dht_nodes;
 mod disk;
 mod evaluating;
 mod extended;
@@ -270,8 +271,12 @@ impl<P: Payload> Swarm<P> {
     /// What the driver sends first on every connection of this torrent.
     #[must_use]
     pub fn handshake(&self) -> Handshake {
+        let reserved = Reserved::NONE.with_extended().with_fast();
         Handshake {
-            reserved: Reserved::NONE.with_extended().with_fast(),
+            reserved: match self.dht_port() {
+                Some(_) => reserved.with_dht(),
+                None => reserved,
+            },
             swarm_id: self.ids.primary_swarm_id(),
             peer_id: self.config.peer_id,
         }

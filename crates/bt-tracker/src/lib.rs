@@ -77,6 +77,11 @@
 //! own events, intervals, failures and tracker ids, and a tracker that has addresses of one family
 //! only is not failing for that. A private torrent keeps to one announce at a time.
 //!
+//! # Without trackers
+//!
+//! [`Periodic`] is the schedule of a torrent's announces in the DHT and on the local network, where
+//! nobody tells an interval.
+//!
 //! # What is deliberately outside
 //!
 //! Protocols, sockets and names. A hybrid torrent has a schedule for each of its
@@ -90,6 +95,7 @@
 mod announce;
 mod config;
 mod dual_stack;
+mod periodic;
 mod schedule;
 mod tiers;
 mod tracker;
@@ -100,5 +106,6 @@ pub use announce::{
 };
 pub use config::{Config, Identity, Reach};
 pub use dual_stack::DualStack;
+pub use periodic::{Pace, Periodic};
 pub use schedule::{Schedule, TooManyTrackers};
 pub use tiers::MAX_TRACKERS;

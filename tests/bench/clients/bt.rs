@@ -29,13 +29,14 @@ fn job<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
     let done = match task.work {
         Work::Download | Work::Leech => {
             command.arg("get").arg(task.torrent);
-            command.arg("-o").arg(task.folder).arg("--json");
+            command.arg("-o").arg(task.folder);
+            command.args(["--json", "--no-dht", "--no-lsd"]);
             remember_nothing(task, &mut command)?;
             Done::Event("complete")
         }
         Work::Seed => {
             command.arg("seed").arg(task.torrent).arg(task.content);
-            command.arg("--json");
+            command.args(["--json", "--no-dht", "--no-lsd"]);
             remember_nothing(task, &mut command)?;
             Done::Event("listening")
         }

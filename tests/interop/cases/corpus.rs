@@ -313,6 +313,9 @@ impl Yard<'_> {
             .arg(self.bt)
             .args(words)
             .current_dir(self.path.join("work"));
+        if bt::transfers(words[0].as_ref()) {
+            command.args(bt::AT_HOME);
+        }
         Process::spawn(words[0], command)
     }
 

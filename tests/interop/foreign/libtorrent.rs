@@ -342,6 +342,17 @@ impl Builder<'_> {
         self.option("--corrupt", format!("{file}:{offset}:{length}"))
     }
 
+    /// Has it find peers in the DHT, by way of this node, and be found there.
+    pub(crate) fn dht(self, node: SocketAddrV4) -> Self {
+        self.option("--dht", node.to_string())
+    }
+
+    /// Has it find peers on the local network, and be found there.
+    pub(crate) fn on_local_network(mut self) -> Self {
+        self.options.push("--lsd".to_owned());
+        self
+    }
+
     /// Has it note of which pieces it sends blocks.
     pub(crate) fn record_uploads(mut self) -> Self {
         self.options.push("--record-uploads".to_owned());

@@ -13,14 +13,34 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// Starts so many, each on an address of its own, that find in by way of `bootstrap`.
-    pub(crate) fn start(case: &Case<'_>, count: usize, bootstrap: SocketAddrV4) -> Outcome<Self> {
+    /// Starts so many, each on an address of its own, that find each other by way of the first, and
+    /// waits until they have.
+    pub(crate) fn among_themselves(case: &Case<'_>, count: usize) -> Outcome<Self> {
+        let nodes = Self::start(case, count, None)?;
+        wait::until("the nodes know each other", wait::TRANSFER, || {
+            Ok((nodes.least_known() >= (count - 1).min(4)).then_some(()))
+        })?;
+        Ok(nodes)
+    }
+
+    /// Starts so many that find in by way of `bootstrap`.
+    pub(crate) fn by_way_of(
+        case: &Case<'_>,
+        count: usize,
+        bootstrap: SocketAddrV4,
+    ) -> Outcome<Self> {
+        Self::start(case, count, Some(bootstrap))
+    }
+
+    fn start(case: &Case<'_>, count: usize, bootstrap: Option<SocketAddrV4>) -> Outcome<Self> {
         let path = case.path().join("libtorrent_dht.py");
         fs::write(&path, include_str!("../libtorrent_dht.py")).context("writing the script")?;
         let addresses: Vec<_> = (0..count).map(|_| case.address()).collect::<Outcome<_>>()?;
         let mut command = Command::new(Build::Newest.python()?);
         command.arg(path);
         command.args(addresses.iter().map(SocketAddrV4::to_string));
+        let bootstrap = bootstrap.or(addresses.first().copied());
+        let bootstrap = bootstrap.context("a node to begin with")?;
         command.args(["--bootstrap", &bootstrap.to_string()]);
         let mut process = case.spawn("libtorrent-dht", command)?;
         process.wait_event("is ready", wait::SOON, |event| {

@@ -53,6 +53,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     only("bt-mse",          Kind::SansIo, &[]),
     only("bt-utp",          Kind::SansIo, &[]),
     only("bt-dht",          Kind::SansIo, &["bt-types", "bt-bencoding"]),
+    only("bt-lsd",          Kind::SansIo, &["bt-types"]),
     only("bt-scheduler",    Kind::SansIo, &["bt-types"]),
     only("bt-swarm",        Kind::SansIo, &["bt-types", "bt-bencoding", "bt-hash", "bt-wire", "bt-scheduler", "bt-metainfo"]),
     only("bt-storage",      Kind::Files,  &["bt-types", "bt-bencoding", "bt-metainfo", "bt-hash"]),

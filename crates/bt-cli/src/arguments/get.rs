@@ -111,7 +111,8 @@ Output with --json, one object a line:
              limit: what limits its speed: \"checking\", \"no_peers\", \"trackers_down\",
              \"all_choked\", \"rare_pieces\", \"own_limit\", \"memory\", \"disk\", \"hashing\",
              or \"peers\": it is as fast as they send
-             figures: an object with those that say so, as means of five seconds
+             figures: an object with those that say so, as means of five seconds; of \"no_peers\"
+             also dht_nodes, how many nodes of the DHT are known, if it is asked
   complete   name, info_hash (hex), bytes_total: everything that is wanted is verified and written;
              wanted_bytes_total: bytes of the files that are wanted;
              files_left_out: how many are not;
@@ -144,6 +145,7 @@ Examples:
   bt get debian.torrent -o ~/downloads
   bt get debian.torrent --tracker udp://tracker.example.org:6969
   bt get *.torrent -o ~/downloads
+  bt get debian.torrent --no-dht --no-lsd
   bt get debian.torrent --peer 192.0.2.7:6881 --timeout 600
   bt get album.torrent --select 1,3-5
   bt get album.torrent --select '*.flac' --select '!*live*'

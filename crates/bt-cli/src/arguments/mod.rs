@@ -5,6 +5,7 @@ mod choose;
 mod completions;
 mod create;
 mod demo;
+mod dht;
 mod get;
 mod magnet;
 mod man;
@@ -25,6 +26,7 @@ pub(crate) use self::{
     completions::Completions,
     create::{Create, Links, as_size, is_date},
     demo::Demo,
+    dht::{Dht, DhtGet, DhtScrape, DhtVerb, GetPeers, How, Name, Ping, Put, Sample, parse_key},
     get::Get,
     magnet::Magnet,
     man::Man,
@@ -67,6 +69,7 @@ pub(crate) enum Verb {
     Magnet(Magnet),
     Announce(Announce),
     Scrape(Scrape),
+    Dht(Box<Dht>),
     Demo(Demo),
     Completions(Completions),
     Man(Man),
@@ -85,6 +88,7 @@ impl Verb {
             | Self::Magnet(_)
             | Self::Announce(_)
             | Self::Scrape(_)
+            | Self::Dht(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
         }

@@ -49,6 +49,19 @@ pub(super) fn parse_peer(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
+pub(super) fn parse_host(text: &str) -> Result<String, String> {
+    let split = text.rsplit_once(':').filter(|(host, _)| {
+        let is_bare_v6 = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
+        !host.is_empty() && !is_bare_v6 && !host.contains(char::is_whitespace)
+    });
+    match split.map(|(_, port)| port.parse::<u16>()) {
+        Some(Ok(port)) if port != 0 => Ok(text.to_owned()),
+        _ => {
+            Err("a host is host:port, as in dht.example.org:6881 or [2001:db8::7]:6881".to_owned())
+        }
+    }
+}
+
 /// Seconds, or as many minutes, hours or days.
 pub(super) fn parse_seconds(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.char_indices().next_back() {
@@ -114,6 +127,30 @@ mod tests {
             "HTTPS://[2001:db8::1]:8443/announce",
         ] {
             assert_eq!(parse_tracker(url).as_deref(), Ok(url));
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for host in [
+            "a:1",
+            "dht.example.org:25401",
+            "192.0.2.1:6881",
+            "[2001:db8::1]:1",
+        ] {
+            assert_eq!(parse_host(host).as_deref(), Ok(host));
+        }
+        for host in [
+            "",
+            "a",
+            "a:",
+            ":1",
+            "a:0",
+            "a:65536",
+            "2001:db8::1",
+            "a b:1",
+        ] {
+            assert!(parse_host(host).is_err(), "{host}");
         }
     }
 

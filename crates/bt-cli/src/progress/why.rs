@@ -16,15 +16,25 @@ pub(super) fn why(limit: &Limit) -> String {
             percent(bytes_done, bytes_total),
             bytes(bytes_total)
         ),
-        Limit::NoPeers { known: 0, .. } => "no peers: none is known yet".to_owned(),
         Limit::NoPeers {
             known,
             unreachable,
             dialling,
-        } => format!(
-            "no peers: none of {known} known is connected, {unreachable} could not be reached, \
-             {dialling} being dialled"
-        ),
+            dht_nodes,
+        } => {
+            let peers = match known {
+                0 => "none is known yet".to_owned(),
+                known => format!(
+                    "none of {known} known is connected, {unreachable} could not be reached, \
+                     {dialling} being dialled"
+                ),
+            };
+            let dht = match dht_nodes {
+                Some(0) => ", and the DHT has no nodes",
+                _ => "",
+            };
+            format!("no peers: {peers}{dht}")
+        }
         Limit::TrackersDown { failing, known } => format!(
             "tracker down: {}, and {}",
             match failing {
@@ -145,14 +155,25 @@ mod tests {
                     known: 0,
                     unreachable: 0,
                     dialling: 0,
+                    dht_nodes: Some(12),
                 },
                 "no peers: none is known yet",
+            ),
+            (
+                Limit::NoPeers {
+                    known: 0,
+                    unreachable: 0,
+                    dialling: 0,
+                    dht_nodes: Some(0),
+                },
+                "no peers: none is known yet, and the DHT has no nodes",
             ),
             (
                 Limit::NoPeers {
                     known: 9,
                     unreachable: 6,
                     dialling: 2,
+                    dht_nodes: None,
                 },
                 "no peers: none of 9 known is connected, 6 could not be reached, 2 being dialled",
             ),

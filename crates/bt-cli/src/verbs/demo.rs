@@ -118,6 +118,7 @@ impl Stage {
         };
         let session = Session::start(config).map_err(no_network)?;
         let torrent = AddTorrent {
+            dht_nodes: Vec::new(),
             info: Arc::clone(info),
             root: self.folder.join(folder),
             mode,

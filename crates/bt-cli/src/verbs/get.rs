@@ -322,6 +322,7 @@ impl<'a> Download<'a> {
         }
         let now = Instant::now();
         self.batch.stop().await;
+        self.session.close().await;
         for (place, torrent) in self.torrents.iter().enumerate() {
             if let (Told::Complete, Some(seeding)) = (torrent.told, &torrent.seeding) {
                 let snapshot = self.batch.snapshot(place);

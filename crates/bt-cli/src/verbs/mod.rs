@@ -4,6 +4,7 @@ pub(crate) mod announce;
 pub(crate) mod completions;
 pub(crate) mod create;
 pub(crate) mod demo;
+pub(crate) mod dht;
 pub(crate) mod get;
 pub(crate) mod magnet;
 pub(crate) mod man;

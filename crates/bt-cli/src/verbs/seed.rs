@@ -31,8 +31,7 @@ async fn serve(seed: &Seed, metainfo: &Metainfo, quiet: bool) -> Result<(), Fail
     } else {
         Mode::Seed
     };
-    let (_session, handle) =
-        transfer::start(&seed.network, metainfo, root, mode, &progress, quiet)?;
+    let (session, handle) = transfer::start(&seed.network, metainfo, root, mode, &progress, quiet)?;
     let mut batch = Batch::new();
     batch.add(handle);
     let mut seeding = Seeding::new(seed.seed_until);
@@ -45,6 +44,7 @@ async fn serve(seed: &Seed, metainfo: &Metainfo, quiet: bool) -> Result<(), Fail
     progress.clear();
     let elapsed = seeding.elapsed(Instant::now());
     batch.stop().await;
+    session.close().await;
     let last = batch.snapshot(ONLY);
     if let State::Failed(error) = &last.state {
         return Err(transfer::failure(error));

@@ -5,18 +5,22 @@
     reason = "this is the one place where sockets are made and names are looked up"
 )]
 
+mod demultiplex;
 mod dial;
 mod http;
 mod listen;
+mod multicast;
 mod resolve;
 mod stream;
 mod udp;
 
+pub(crate) use demultiplex::{Inbox, Udp};
 pub(crate) use dial::dial;
 pub use http::HttpError;
 pub(crate) use http::{Bounds, HttpClient, Reply};
 pub use listen::ListenError;
 pub(crate) use listen::{Listener, Sockets, listen};
+pub(crate) use multicast::GroupSocket;
 pub(crate) use resolve::resolve;
 #[cfg(test)]
 pub(crate) use stream::testing;

@@ -53,6 +53,23 @@ impl UdpSockets {
         socket.send_to(datagram, peer).await.map(|_| ())
     }
 
+    /// Waits for a datagram of one family, for ever if there is no socket; one that is longer than
+    /// `buffer` is cut.
+    pub(super) async fn recv(
+        &self,
+        family: Family,
+        buffer: &mut [u8],
+    ) -> io::Result<(usize, SocketAddr)> {
+        let socket = match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        };
+        match socket {
+            Some(socket) => socket.recv_from(buffer).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Waits for a datagram; one that is longer than `buffer` is cut.
     pub(crate) async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let mut buffer = ReadBuf::new(buffer);

@@ -23,6 +23,9 @@ pub struct Figures {
     /// Dials under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dialling: Option<usize>,
+    /// Nodes that our DHT node knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dht_nodes: Option<usize>,
     /// Trackers that do not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trackers_failing: Option<usize>,
@@ -82,7 +85,9 @@ impl Figures {
                 known,
                 unreachable,
                 dialling,
+                dht_nodes,
             } => {
+                figures.dht_nodes = dht_nodes;
                 figures.peers_known = Some(known);
                 figures.peers_unreachable = Some(unreachable);
                 figures.dialling = Some(dialling);
@@ -182,8 +187,18 @@ mod tests {
                 known: 3,
                 unreachable: 1,
                 dialling: 2,
+                dht_nodes: None,
             },
             r#"{"peers_known":3,"peers_unreachable":1,"dialling":2}"#,
+        );
+        check(
+            Limit::NoPeers {
+                known: 0,
+                unreachable: 0,
+                dialling: 0,
+                dht_nodes: Some(0),
+            },
+            r#"{"peers_known":0,"peers_unreachable":0,"dialling":0,"dht_nodes":0}"#,
         );
         check(
             Limit::TrackersDown {

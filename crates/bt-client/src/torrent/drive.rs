@@ -91,6 +91,8 @@ impl Drive {
         }
         let progress = progress(&drive.parts.swarm, now);
         drive.parts.trackers.start(now, progress);
+        let dht_nodes = std::mem::take(&mut drive.parts.torrent.dht_nodes);
+        drive.parts.discovery.start(now, dht_nodes);
         drive.parts.publisher.touch(now);
         drive
     }
@@ -165,6 +167,15 @@ impl Drive {
             Mail::Announced(id, outcome) => {
                 self.parts.trackers.handle_outcome(now, id, outcome);
             }
+            Mail::Found(source, peers) => {
+                let count = peers.len();
+                let news = self.parts.swarm.add_peers(now, source, peers);
+                log::found(source, count, news);
+            }
+            Mail::DhtAnnounced { nodes } => {
+                log::dht_announced(nodes);
+                self.parts.discovery.handle_dht_announced(now, nodes);
+            }
             Mail::Grant(grant) => self.parts.swarm.set_grant(now, grant),
             Mail::Bans(bans) => self.parts.swarm.set_bans(now, bans),
             Mail::Limits(limits) => {
@@ -197,6 +208,7 @@ impl Drive {
             self.ending.as_ref().map(|ending| ending.deadline),
             self.parts.swarm.poll_timeout(),
             self.parts.trackers.poll_timeout(),
+            self.parts.discovery.poll_timeout(),
             self.parts.publisher.poll_timeout(),
             self.selecting.poll_timeout(),
         ];
@@ -209,12 +221,15 @@ impl Drive {
             // The schedule knows how soon it may ask again, so it can be told at any time.
             if self.parts.swarm.wants_peers() {
                 self.parts.trackers.want_peers(now);
+                self.parts.discovery.want_peers(now);
             }
             let demand = self.parts.swarm.demand(now);
             self.parts
                 .shared
                 .set_demand(self.parts.torrent.info.ids(), demand);
         }
+        let is_seed = self.parts.swarm.have().is_some_and(Bitfield::is_full);
+        self.parts.discovery.drain(now, is_seed);
         // What trackers tell gives the swarm more to do, and the other way round.
         loop {
             self.drain_swarm(now);
@@ -244,6 +259,7 @@ impl Drive {
                 }
                 bt_swarm::Event::PieceLost(_) => self.note_lost(1),
                 bt_swarm::Event::PieceFound(_) => self.note_lost(-1),
+                bt_swarm::Event::DhtNode { node } => self.parts.discovery.add_dht_node(node),
                 bt_swarm::Event::DiskRecovered => self.disk_recovered(now),
                 bt_swarm::Event::PeerBanned {
                     peer,
@@ -438,6 +454,7 @@ impl Drive {
             }
             self.parts.swarm.stop(now);
             self.parts.trackers.stop(now);
+            self.parts.discovery.stop();
         }
     }
 
@@ -491,6 +508,7 @@ impl Drive {
             trackers_working: trackers.working,
             trackers_failing: trackers.failing,
             trackers_asked: trackers.asked,
+            dht_nodes: self.parts.discovery.dht_nodes(),
             hash_time: self.parts.storage.hash_cpu_time(),
             disk_threads: self.parts.shared.disk.threads(),
         };

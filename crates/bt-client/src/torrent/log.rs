@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use bt_swarm::Event;
 use bt_tracker::Event as TrackerEvent;
+use bt_types::PeerSource;
 use tracing::{debug, info, warn};
 
 use crate::DiskTrouble;
@@ -51,6 +52,18 @@ pub(super) fn swarm(event: &Event) {
             debug!(target: PEERS, %address, "address seen by a peer");
         }
         other => debug!(event = ?other),
+    }
+}
+
+/// What others than trackers have told.
+pub(super) fn found(source: PeerSource, peers: usize, news: usize) {
+    debug!(target: PEERS, source = source.name(), peers, news, "peers found");
+}
+
+pub(super) fn dht_announced(nodes: usize) {
+    match nodes {
+        0 => info!(target: DHT, "no node of the DHT has heard of the torrent"),
+        nodes => info!(target: DHT, nodes, "announced in the DHT"),
     }
 }
 
@@ -116,6 +129,7 @@ fn printable(text: &str) -> impl fmt::Display + '_ {
 const PEERS: &str = "bt_client::peers";
 const PIECES: &str = "bt_client::pieces";
 const DISK: &str = "bt_client::disk";
+const DHT: &str = "bt_client::dht";
 const TRACKERS: &str = "bt_client::trackers";
 
 #[cfg(test)]

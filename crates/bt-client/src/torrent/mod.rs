@@ -1,6 +1,7 @@
 //! One torrent: the task that drives its swarm and its trackers, and the handle that others hold.
 
 mod check;
+mod discovery;
 mod drive;
 mod handle;
 mod log;
@@ -16,11 +17,11 @@ use bt_metainfo::{Info, Metainfo};
 use bt_scheduler::RateLimits;
 use bt_types::Selection;
 
+pub(crate) use self::{discovery::Discovery, parts::Parts, publish::publisher, task::run};
 pub use self::{
     handle::{Events, TorrentHandle},
     publish::Event,
 };
-pub(crate) use self::{parts::Parts, publish::publisher, task::run};
 /// What a session needs to know of a torrent to transfer it.
 #[derive(Clone, Debug)]
 pub struct AddTorrent {
@@ -34,6 +35,8 @@ pub struct AddTorrent {
     pub trackers: Vec<Vec<String>>,
     /// Peers to begin with.
     pub peers: Vec<SocketAddr>,
+    /// Nodes of the DHT that its maker names (BEP 5), host and port.
+    pub dht_nodes: Vec<(String, u16)>,
     /// Which of its files are wanted, and what of them comes first. Counts for [`Mode::Get`].
     pub selection: Arc<Selection>,
     /// Whether files are called `NAME.part` until they are complete. Those that are called so
@@ -68,6 +71,7 @@ impl AddTorrent {
             mode,
             trackers: metainfo.tiers().to_vec(),
             peers: Vec::new(),
+            dht_nodes: metainfo.nodes().to_vec(),
             selection: Arc::default(),
             part_names: false,
             limits: RateLimits::NONE,

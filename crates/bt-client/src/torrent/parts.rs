@@ -5,7 +5,7 @@ use bt_swarm::Swarm;
 use bt_types::Selection;
 use tokio::sync::mpsc;
 
-use super::{AddTorrent, publish::Publisher};
+use super::{AddTorrent, Discovery, publish::Publisher};
 use crate::{
     Snapshot,
     buffers::Buffer,
@@ -24,6 +24,7 @@ pub(crate) struct Parts {
     pub(crate) storage: Arc<Storage>,
     pub(crate) swarm: Swarm<Buffer>,
     pub(crate) trackers: Trackers,
+    pub(crate) discovery: Discovery,
     pub(crate) publisher: Publisher,
     pub(crate) mailbox: Mailbox,
     pub(crate) mail: mpsc::UnboundedReceiver<Mail>,

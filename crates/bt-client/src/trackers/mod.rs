@@ -369,7 +369,7 @@ mod tests {
     #[tokio::test]
     async fn the_schedule_is_left_alone_while_it_has_nothing_to_do() {
         let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let udp = UdpTrackers::start(sockets, Seeds::from_system().unwrap());
+        let udp = UdpTrackers::alone(sockets, Seeds::from_system().unwrap());
         let config = Config::new(Identity {
             swarm_id: SwarmId([1; 20]),
             peer_id: PeerId([2; 20]),
@@ -404,7 +404,7 @@ mod tests {
     #[tokio::test]
     async fn trackers_are_counted_by_how_they_do() {
         let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let udp = UdpTrackers::start(sockets, Seeds::from_system().unwrap());
+        let udp = UdpTrackers::alone(sockets, Seeds::from_system().unwrap());
         let mut config = Config::new(Identity {
             swarm_id: SwarmId([1; 20]),
             peer_id: PeerId([2; 20]),
@@ -456,7 +456,7 @@ mod tests {
                 server.send_to(&refusal, from).await.unwrap();
             }
         });
-        let udp = UdpTrackers::start(local().0, Seeds::from_system().unwrap());
+        let udp = UdpTrackers::alone(local().0, Seeds::from_system().unwrap());
         let request = AnnounceRequest {
             swarm_id: SwarmId([1; 20]),
             peer_id: PeerId([2; 20]),

@@ -16,9 +16,14 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::sleep_until,
 };
-use tracing::{debug, trace};
+use tracing::trace;
 
-use crate::{AnnounceError, net::UdpSockets, random::Seeds, tasks::AbortOnDrop};
+use crate::{
+    AnnounceError,
+    net::{Inbox, Udp, UdpSockets},
+    random::Seeds,
+    tasks::AbortOnDrop,
+};
 
 /// The session's UDP trackers: one machine for each address, whatever torrents talk to it, all
 /// behind the session's UDP sockets. Cheap to clone; the last one ends its task.
@@ -59,8 +64,13 @@ struct Machine {
 }
 
 impl UdpTrackers {
-    pub(crate) fn start(sockets: UdpSockets, seeds: Seeds) -> Self {
-        let sockets = Arc::new(sockets);
+    /// With sockets that are used for nothing else.
+    pub(crate) fn alone(sockets: UdpSockets, seeds: Seeds) -> Self {
+        let udp = Udp::start(sockets);
+        Self::start(udp.sockets, udp.trackers, seeds)
+    }
+
+    pub(crate) fn start(sockets: Arc<UdpSockets>, inbox: Inbox, seeds: Seeds) -> Self {
         let (asks, queue) = mpsc::channel(QUEUE);
         let driver = Driver {
             sockets: Arc::clone(&sockets),
@@ -70,7 +80,7 @@ impl UdpTrackers {
         Self {
             asks,
             sockets,
-            _task: Arc::new(AbortOnDrop::spawn(driver.run(queue))),
+            _task: Arc::new(AbortOnDrop::spawn(driver.run(queue, inbox))),
         }
     }
 
@@ -131,9 +141,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(mut self, mut queue: mpsc::Receiver<Ask>) {
-        let mut datagram = vec![0; MAX_DATAGRAM];
-        let sockets = Arc::clone(&self.sockets);
+    async fn run(mut self, mut queue: mpsc::Receiver<Ask>, mut inbox: Inbox) {
         loop {
             for machine in &mut self.machines {
                 machine.drain(&self.sockets).await;
@@ -150,11 +158,8 @@ impl Driver {
                 }
             };
             tokio::select! {
-                received = sockets.recv_from(&mut datagram) => match received {
-                    Ok((len, from)) => self.receive(from, &datagram[..len]),
-                    // Mostly an ICMP message about a datagram of ours.
-                    Err(error) => debug!(%error, "nothing received"),
-                },
+                // Who reads goes on as long as we are there.
+                Some(datagram) = inbox.recv() => self.receive(datagram.from, &datagram.payload),
                 ask = queue.recv() => match ask {
                     Some(ask) => self.ask(ask),
                     None => return,
@@ -280,7 +285,5 @@ impl Machine {
 
 /// Announces that wait for the driver; it takes them at once.
 const QUEUE: usize = 64;
-/// The longest datagram that a tracker can send us.
-const MAX_DATAGRAM: usize = 0x1_0000;
 /// Longer than the connection id that a machine holds is good for.
 const KEPT: Duration = Duration::from_secs(120);

@@ -62,6 +62,19 @@ fn each_of_them() {
             known: 20,
             unreachable: 5,
             dialling: 2,
+            dht_nodes: None,
+        },
+    );
+    check(
+        |sample| {
+            (sample.connected, sample.supply.interesting) = (0, 0);
+            sample.outside.dht_nodes = Some(0);
+        },
+        Limit::NoPeers {
+            known: 20,
+            unreachable: 5,
+            dialling: 2,
+            dht_nodes: Some(0),
         },
     );
     check(

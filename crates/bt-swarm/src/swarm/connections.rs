@@ -102,6 +102,7 @@ impl<P: Payload> Swarm<P> {
         self.needs_showing = true;
         self.introduce(conn);
         self.introduce_pieces(conn);
+        self.introduce_dht_node(conn);
         Ok(conn)
     }
 

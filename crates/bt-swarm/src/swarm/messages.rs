@@ -59,8 +59,8 @@ impl<P: Payload> Swarm<P> {
             | Message::HashRequest(_)
             | Message::Hashes(_)
             | Message::HashReject(_) => self.count_unknown(now, conn),
-            // A `port` tells of a DHT node; there is nobody here to tell.
-            Message::KeepAlive | Message::Port(_) => {}
+            Message::Port(port) => self.handle_port(conn, port),
+            Message::KeepAlive => {}
             // A variant of a later version of the codec: to us an unknown message.
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! Whole swarms, joined by wires without length, on virtual time.
 
 mod banning;
+mod dht_nodes;
 mod evaluating;
 mod extended;
 mod fast;
