@@ -10,7 +10,7 @@
 //! ```
 //! use std::{fs, net::{IpAddr, Ipv4Addr}, sync::Arc};
 //!
-//! use bt_client::{AddTorrent, Mode, RateLimits, Session, SessionConfig, State};
+//! use bt_client::{AddTorrent, Mode, Session, SessionConfig, State, Subject};
 //! use bt_metainfo::InfoBuilder;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -25,16 +25,10 @@
 //!     .pieces([bt_hash::sha1(b"hello")])
 //!     .build()?;
 //! let info = Arc::new(info);
-//! let torrent = |root, mode, peers| AddTorrent {
-//!     info: Arc::clone(&info),
-//!     root,
-//!     mode,
-//!     trackers: Vec::new(),
-//!     peers,
-//!     selection: Arc::default(), // everything
-//!     part_names: false,
-//!     limits: RateLimits::NONE,
-//!     recheck: false,
+//! let torrent = |root, mode, peers| {
+//!     let selection = Arc::default(); // everything
+//!     let subject = Subject::Info { info: Arc::clone(&info), mode, selection };
+//!     AddTorrent { peers, ..AddTorrent::new(subject, root) }
 //! };
 //! let start = || Session::start(SessionConfig {
 //!     bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -64,8 +58,8 @@
 //!
 //! Those of `bt-swarm`, `bt-tracker`, `bt-tracker-udp`, `bt-metainfo` and `bt-storage`. Transports:
 //! TCP over IPv4 and IPv6. Ways to find peers: UDP, HTTP and HTTPS trackers, each over both
-//! families of addresses; peers given by hand, incoming connections. Not yet: magnet links, DHT,
-//! PEX, LSD, WebSocket trackers, uTP, encryption, web seeds.
+//! families of addresses; peers given by hand or by a magnet link, other peers (BEP 11), incoming
+//! connections. Not yet: DHT, LSD, WebSocket trackers, uTP, encryption, web seeds.
 //!
 //! # HTTPS
 //!
@@ -113,7 +107,7 @@ pub use self::{
     local_tracker::LocalTracker,
     session::{Session, SessionConfig},
     snapshot::{Snapshot, State},
-    torrent::{AddTorrent, Event, Events, Mode, TorrentHandle},
+    torrent::{AddTorrent, Choose, Event, Events, Mode, Subject, Then, TorrentHandle},
     tracker_client::TrackerClient,
     trouble::{DiskTrouble, OnDiskError},
 };

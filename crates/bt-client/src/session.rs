@@ -8,9 +8,9 @@ use std::{
 };
 
 use bt_scheduler::{Grant, RateLimits};
-use bt_storage::{FilePool, Storage};
+use bt_storage::FilePool;
 use bt_swarm::Swarm;
-use bt_tracker::{DualStack, Family, Identity};
+use bt_tracker::{Family, Identity};
 use bt_tracker_http::Origin;
 use bt_types::{PeerId, TorrentIds};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -27,8 +27,8 @@ use crate::{
     random::Seeds,
     shared::{Place, Shared, keep_dividing, lock},
     tasks::AbortOnDrop,
-    torrent::{self, AddTorrent, Mode, Parts, TorrentHandle, publisher},
-    trackers::{Clients, SCHEMES, Trackers, UdpTrackers, announce_timeout},
+    torrent::{self, AddTorrent, Mode, Parts, Subject, TorrentHandle, publisher},
+    trackers::{Clients, Plan, SCHEMES, Trackers, UdpTrackers, announce_timeout},
 };
 
 /// What all torrents of one process share: the port, the disk threads, memory, open files.
@@ -40,6 +40,7 @@ pub struct Session {
     port: u16,
     peer_id: PeerId,
     min_announce_interval: Duration,
+    pex: bool,
     files: Arc<FilePool>,
     clients: Clients,
     /// Those of which it has a socket.
@@ -74,6 +75,9 @@ pub struct SessionConfig {
     pub state: Option<PathBuf>,
     /// No regular announce to a tracker follows another sooner than this, whatever it asks for.
     pub min_announce_interval: Duration,
+    /// Whether peers are told of each other, and asked for others (BEP 11). Never in a private
+    /// torrent.
+    pub pex: bool,
 }
 
 impl Default for SessionConfig {
@@ -89,6 +93,7 @@ impl Default for SessionConfig {
             on_disk_error: OnDiskError::Wait,
             state: None,
             min_announce_interval: MIN_ANNOUNCE_INTERVAL,
+            pex: true,
         }
     }
 }
@@ -150,6 +155,7 @@ impl Session {
             port,
             peer_id: new_peer_id(&mut seeds),
             min_announce_interval: config.min_announce_interval,
+            pex: config.pex,
             files: Arc::new(files),
             families: udp.families(),
             clients: Clients {
@@ -178,31 +184,40 @@ impl Session {
         self.shared.set_limits(limits);
     }
 
-    /// Starts a torrent: checks what is on disk, then transfers.
+    /// Starts a torrent: finds out what it consists of if that is not known, checks what is on disk,
+    /// then transfers.
     ///
     /// # Errors
     /// If it cannot be transferred, or is here already.
     pub fn add(&self, mut torrent: AddTorrent) -> Result<TorrentHandle, AddError> {
-        if torrent.mode != Mode::Get {
-            torrent.selection = Arc::default();
-        }
-        let ids = torrent.info.ids();
+        let (mode, name) = match &mut torrent.subject {
+            Subject::Info {
+                info,
+                mode,
+                selection,
+            } => {
+                if *mode != Mode::Get {
+                    *selection = Arc::default();
+                }
+                (*mode, Some(info.name()))
+            }
+            Subject::Link { .. } => (Mode::Get, None),
+        };
+        let path = name.map(|name| torrent.root.join(name));
+        let ids = torrent.ids();
         if ids.v1().is_none() {
             return Err(AddError::V2Only);
         }
         let (mailbox, mail) = mpsc::unbounded_channel();
-        let path = torrent.root.join(torrent.info.name());
         let place = self.shared.reserve(ids, path, torrent.limits, &mailbox)?;
-        let (publisher, handle) = publisher(mailbox.clone(), Snapshot::before_check(&torrent));
-        let info = Arc::clone(&torrent.info);
-        let mut storage = Storage::new(torrent.root.clone(), info, Arc::clone(&self.files));
-        if torrent.part_names {
-            storage = storage.with_part_names();
-        }
+        let (publisher, handle) = publisher(mailbox.clone(), Snapshot::at_first(&torrent));
+        // At every level: whatever is logged, it is of this torrent.
+        let span =
+            error_span!("torrent", name = torrent.name(), info_hash = %ids.primary_swarm_id());
         let parts = Parts {
             shared: Arc::clone(&self.shared),
-            storage: Arc::new(storage),
-            swarm: self.new_swarm(ids, &place, torrent.mode),
+            files: Arc::clone(&self.files),
+            swarm: self.new_swarm(ids, &place, mode),
             place,
             trackers: self.new_trackers(&torrent, mailbox.clone()),
             torrent,
@@ -211,9 +226,6 @@ impl Session {
             mailbox,
             mail,
         };
-        let name = parts.torrent.info.name();
-        // At every level: whatever is logged, it is of this torrent.
-        let span = error_span!("torrent", name, info_hash = %ids.primary_swarm_id());
         let mut torrents = lock(&self.torrents);
         while torrents.try_join_next().is_some() {}
         torrents.spawn(torrent::run(parts).instrument(span));
@@ -225,6 +237,7 @@ impl Session {
         config.grant = place.first_grant;
         config.super_seed = mode == Mode::SuperSeed;
         config.only_serves = mode != Mode::Get;
+        config.pex = self.pex;
         let mut swarm = Swarm::new(ids, config, lock(&self.seeds).draw());
         swarm.set_bans(Instant::now(), Arc::clone(&place.first_bans));
         swarm
@@ -233,19 +246,24 @@ impl Session {
     fn new_trackers(&self, torrent: &AddTorrent, mailbox: Mailbox) -> Trackers {
         let mut seeds = lock(&self.seeds);
         let mut config = bt_tracker::Config::new(Identity {
-            swarm_id: torrent.info.ids().primary_swarm_id(),
+            swarm_id: torrent.ids().primary_swarm_id(),
             peer_id: self.peer_id,
             key: u32::from_ne_bytes(seeds.draw()),
             port: self.port,
         });
-        config.is_private = torrent.info.is_private();
+        config.is_private =
+            matches!(&torrent.subject, Subject::Info { info, .. } if info.is_private());
         config.schemes = SCHEMES;
         config.min_interval = self.min_announce_interval;
         config.announce_timeout = announce_timeout(&torrent.trackers);
         config.stop_timeout = STOP_TIMEOUT;
-        let tiers = &torrent.trackers;
-        let schedule = DualStack::new(tiers, &config, &self.families, seeds.draw());
-        Trackers::new(schedule, self.clients.clone(), mailbox)
+        let plan = Plan {
+            tiers: torrent.trackers.clone(),
+            config,
+            families: self.families.clone(),
+            seed: seeds.draw(),
+        };
+        Trackers::new(plan, self.clients.clone(), mailbox)
     }
 }
 
