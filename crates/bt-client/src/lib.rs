@@ -25,10 +25,9 @@
 //!     .pieces([bt_hash::sha1(b"hello")])
 //!     .build()?;
 //! let info = Arc::new(info);
-//! let torrent = |root, mode, peers| {
-//!     let selection = Arc::default(); // everything
-//!     let subject = Subject::Info { info: Arc::clone(&info), mode, selection };
-//!     AddTorrent { peers, ..AddTorrent::new(subject, root) }
+//! let torrent = |root, mode, peers| AddTorrent {
+//!     peers,
+//!     ..AddTorrent::new(Subject::whole(Arc::clone(&info), mode), root)
 //! };
 //! let start = || Session::start(SessionConfig {
 //!     bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),

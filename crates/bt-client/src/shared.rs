@@ -250,7 +250,10 @@ pub(crate) async fn keep_dividing(shared: Arc<Shared>) {
 impl Torrents {
     /// Whether some torrent's file or top folder is there.
     fn is_taken(&self, path: &Path) -> bool {
-        let mut taken = self.routes.values().filter_map(|route| route.path.as_deref());
+        let mut taken = self
+            .routes
+            .values()
+            .filter_map(|route| route.path.as_deref());
         taken.any(|taken| taken == path)
     }
 

@@ -21,6 +21,10 @@ pub(crate) struct Network {
     #[arg(long, value_name = "ADDR", value_parser = parse_peer)]
     pub(crate) peer: Vec<SocketAddr>,
 
+    /// Neither ask peers for other peers nor tell them of any (PEX)
+    #[arg(long)]
+    pub(crate) no_pex: bool,
+
     /// Listen on this port, or on the next free one
     #[arg(long, default_value_t = 6881)]
     pub(crate) port: u16,

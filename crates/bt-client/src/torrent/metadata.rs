@@ -17,13 +17,7 @@ use super::{
     looking::look_at,
     parts::Data,
 };
-use crate::{
-    State, TorrentError,
-    mail::Mail,
-    net,
-    shared::Shared,
-    tasks::AbortOnDrop,
-};
+use crate::{State, TorrentError, mail::Mail, net, shared::Shared, tasks::AbortOnDrop};
 
 /// What a run before this one has kept of a torrent.
 pub(super) async fn kept(shared: &Shared, ids: TorrentIds) -> Option<Arc<Info>> {
@@ -111,7 +105,11 @@ impl Drive {
         info: Arc<Info>,
         then: Then,
     ) -> Result<(), TorrentError> {
-        info!(name = info.name(), bytes = info.raw().len(), "metadata is here");
+        info!(
+            name = info.name(),
+            bytes = info.raw().len(),
+            "metadata is here"
+        );
         match then {
             Then::Stop => {
                 let know = |base: &mut crate::Snapshot| base.know(&info, &Arc::default());
@@ -179,11 +177,7 @@ impl Drive {
         }
     }
 
-    pub(super) fn handle_peers_named(
-        &mut self,
-        now: Instant,
-        peers: Vec<std::net::SocketAddr>,
-    ) {
+    pub(super) fn handle_peers_named(&mut self, now: Instant, peers: Vec<std::net::SocketAddr>) {
         self.parts.swarm.add_peers(now, PeerSource::User, peers);
     }
 }

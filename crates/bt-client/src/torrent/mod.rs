@@ -19,12 +19,12 @@ use bt_metainfo::{MagnetLink, Metainfo};
 use bt_scheduler::RateLimits;
 use bt_types::TorrentIds;
 
+pub(crate) use self::{check::Found, parts::Parts, publish::publisher, task::run};
 pub use self::{
     handle::{Events, TorrentHandle},
     publish::Event,
     subject::{Choose, Mode, Subject, Then},
 };
-pub(crate) use self::{check::Found, parts::Parts, publish::publisher, task::run};
 
 /// What a session needs to know of a torrent to transfer it.
 #[derive(Clone, Debug)]
@@ -67,11 +67,7 @@ impl AddTorrent {
     /// A torrent as its file describes it.
     #[must_use]
     pub fn from_file(metainfo: &Metainfo, root: PathBuf, mode: Mode) -> Self {
-        let subject = Subject::Info {
-            info: Arc::clone(metainfo.info()),
-            mode,
-            selection: Arc::default(),
-        };
+        let subject = Subject::whole(Arc::clone(metainfo.info()), mode);
         Self {
             trackers: metainfo.tiers().to_vec(),
             ..Self::new(subject, root)

@@ -62,7 +62,8 @@ impl Parts {
             selection,
             storage: Arc::new(storage),
         };
-        self.publisher.set_base(|base| base.know(&data.info, &data.selection));
+        self.publisher
+            .set_base(|base| base.know(&data.info, &data.selection));
         Ok(data)
     }
 

@@ -28,6 +28,18 @@ pub enum Subject {
     },
 }
 
+impl Subject {
+    /// A torrent of which all is known, and everything wanted.
+    #[must_use]
+    pub fn whole(info: Arc<Info>, mode: Mode) -> Self {
+        Self::Info {
+            info,
+            mode,
+            selection: Arc::default(),
+        }
+    }
+}
+
 /// What to do with a torrent of which all is known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]

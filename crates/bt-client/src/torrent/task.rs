@@ -9,13 +9,8 @@ use bt_swarm::Stats;
 use bt_types::{Bitfield, Selection, Totals};
 
 use super::{
-    AddTorrent, Parts, Subject, Then,
-    check::Found,
-    drive::Drive,
-    looking::look_at,
-    metadata,
-    parts::Data,
-    selecting::files_left_out,
+    AddTorrent, Parts, Subject, Then, check::Found, drive::Drive, looking::look_at, metadata,
+    parts::Data, selecting::files_left_out,
 };
 use crate::{Snapshot, State, TorrentError, mail::Mail};
 
@@ -71,7 +66,8 @@ impl Parts {
         }
         Ok(match then {
             Then::Stop => {
-                self.publisher.set_base(|base| base.know(&info, &Arc::default()));
+                self.publisher
+                    .set_base(|base| base.know(&info, &Arc::default()));
                 Beginning::Over
             }
             Then::Get(choose) => Beginning::Data(self.choose(info, &choose)?),

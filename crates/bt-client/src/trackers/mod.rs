@@ -14,7 +14,8 @@ use std::{
 };
 
 use bt_tracker::{
-    Announce, AnnounceFailure, AnnounceId, Config, DualStack, Event, Family, Progress, Retry, TrackerState,
+    Announce, AnnounceFailure, AnnounceId, Config, DualStack, Event, Family, Progress, Retry,
+    TrackerState,
 };
 use bt_tracker_http::{Origin, Scrape, ScrapeEntry};
 use bt_tracker_udp::BEP_15_ATTEMPTS;
@@ -490,9 +491,10 @@ mod tests {
         assert_eq!(counts(&trackers), (0, 0, 2));
         let mut ids: Vec<_> = trackers.under_way.keys().copied().collect();
         ids.sort_unstable();
-        trackers.handle_outcome(now, ids[0], Ok(AnnounceResponse::default()));
+        trackers.handle_outcome(now, 0, ids[0], Ok(AnnounceResponse::default()));
         trackers.handle_outcome(
             now,
+            0,
             ids[1],
             Err(failure(&AnnounceError::NoReachableAddress)),
         );
@@ -547,5 +549,43 @@ mod tests {
         assert!(announce_timeout(&[tier(1), tier(3)]) > third_send);
         let all_waits = third_send + Duration::from_secs(60);
         assert!(announce_timeout(&[tier(1), tier(1)]) >= all_waits);
+    }
+
+    #[tokio::test]
+    async fn a_torrent_that_turns_out_to_be_private_asks_one_tracker_at_a_time() {
+        let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let udp = UdpTrackers::start(sockets, Seeds::from_system().unwrap());
+        let config = Config::new(Identity {
+            swarm_id: SwarmId([1; 20]),
+            peer_id: PeerId([2; 20]),
+            key: 3,
+            port: 4,
+        });
+        let urls = ["udp://127.0.0.1:9", "udp://127.0.0.1:10"];
+        let plan = Plan {
+            tiers: urls.map(|url| vec![url.to_owned()]).to_vec(),
+            config,
+            families: vec![Family::V4],
+            seed: [5; 32],
+        };
+        let (mailbox, _mail) = mpsc::unbounded_channel();
+        let mut trackers = Trackers::new(plan, clients(udp), mailbox);
+        let now = Instant::now();
+        trackers.start(now, Progress::UNKNOWN);
+        trackers.drain(now, || Progress::UNKNOWN);
+        assert_eq!(trackers.under_way.len(), 2);
+        let late: Vec<_> = trackers.under_way.keys().copied().collect();
+        assert!(trackers.make_private(), "both may have named peers");
+        trackers.drain(now, || Progress::UNKNOWN);
+        assert_eq!(trackers.under_way.len(), 1);
+        for id in late {
+            trackers.handle_outcome(now, 0, id, Ok(AnnounceResponse::default()));
+        }
+        let events = trackers.drain(now, || Progress::UNKNOWN);
+        assert!(
+            events.is_empty(),
+            "those that were asked before: {events:?}"
+        );
+        assert!(!trackers.make_private(), "it is already");
     }
 }
