@@ -42,9 +42,9 @@ fn liars_about_the_metadata_keep_it_from_nobody() {
             })
             .collect();
         let report = world.run(Duration::from_secs(1800));
-        assert_eq!(report.completion_times().len(), others.len(), "{report}");
         let mut bans = 0;
         for &node in &others {
+            assert!(report.nodes[node].completed_at.is_some(), "{report}");
             let learnt_at = report.nodes[node].learnt_at.expect("all learn it");
             assert!(learnt_at < Duration::from_secs(60), "{learnt_at:?}");
             for (_, event) in world.events(node) {

@@ -80,10 +80,12 @@ fn who_knows_the_ids_only_gets_everything_and_passes_it_on() {
     let mut net = Net::new();
     let seed = net.seed(&info);
     let (near, far) = (net.add_by_ids(&info), net.add_by_ids(&info));
+    for node in [near, far] {
+        assert!(net.nodes[node].swarm.info().is_none());
+    }
     net.tell(near, &[seed]);
     net.tell(far, &[near]);
     for node in [near, far] {
-        assert!(net.nodes[node].swarm.info().is_none());
         net.complete(node, secs(60));
         let swarm = &net.nodes[node].swarm;
         assert_eq!(swarm.info().map(|info| info.raw()), Some(info.raw()));
@@ -342,6 +344,7 @@ fn a_torrent_that_turns_out_to_be_private_parts_from_strangers() {
             ..incoming(n)
         };
         conns.push(swarm.handle_connected(epoch(), connection).unwrap());
+        drain(&mut swarm);
         // Rounds of dialling have a little time between them.
         swarm.last_dialling = None;
     }
