@@ -142,6 +142,16 @@ async fn files_are_chosen_when_it_is_known_what_there_is() {
     let _seed = seed(&seeder, &info, &from);
     let link = link(&info, Some(&seeder));
 
+    let to = folder.path().join("second");
+    let second = Choose::by(|_| Ok(Selection::of_files(vec![Priority::Skip, Priority::Normal])));
+    let handle = get(&leecher, &link, &to, second);
+    let done = in_time(handle.wait_for(has_settled)).await;
+    assert!(matches!(done.state, State::Seeding), "{done:?}");
+    assert!(!done.selection.wants(FileIndex(0)) && done.files_left_out == 1);
+    assert!(!to.join("data/a").exists());
+    assert!(fs::read(from.join("data/b")).unwrap() == fs::read(to.join("data/b")).unwrap());
+    handle.stop().await;
+
     let refuses = Choose::by(|info| Err(format!("of {} files none", info.files().len()).into()));
     let to = folder.path().join("refused");
     let handle = get(&leecher, &link, &to, refuses);
@@ -152,15 +162,6 @@ async fn files_are_chosen_when_it_is_known_what_there_is() {
     assert!(matches!(**error, TorrentError::NotChosen(_)));
     assert_eq!(error.to_string(), "of 2 files none");
     assert!(!to.exists(), "nothing is made for it");
-
-    let to = folder.path().join("second");
-    let second = Choose::by(|_| Ok(Selection::of_files(vec![Priority::Skip, Priority::Normal])));
-    let handle = get(&leecher, &link, &to, second);
-    let done = in_time(handle.wait_for(has_settled)).await;
-    assert!(matches!(done.state, State::Seeding), "{done:?}");
-    assert!(!done.selection.wants(FileIndex(0)) && done.files_left_out == 1);
-    assert!(!to.join("data/a").exists());
-    assert!(fs::read(from.join("data/b")).unwrap() == fs::read(to.join("data/b")).unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
