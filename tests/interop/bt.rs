@@ -83,7 +83,7 @@ pub(crate) struct Finished {
     pub(crate) stderr: Vec<String>,
 }
 
-/// `bt get TORRENT -o FOLDER`.
+/// `bt get TORRENT -o FOLDER`; of a link likewise.
 pub(crate) fn get<'a>(
     case: &'a Case<'a>,
     name: &str,
@@ -343,6 +343,12 @@ impl Bt {
         self.process.wait_event(&what, patience, |event| {
             (event["event"] == kind).then(|| event.clone())
         })
+    }
+
+    /// How often it said that it has no metadata yet.
+    pub(crate) fn count_without_metadata(&self) -> usize {
+        self.process
+            .count_events(|event| event["event"] == "progress" && event["state"] == "metadata")
     }
 
     /// How many events of a kind there were.

@@ -17,6 +17,7 @@ mod hostile;
 mod http;
 mod inspect;
 mod limits;
+mod magnet;
 mod matrix;
 mod mixed;
 mod resume;
@@ -101,6 +102,7 @@ fn short() -> Vec<Planned> {
         resume_kills::CASES,
         resume_faults::CASES,
         choose::CASES,
+        magnet::CASES,
         broken_peers::CASES,
         hostile::liar::CASES,
         hostile::peers::CASES,
@@ -123,13 +125,16 @@ fn short() -> Vec<Planned> {
         create_refused::CASES,
     ];
     let tables = tables.into_iter().flat_map(planned);
-    matrix::short().into_iter().chain(tables).collect()
+    let clients = matrix::short().into_iter().chain(magnet::short());
+    clients.chain(tables).collect()
 }
 
 /// What takes minutes.
 fn long() -> Vec<Planned> {
     matrix::long()
         .into_iter()
+        .chain(magnet::long())
+        .chain(planned(magnet::LONG_CASES))
         .chain(planned(mixed::LONG_CASES))
         .chain(planned(resume::LONG_CASES))
         .chain(planned(resume_kills::LONG_CASES))

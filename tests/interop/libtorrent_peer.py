@@ -3,7 +3,7 @@
     libtorrent_peer.py version
     libtorrent_peer.py create CONTENT OUT.torrent --piece-length N [--format v1|v2|hybrid] [--tracker URL]...
     libtorrent_peer.py info CONTENT --piece-length N [--private] [--source TEXT]
-    libtorrent_peer.py run TORRENT --save DIR --listen IP:PORT [options]
+    libtorrent_peer.py run TORRENT|MAGNET --save DIR --listen IP:PORT [options]
 
 Prints one JSON object a line, the kind under "event":
 
@@ -166,8 +166,11 @@ class Peer:
         myself.add_rule(ip, ip, 1)
         self.session.set_ip_filter(myself)
 
-        parameters = lt.add_torrent_params()
-        parameters.ti = lt.torrent_info(arguments.torrent)
+        if arguments.torrent.startswith("magnet:"):
+            parameters = lt.parse_magnet_uri(arguments.torrent)
+        else:
+            parameters = lt.add_torrent_params()
+            parameters.ti = lt.torrent_info(arguments.torrent)
         parameters.save_path = arguments.save
         parameters.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
         self.torrent = self.session.add_torrent(parameters)

@@ -1,5 +1,7 @@
 //! From what the command line says of files to what is wanted of a torrent.
 
+use std::ops::RangeInclusive;
+
 use bt_metainfo::{FileKind, Info, RelativePath};
 use bt_types::{FileIndex, Priority, Selection};
 
@@ -9,13 +11,22 @@ use crate::{
     format::printable,
 };
 
-/// What is wanted of the torrent `info`. Without a word about files that is everything.
+/// What is wanted of the torrent `info`. Without a word about files that is everything, or what the
+/// link chooses that has led to it: files by their index, pad files counted (BEP 53).
 ///
 /// # Errors
-/// If some words name no file, or none is left: wrong usage.
-pub(crate) fn selection(choose: &Choose, info: &Info) -> Result<Selection, Failure> {
+/// If some words name no file, or none is left: wrong usage. If the link chooses no file that is
+/// there: a bad link.
+pub(crate) fn selection(
+    choose: &Choose,
+    by_link: &[RangeInclusive<u32>],
+    info: &Info,
+) -> Result<Selection, Failure> {
     let files = Listed::of(info);
-    let mut priorities = files.start(choose)?;
+    let mut priorities = match choose.select.is_empty() && !by_link.is_empty() {
+        true => files.start_by_link(by_link)?,
+        false => files.start(choose)?,
+    };
     for wish in &choose.priority {
         let named = files.named("--priority", &wish.files)?;
         let mut is_idle = true;
@@ -94,6 +105,24 @@ impl<'a> Listed<'a> {
             false => Priority::Skip,
         };
         Ok(is_wanted.into_iter().map(priority).collect())
+    }
+
+    /// What a link chooses. Files that are not there are passed over, if others are.
+    fn start_by_link(&self, by_link: &[RangeInclusive<u32>]) -> Result<Vec<Priority>, Failure> {
+        let is_wanted = |file: &ListedFile<'_>| by_link.iter().any(|it| it.contains(&file.index.0));
+        let priority = |file| match is_wanted(file) {
+            true => Priority::Normal,
+            false => Priority::Skip,
+        };
+        let priorities: Vec<_> = self.files.iter().map(priority).collect();
+        if priorities.contains(&Priority::Normal) {
+            return Ok(priorities);
+        }
+        let message = format!(
+            "the link chooses no file that is there; --select says which; {}",
+            self.there_are()
+        );
+        Err(Failure::new(Exit::BadTorrent, message))
     }
 
     /// Which files are named; at least one.
@@ -195,7 +224,7 @@ mod tests {
         let Verb::Get(get) = Arguments::parse_from(words.split_whitespace()).verb else {
             panic!()
         };
-        selection(&get.choose, &album()).map_err(|failure| {
+        selection(&get.choose, &[], &album()).map_err(|failure| {
             assert_eq!(failure.exit, Exit::Usage);
             failure.to_string()
         })
@@ -237,6 +266,36 @@ mod tests {
         check("--priority *.jpg=skip", "nn--n");
         let selection = choose("--sequential --first-last").unwrap();
         assert!(selection.in_order && selection.ends_first && selection.wants_all());
+    }
+
+    #[test]
+    fn a_link_chooses_by_index_with_padding_and_the_user_wins() {
+        let choose = |words: &str, by_link: &[RangeInclusive<u32>]| {
+            let words = format!("bt get x {words}");
+            let Verb::Get(get) = Arguments::parse_from(words.split_whitespace()).verb else {
+                panic!()
+            };
+            selection(&get.choose, by_link, &album())
+        };
+        let wanted = |selection: &Selection| {
+            // The second is padding.
+            let all = [0, 2, 3, 4, 5].into_iter();
+            let wanted = all.filter(|index| selection.wants(FileIndex(*index)));
+            wanted.collect::<Vec<_>>()
+        };
+        assert_eq!(wanted(&choose("", &[0..=2]).unwrap()), [0, 2]);
+        assert_eq!(wanted(&choose("", &[5..=900]).unwrap()), [5]);
+        let low = choose("--priority *.flac=low", &[2..=3]).unwrap();
+        assert_eq!(wanted(&low), [2, 3]);
+        assert_eq!(wanted(&choose("--select 1", &[2..=3]).unwrap()), [0]);
+        for none in [1..=1, 6..=9] {
+            let failure = choose("", &[none]).unwrap_err();
+            assert_eq!(failure.exit, Exit::BadTorrent);
+            assert!(
+                failure.to_string().contains("album.d has 5 files"),
+                "{failure}"
+            );
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) enum Exit {
 }
 
 /// Why a command failed: one line that says what is wrong and, where that is not plain, what to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,

@@ -98,7 +98,7 @@ fn obey(arguments: &Arguments) -> Result<(), Failure> {
         Verb::Get(get) => verbs::get::run(get, arguments.quiet),
         Verb::Seed(seed) => verbs::seed::run(seed, arguments.quiet),
         Verb::Create(create) => verbs::create::run(create, arguments.quiet),
-        Verb::Show(show) => verbs::show::run(show),
+        Verb::Show(show) => verbs::show::run(show, arguments.quiet),
         Verb::Verify(verify) => verbs::verify::run(verify, arguments.quiet),
         Verb::Magnet(magnet) => verbs::magnet::run(magnet),
         Verb::Announce(announce) => verbs::announce::run(announce),

@@ -17,6 +17,7 @@ use bt_client::{
     report::{Report, Total},
 };
 
+pub(crate) use self::why::why;
 use self::{
     bars::Bars,
     troubles::Troubles,
@@ -147,7 +148,7 @@ impl Progress {
         if let Self::Json { .. } = self {
             return json::print(&Report::why(&snapshot, limit));
         }
-        let why = why::why(limit);
+        let why = why(limit);
         match batch.has_several() {
             true => self.tell(&format!("why: {}: {why}", printable(&snapshot.name))),
             false => self.tell(&format!("why: {why}")),

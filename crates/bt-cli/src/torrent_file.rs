@@ -4,7 +4,7 @@ use std::{
     path::Path,
 };
 
-use bt_metainfo::Metainfo;
+use bt_metainfo::{MagnetLink, Metainfo};
 
 use crate::{
     arguments::is_web,
@@ -18,8 +18,8 @@ use crate::{
 pub(crate) fn read(path: &Path) -> Result<Metainfo, Failure> {
     let shown = shown(path);
     if is_magnet(path) {
-        let message = "downloading from a magnet link is not supported yet; give a .torrent";
-        return Err(Failure::new(Exit::BadTorrent, message));
+        let message = "a magnet link says only which torrent it is; give a .torrent";
+        return Err(Failure::new(Exit::Usage, message));
     }
     let bytes = match path.to_str().filter(|text| is_web(text)) {
         Some(url) => fetch(url)?,
@@ -62,6 +62,12 @@ pub(crate) fn read_to_transfer(path: &Path) -> Result<Metainfo, Failure> {
         return Err(Failure::new(Exit::BadTorrent, message));
     }
     Ok(metainfo)
+}
+
+/// Reads a magnet link.
+pub(crate) fn read_link(link: &Path) -> Result<MagnetLink, Failure> {
+    let link: Result<MagnetLink, _> = link.to_string_lossy().parse();
+    link.map_err(|error| Failure::new(Exit::BadTorrent, printable(&error.to_string())))
 }
 
 /// Whether this is a magnet link in place of a file.

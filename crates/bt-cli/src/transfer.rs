@@ -15,7 +15,7 @@ use crate::{
     exit::{Exit, Failure},
     format::{bytes, in_full, printable, reason},
     logging,
-    progress::Progress,
+    progress::{self, Progress},
     state_folder::state_folder,
 };
 
@@ -41,11 +41,14 @@ pub(crate) fn start(
     quiet: bool,
 ) -> Result<(Session, TorrentHandle), Failure> {
     let session = open(network, progress, quiet)?;
+    let torrent = with_named(network, AddTorrent::from_file(metainfo, root, mode));
     if !quiet {
-        warn_if_lonely(network, metainfo);
+        warn_if_lonely(network, &torrent);
     }
-    let added = add(&session, network, AddTorrent::new(metainfo, root, mode));
-    let handle = added.map_err(|error| not_added(metainfo, &error))?;
+    let name = torrent.name();
+    let handle = session
+        .add(torrent)
+        .map_err(|error| not_added(&name, &error))?;
     Ok((session, handle))
 }
 
@@ -67,6 +70,7 @@ pub(crate) fn open(
         dht: network.dht(),
         lsd: !network.no_lsd,
         min_announce_interval: Duration::from_secs(network.min_announce_interval),
+        pex: !network.no_pex,
         ..SessionConfig::default()
     };
     let session = Session::start(config).map_err(|error| Failure::other(in_full(&error)))?;
@@ -79,48 +83,43 @@ pub(crate) fn open(
     Ok(session)
 }
 
-/// Starts a torrent in a session.
-pub(crate) fn add(
-    session: &Session,
-    network: &Network,
-    mut torrent: AddTorrent,
-) -> Result<TorrentHandle, AddError> {
+/// A torrent with the trackers and peers that the user names.
+pub(crate) fn with_named(network: &Network, mut torrent: AddTorrent) -> AddTorrent {
     // What the user names is asked first, each for itself.
     let named = network.tracker.iter().map(|url| vec![url.clone()]);
     torrent.trackers.splice(0..0, named);
-    torrent.peers.clone_from(&network.peer);
+    torrent.peers.extend(&network.peer);
     torrent.recheck = network.recheck;
-    session.add(torrent)
+    torrent
 }
 
-pub(crate) fn not_added(metainfo: &Metainfo, error: &AddError) -> Failure {
-    let name = printable(metainfo.info().name());
+pub(crate) fn not_added(name: &str, error: &AddError) -> Failure {
+    let message = format!("{}: {}", printable(name), in_full(error));
     match error {
-        AddError::PathTaken(_) => Failure::new(
-            Exit::Other,
-            format!("{name}: {}; fetch it into another folder", in_full(error)),
-        ),
-        _ => Failure::new(Exit::BadTorrent, format!("{name}: {}", in_full(error))),
+        AddError::PathTaken(_) => elsewhere(message),
+        _ => Failure::new(Exit::BadTorrent, message),
     }
 }
 
+fn elsewhere(problem: String) -> Failure {
+    Failure::other(format!("{problem}; fetch it into another folder"))
+}
+
 /// Says so if there is no way to find anybody.
-pub(crate) fn warn_if_lonely(network: &Network, metainfo: &Metainfo) {
-    if let Some(warning) = lonely(network, metainfo) {
-        logging::tell(&format!(
-            "warning: {}: {warning}",
-            printable(metainfo.info().name())
-        ));
+pub(crate) fn warn_if_lonely(network: &Network, torrent: &AddTorrent) {
+    if let Some(warning) = lonely(torrent, !network.no_dht) {
+        let name = printable(&torrent.name());
+        logging::tell(&format!("warning: {name}: {warning}"));
     }
 }
 
 /// What to say if there is no way to find anybody.
-fn lonely(network: &Network, metainfo: &Metainfo) -> Option<&'static str> {
-    let mut urls = metainfo.tiers().iter().flatten();
-    let is_public = !metainfo.info().is_private();
-    if !network.tracker.is_empty() || !network.peer.is_empty() || (is_public && !network.no_dht) {
+fn lonely(torrent: &AddTorrent, has_dht: bool) -> Option<&'static str> {
+    let mut urls = torrent.trackers.iter().flatten().peekable();
+    let asks_dht = has_dht && !torrent.is_private();
+    if asks_dht || !torrent.peers.is_empty() || !torrent.peer_names.is_empty() {
         None
-    } else if metainfo.tiers().iter().all(Vec::is_empty) {
+    } else if urls.peek().is_none() {
         Some("no tracker is named; use --tracker or --peer")
     } else if !urls.any(|url| is_served(url)) {
         Some(
@@ -172,10 +171,29 @@ pub(crate) fn stopped(why: &str, total: &Total) -> Failure {
     Failure::new(Exit::Stopped, message)
 }
 
+/// Why a download was not finished of which nothing is known yet, and how to go on.
+pub(crate) fn stopped_without_metadata(why: &str, snapshot: &Snapshot) -> Failure {
+    let limit = snapshot.limit.as_ref();
+    let limit = limit.map(|limit| format!(" ({})", progress::why(limit)));
+    let message = format!(
+        "{why} before the metadata has come{}; run the same command again to go on",
+        limit.unwrap_or_default()
+    );
+    Failure::new(Exit::Stopped, message)
+}
+
 /// In the user's words, with what to do.
 pub(crate) fn failure(error: &TorrentError) -> Failure {
     match error {
         TorrentError::Storage(error) => storage_failure(error),
+        TorrentError::BadMetadata(_) | TorrentError::IdsContradict | TorrentError::V2Only => {
+            Failure::new(Exit::BadTorrent, printable(&in_full(error)))
+        }
+        TorrentError::NotChosen(why) => match why.downcast_ref::<Failure>() {
+            Some(failure) => failure.clone(),
+            None => Failure::new(Exit::Usage, printable(&why.to_string())),
+        },
+        TorrentError::PathTaken(_) => elsewhere(printable(&in_full(error))),
         TorrentError::DataIncomplete { .. } => Failure::new(
             Exit::Verification,
             format!("{error}; bt verify tells which are not, bt get fetches them"),
@@ -226,6 +244,12 @@ mod tests {
         }
     }
 
+    fn lonely_with(words: &str, trackers: &[&str]) -> Option<&'static str> {
+        let torrent = AddTorrent::from_file(&torrent(trackers), PathBuf::new(), Mode::Get);
+        let network = network(words);
+        lonely(&with_named(&network, torrent), !network.no_dht)
+    }
+
     #[test]
     fn who_can_find_nobody_is_told() {
         let web_socket = "wss://a/announce";
@@ -233,7 +257,7 @@ mod tests {
             (&[][..], "--no-dht", "no tracker is named;"),
             (&[web_socket], "--no-dht", "udp, http or https"),
         ] {
-            let said = lonely(&network(words), &torrent(trackers));
+            let said = lonely_with(words, trackers);
             assert!(said.is_some_and(|line| line.contains(says)), "{said:?}");
         }
         for (trackers, words) in [
@@ -243,10 +267,11 @@ mod tests {
             (&[], "--no-dht --tracker udp://b:1"),
             (&[], ""),
         ] {
-            assert_eq!(lonely(&network(words), &torrent(trackers)), None);
+            assert_eq!(lonely_with(words, trackers), None);
         }
         // The DHT is not for everybody.
         let private = InfoBuilder::new("x", 16_384).private().single_file(1);
-        assert!(lonely(&network(""), &torrent_of(private, &[])).is_some());
+        let private = AddTorrent::from_file(&torrent_of(private, &[]), PathBuf::new(), Mode::Get);
+        assert!(lonely(&private, true).is_some());
     }
 }

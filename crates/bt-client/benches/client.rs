@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use bt_client::{AddTorrent, Mode, RateLimits, Session, SessionConfig, State};
+use bt_client::{AddTorrent, Mode, Session, SessionConfig, State, Subject};
 use bt_metainfo::{Info, InfoBuilder};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
@@ -71,17 +71,10 @@ fn session() -> Session {
 }
 
 fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, peer: Option<SocketAddr>) -> AddTorrent {
+    let subject = Subject::whole(Arc::clone(info), mode);
     AddTorrent {
-        dht_nodes: Vec::new(),
-        info: Arc::clone(info),
-        root: root.to_owned(),
-        mode,
-        trackers: Vec::new(),
         peers: peer.into_iter().collect(),
-        selection: Arc::default(),
-        part_names: false,
-        limits: RateLimits::NONE,
-        recheck: false,
+        ..AddTorrent::new(subject, root.to_owned())
     }
 }
 

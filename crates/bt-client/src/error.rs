@@ -1,5 +1,6 @@
 use std::{io, net::SocketAddr, path::PathBuf};
 
+use bt_metainfo::MetainfoError;
 use bt_storage::StorageError;
 use bt_tracker::{Family, Retry};
 use bt_tracker_http::{RequestError, ResponseError, UrlError};
@@ -122,6 +123,22 @@ pub enum AnnounceError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TorrentError {
+    /// What a magnet link leads to is no torrent, though it is what the link's hash stands for.
+    #[error("what the link leads to is no valid torrent: {0}")]
+    BadMetadata(MetainfoError),
+    /// The torrent to which a link leads can only be joined as a v2 swarm (BEP 52).
+    #[error("this is a v2-only torrent, which bt cannot transfer yet")]
+    V2Only,
+    /// What one of the link's two hashes stands for is not what the other does.
+    #[error("the two hashes of the link are of different torrents")]
+    IdsContradict,
+    /// Nobody can say which of its files to fetch, now that they are known.
+    #[error("{0}")]
+    NotChosen(Box<dyn std::error::Error + Send + Sync>),
+    /// Another torrent of the session keeps its data at the same place, as turns out when its name
+    /// is known.
+    #[error("another torrent is using {}", .0.display())]
+    PathTaken(PathBuf),
     /// The disk refused. What was verified is intact.
     #[error(transparent)]
     Storage(#[from] StorageError),

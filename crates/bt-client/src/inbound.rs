@@ -62,8 +62,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use bt_scheduler::{Grant, RateLimits};
     use bt_types::{InfoHash, PeerId, TorrentIds};
     use bt_wire::{Handshake, Reserved};
@@ -94,7 +92,7 @@ mod tests {
         };
         let (mailbox, mail) = mpsc::unbounded_channel();
         let place = shared
-            .reserve(ids, PathBuf::new(), RateLimits::NONE, &mailbox)
+            .reserve(ids, None, RateLimits::NONE, &mailbox)
             .unwrap();
         shared.open_to_peers(ids, ours);
         (shared, place, ours, mail)
@@ -161,7 +159,7 @@ mod tests {
 
         let (mailbox, _mail) = mpsc::unbounded_channel();
         let ids = TorrentIds::v1_only(InfoHash([2; 20]));
-        let later = shared.reserve(ids, PathBuf::from("other"), RateLimits::NONE, &mailbox);
+        let later = shared.reserve(ids, None, RateLimits::NONE, &mailbox);
         assert!(later.unwrap().first_bans.contains(liar));
     }
 

@@ -10,7 +10,7 @@
 //! ```
 //! use std::{fs, net::{IpAddr, Ipv4Addr}, sync::Arc};
 //!
-//! use bt_client::{AddTorrent, Mode, RateLimits, Session, SessionConfig, State};
+//! use bt_client::{AddTorrent, Mode, Session, SessionConfig, State, Subject};
 //! use bt_metainfo::InfoBuilder;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -26,16 +26,8 @@
 //!     .build()?;
 //! let info = Arc::new(info);
 //! let torrent = |root, mode, peers| AddTorrent {
-//!     info: Arc::clone(&info),
-//!     root,
-//!     mode,
-//!     trackers: Vec::new(),
 //!     peers,
-//!     dht_nodes: Vec::new(),
-//!     selection: Arc::default(), // everything
-//!     part_names: false,
-//!     limits: RateLimits::NONE,
-//!     recheck: false,
+//!     ..AddTorrent::new(Subject::whole(Arc::clone(&info), mode), root)
 //! };
 //! let start = || Session::start(SessionConfig {
 //!     bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -66,7 +58,8 @@
 //! Those of `bt-swarm`, `bt-dht`, `bt-lsd`, `bt-tracker`, `bt-tracker-udp`, `bt-metainfo` and `bt-storage`. Transports:
 //! TCP over IPv4 and IPv6. Ways to find peers: UDP, HTTP and HTTPS trackers, each over both
 //! families of addresses; the DHT (BEP 5, 32) and the local network (BEP 14), if the session is set up
-//! so; peers given by hand, incoming connections. Not yet: magnet links, PEX, WebSocket trackers, uTP, encryption, web seeds.
+//! so; peers given by hand or by a magnet link, other peers (BEP 11), incoming connections. Not yet:
+//! WebSocket trackers, uTP, encryption, web seeds.
 //!
 //! # HTTPS
 //!
@@ -117,7 +110,7 @@ pub use self::{
     local_tracker::LocalTracker,
     session::{Session, SessionConfig},
     snapshot::{Snapshot, State},
-    torrent::{AddTorrent, Event, Events, Mode, TorrentHandle},
+    torrent::{AddTorrent, Choose, Event, Events, Mode, Subject, Then, TorrentHandle},
     tracker_client::TrackerClient,
     trouble::{DiskTrouble, OnDiskError},
 };

@@ -2,16 +2,19 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use bt_metainfo::{Info, MetainfoError};
 use bt_scheduler::{Grant, RateLimits};
 use bt_storage::StorageError;
-use bt_swarm::{BanList, DialId, DiskDone, PeerInfo};
+use bt_swarm::{BanList, DialId, DiskDone, Limit, PeerInfo};
 use bt_tracker::{AnnounceFailure, AnnounceId};
 use bt_types::{AnnounceResponse, PeerSource, Selection};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    State, TorrentError,
     buffers::Buffer,
     handshake::{Established, HandshakeFailure},
+    torrent::Found,
 };
 
 /// What others send to a torrent's task. Unbounded, since each sender but one waits for an answer
@@ -25,7 +28,16 @@ pub(crate) enum Mail {
     /// A peer has connected to us.
     Accepted(Established),
     Disk(DiskReport),
-    Announced(AnnounceId, Outcome),
+    /// Of which generation of trackers it was, and how it ended.
+    Announced(u32, AnnounceId, Outcome),
+    /// The names of peers have been looked up.
+    PeersNamed(Vec<SocketAddr>),
+    /// The metadata that peers have sent has been read and kept.
+    Metadata(Result<Info, MetainfoError>),
+    /// How the look at what is on disk goes, while peers are connected already.
+    Looking(State, Limit),
+    /// What it has found; `None` if it was to end early.
+    Looked(Result<Option<Box<Found>>, TorrentError>),
     /// Peers are known from somewhere else than from trackers; as many as the datagrams of one
     /// look-up bring, and of searches on the local network a bounded many a second.
     Found(PeerSource, Vec<SocketAddr>),

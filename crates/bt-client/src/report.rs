@@ -153,8 +153,11 @@ pub enum Report {
 pub struct Progress {
     /// The v1 hash in hex, or the v2 hash of a torrent that has no other.
     pub info_hash: String,
-    /// `downloading`, `seeding`, `disk_trouble`, `stopped` or `failed`.
+    /// `metadata`, `downloading`, `seeding`, `disk_trouble`, `stopped` or `failed`.
     pub state: &'static str,
+    /// How far the metadata has come, in that state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
     /// Bytes of files in verified pieces.
     pub bytes_done: u64,
     /// Bytes of all files.
@@ -209,6 +212,18 @@ pub struct Progress {
     pub share_ratio: Option<f64>,
     /// Who has told of peers in this run, by the names that a peer's `sources` have.
     pub sources: BTreeMap<&'static str, Source>,
+}
+
+/// How far the info dictionary has come that peers are asked for (BEP 9).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// Bytes of it that have come.
+    pub bytes_done: u32,
+    /// Bytes of it in all, by the word of most peers; null while nobody has said so.
+    pub bytes_total: Option<u32>,
+    /// Peers that say to have it, and answer.
+    pub peers: usize,
 }
 
 /// What one source of peers has brought.
@@ -275,7 +290,10 @@ impl Total {
                     left += stats.bytes_missing;
                     rate += stats.progress_rate_bytes_per_sec;
                 }
-                State::Checking { .. } | State::DiskTrouble(_) | State::Stopped => {
+                State::Metadata { .. }
+                | State::Checking { .. }
+                | State::DiskTrouble(_)
+                | State::Stopped => {
                     left += lacking;
                 }
             }
@@ -309,6 +327,7 @@ impl Report {
                 bytes_done: *bytes_done,
                 bytes_total: *bytes_total,
             },
+            State::Metadata { .. } => Self::Progress(Progress::of(snapshot, "metadata")),
             State::Downloading => Self::Progress(Progress::of(snapshot, "downloading")),
             State::Seeding => Self::Progress(Progress::of(snapshot, "seeding")),
             State::DiskTrouble(_) => Self::Progress(Progress::of(snapshot, "disk_trouble")),
@@ -394,6 +413,18 @@ impl Progress {
         Self {
             info_hash: snapshot.info_hash(),
             state,
+            metadata: match snapshot.state {
+                State::Metadata {
+                    bytes,
+                    total,
+                    peers,
+                } => Some(Metadata {
+                    bytes_done: bytes,
+                    bytes_total: (total > 0).then_some(total),
+                    peers,
+                }),
+                _ => None,
+            },
             bytes_done: stats.bytes_verified,
             bytes_total: stats.bytes_total,
             pieces_done: stats.pieces_verified,

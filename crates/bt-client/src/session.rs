@@ -8,9 +8,9 @@ use std::{
 };
 
 use bt_scheduler::{Grant, RateLimits};
-use bt_storage::{FilePool, Storage};
+use bt_storage::FilePool;
 use bt_swarm::Swarm;
-use bt_tracker::{DualStack, Family, Identity};
+use bt_tracker::{Family, Identity};
 use bt_tracker_http::Origin;
 use bt_types::{PeerId, TorrentIds};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -29,8 +29,8 @@ use crate::{
     random::Seeds,
     shared::{Place, Shared, keep_dividing, lock},
     tasks::AbortOnDrop,
-    torrent::{self, AddTorrent, Discovery, Mode, Parts, TorrentHandle, publisher},
-    trackers::{Clients, SCHEMES, Trackers, UdpTrackers, announce_timeout},
+    torrent::{self, AddTorrent, Discovery, Mode, Parts, Subject, TorrentHandle, publisher},
+    trackers::{Clients, Plan, SCHEMES, Trackers, UdpTrackers, announce_timeout},
 };
 
 /// What all torrents of one process share: the port, the disk threads, memory, open files.
@@ -42,6 +42,7 @@ pub struct Session {
     port: u16,
     peer_id: PeerId,
     min_announce_interval: Duration,
+    pex: bool,
     files: Arc<FilePool>,
     clients: Clients,
     dht: Option<DhtHandle>,
@@ -82,6 +83,9 @@ pub struct SessionConfig {
     pub lsd: bool,
     /// No regular announce to a tracker follows another sooner than this, whatever it asks for.
     pub min_announce_interval: Duration,
+    /// Whether peers are told of each other, and asked for others (BEP 11). Never in a private
+    /// torrent.
+    pub pex: bool,
 }
 
 impl Default for SessionConfig {
@@ -99,6 +103,7 @@ impl Default for SessionConfig {
             dht: None,
             lsd: false,
             min_announce_interval: MIN_ANNOUNCE_INTERVAL,
+            pex: true,
         }
     }
 }
@@ -169,6 +174,7 @@ impl Session {
             port,
             peer_id: new_peer_id(&mut seeds),
             min_announce_interval: config.min_announce_interval,
+            pex: config.pex,
             files: Arc::new(files),
             dht: node,
             lsd,
@@ -199,32 +205,40 @@ impl Session {
         self.shared.set_limits(limits);
     }
 
-    /// Starts a torrent: checks what is on disk, then transfers.
+    /// Starts a torrent: finds out what it consists of if that is not known, checks what is on disk,
+    /// then transfers.
     ///
     /// # Errors
     /// If it cannot be transferred, or is here already.
     pub fn add(&self, mut torrent: AddTorrent) -> Result<TorrentHandle, AddError> {
-        if torrent.mode != Mode::Get {
-            torrent.selection = Arc::default();
-        }
-        let ids = torrent.info.ids();
+        let (mode, name) = match &mut torrent.subject {
+            Subject::Info {
+                info,
+                mode,
+                selection,
+            } => {
+                if *mode != Mode::Get {
+                    *selection = Arc::default();
+                }
+                (*mode, Some(info.name()))
+            }
+            Subject::Link { .. } => (Mode::Get, None),
+        };
+        let path = name.map(|name| torrent.root.join(name));
+        let (ids, is_private) = (torrent.ids(), torrent.is_private());
         if ids.v1().is_none() {
             return Err(AddError::V2Only);
         }
         let (mailbox, mail) = mpsc::unbounded_channel();
-        let path = torrent.root.join(torrent.info.name());
         let place = self.shared.reserve(ids, path, torrent.limits, &mailbox)?;
-        let (publisher, handle) = publisher(mailbox.clone(), Snapshot::before_check(&torrent));
-        let info = Arc::clone(&torrent.info);
-        let mut storage = Storage::new(torrent.root.clone(), info, Arc::clone(&self.files));
-        if torrent.part_names {
-            storage = storage.with_part_names();
-        }
-        let is_private = torrent.info.is_private();
+        let (publisher, handle) = publisher(mailbox.clone(), Snapshot::at_first(&torrent));
+        // At every level: whatever is logged, it is of this torrent.
+        let span =
+            error_span!("torrent", name = torrent.name(), info_hash = %ids.primary_swarm_id());
         let parts = Parts {
             shared: Arc::clone(&self.shared),
-            storage: Arc::new(storage),
-            swarm: self.new_swarm(ids, &place, torrent.mode, is_private),
+            files: Arc::clone(&self.files),
+            swarm: self.new_swarm(ids, &place, mode, is_private),
             place,
             trackers: self.new_trackers(&torrent, mailbox.clone()),
             discovery: self.new_discovery(ids, is_private, mailbox.clone()),
@@ -234,9 +248,6 @@ impl Session {
             mailbox,
             mail,
         };
-        let name = parts.torrent.info.name();
-        // At every level: whatever is logged, it is of this torrent.
-        let span = error_span!("torrent", name, info_hash = %ids.primary_swarm_id());
         let mut torrents = lock(&self.torrents);
         while torrents.try_join_next().is_some() {}
         torrents.spawn(torrent::run(parts).instrument(span));
@@ -264,6 +275,7 @@ impl Session {
         config.grant = place.first_grant;
         config.super_seed = mode == Mode::SuperSeed;
         config.only_serves = mode != Mode::Get;
+        config.pex = self.pex;
         let mut swarm = Swarm::new(ids, config, lock(&self.seeds).draw());
         swarm.set_bans(Instant::now(), Arc::clone(&place.first_bans));
         swarm
@@ -284,19 +296,23 @@ impl Session {
     fn new_trackers(&self, torrent: &AddTorrent, mailbox: Mailbox) -> Trackers {
         let mut seeds = lock(&self.seeds);
         let mut config = bt_tracker::Config::new(Identity {
-            swarm_id: torrent.info.ids().primary_swarm_id(),
+            swarm_id: torrent.ids().primary_swarm_id(),
             peer_id: self.peer_id,
             key: u32::from_ne_bytes(seeds.draw()),
             port: self.port,
         });
-        config.is_private = torrent.info.is_private();
+        config.is_private = torrent.is_private();
         config.schemes = SCHEMES;
         config.min_interval = self.min_announce_interval;
         config.announce_timeout = announce_timeout(&torrent.trackers);
         config.stop_timeout = STOP_TIMEOUT;
-        let tiers = &torrent.trackers;
-        let schedule = DualStack::new(tiers, &config, &self.families, seeds.draw());
-        Trackers::new(schedule, self.clients.clone(), mailbox)
+        let plan = Plan {
+            tiers: torrent.trackers.clone(),
+            config,
+            families: self.families.clone(),
+            seed: seeds.draw(),
+        };
+        Trackers::new(plan, self.clients.clone(), mailbox)
     }
 }
 
@@ -352,7 +368,7 @@ mod tests {
         let (mailbox, _mail) = mpsc::unbounded_channel();
         let place = session
             .shared
-            .reserve(ids, "x".into(), RateLimits::NONE, &mailbox)
+            .reserve(ids, Some("x".into()), RateLimits::NONE, &mailbox)
             .unwrap();
         for is_private in [false, true] {
             let swarm = session.new_swarm(ids, &place, Mode::Get, is_private);

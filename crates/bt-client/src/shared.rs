@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -57,9 +57,9 @@ struct Torrents {
 #[derive(Clone)]
 struct Route {
     mailbox: Mailbox,
-    /// Its file or top folder, which is nobody else's.
-    path: PathBuf,
-    /// What to say to peers; `None` until its data has been checked.
+    /// Its file or top folder, which is nobody else's; `None` until that is known.
+    path: Option<PathBuf>,
+    /// What to say to peers; `None` while its data is being checked before anybody may come.
     handshake: Option<Handshake>,
 }
 
@@ -116,12 +116,12 @@ impl Shared {
         })
     }
 
-    /// A torrent is being added, whose file or top folder is at `path`. It is here as long as the
-    /// place is kept.
+    /// A torrent is being added, whose file or top folder is at `path`, if that is known. It is here
+    /// as long as the place is kept.
     pub(crate) fn reserve(
         self: &Arc<Self>,
         ids: TorrentIds,
-        path: PathBuf,
+        path: Option<PathBuf>,
         limits: RateLimits,
         mailbox: &Mailbox,
     ) -> Result<Place, AddError> {
@@ -130,8 +130,8 @@ impl Shared {
         if torrents.routes.contains_key(&id) {
             return Err(AddError::AlreadyAdded);
         }
-        if torrents.routes.values().any(|other| other.path == path) {
-            return Err(AddError::PathTaken(path));
+        if let Some(path) = path.as_ref().filter(|path| torrents.is_taken(path)) {
+            return Err(AddError::PathTaken(path.clone()));
         }
         let route = Route {
             mailbox: mailbox.clone(),
@@ -210,6 +210,25 @@ pub(crate) struct Place {
     pub(crate) first_bans: Arc<BanList>,
 }
 
+impl Place {
+    /// The torrent's file or top folder turns out to be at `path`; returns whether that is nobody
+    /// else's, and it may have it.
+    pub(crate) fn claim(&self, path: PathBuf) -> bool {
+        let torrents = &mut *lock(&self.shared.torrents);
+        let has_it = |route: &Route| route.path.as_ref() == Some(&path);
+        if torrents.routes.get(&self.id).is_some_and(has_it) {
+            return true;
+        }
+        if torrents.is_taken(&path) {
+            return false;
+        }
+        if let Some(route) = torrents.routes.get_mut(&self.id) {
+            route.path = Some(path);
+        }
+        true
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let torrents = &mut *lock(&self.shared.torrents);
@@ -229,6 +248,15 @@ pub(crate) async fn keep_dividing(shared: Arc<Shared>) {
 }
 
 impl Torrents {
+    /// Whether some torrent's file or top folder is there.
+    fn is_taken(&self, path: &Path) -> bool {
+        let mut taken = self
+            .routes
+            .values()
+            .filter_map(|route| route.path.as_deref());
+        taken.any(|taken| taken == path)
+    }
+
     fn divide(&mut self) {
         for (id, grant) in self.arbiter.divide() {
             if let Some(route) = self.routes.get(id) {

@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use bt_metainfo::Info;
 use bt_scheduler::RateLimits;
 use bt_swarm::{Limit, Stats};
 use bt_types::{Selection, TorrentIds, Totals};
@@ -12,8 +13,11 @@ use crate::{DiskTrouble, TorrentError};
 pub struct Snapshot {
     /// Which torrent.
     pub ids: TorrentIds,
-    /// Its name, safe as a file name. Untrusted text all the same: escape it for a terminal.
+    /// Its name, safe as a file name. Untrusted text all the same: escape it for a terminal. That of
+    /// the link while nothing else is known, and its id if that has none.
     pub name: Arc<str>,
+    /// What it consists of, once that is known.
+    pub info: Option<Arc<Info>>,
     /// What it is doing.
     pub state: State,
     /// Its figures, of this run.
@@ -42,6 +46,15 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum State {
+    /// Fetching from peers what it consists of (BEP 9).
+    Metadata {
+        /// Bytes of it that have come.
+        bytes: u32,
+        /// Bytes of it in all, by the word of most peers; 0 while nobody has said so.
+        total: u32,
+        /// Peers that say to have it, and answer.
+        peers: usize,
+    },
     /// Looking at what is on disk.
     Checking {
         /// Bytes checked.
@@ -139,6 +152,7 @@ pub(crate) mod tests {
         Snapshot {
             ids: TorrentIds::v1_only(InfoHash([7; 20])),
             name: "name".into(),
+            info: None,
             state: State::Downloading,
             stats,
             limit: None,

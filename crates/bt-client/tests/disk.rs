@@ -13,7 +13,7 @@ use std::{
 };
 
 use bt_client::{
-    AddTorrent, ErrorKind, Mode, OnDiskError, RateLimits, Session, SessionConfig, Snapshot, State,
+    AddTorrent, ErrorKind, Mode, OnDiskError, Session, SessionConfig, Snapshot, State, Subject,
     TorrentHandle,
 };
 use bt_metainfo::{Info, InfoBuilder};
@@ -163,16 +163,8 @@ fn add(
 ) -> TorrentHandle {
     let peers = from.map(|peer| (Ipv4Addr::LOCALHOST, peer.listen_port()).into());
     let torrent = AddTorrent {
-        dht_nodes: Vec::new(),
-        info: Arc::clone(info),
-        root: root.to_owned(),
-        mode,
-        trackers: vec![],
         peers: peers.into_iter().collect(),
-        selection: Arc::default(),
-        part_names: false,
-        limits: RateLimits::NONE,
-        recheck: false,
+        ..AddTorrent::new(Subject::whole(Arc::clone(info), mode), root.to_owned())
     };
     session.add(torrent).unwrap()
 }

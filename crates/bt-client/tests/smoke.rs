@@ -18,7 +18,7 @@ use std::{
 
 use bt_client::{
     AddError, AddTorrent, DhtClient, DhtConfig, DhtQuery, Limit, LocalTracker, Mode, RateLimits,
-    Session, SessionConfig, Snapshot, State, TorrentError,
+    Session, SessionConfig, Snapshot, State, Subject, TorrentError,
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::{ServerConfig, SwarmStats};
@@ -66,16 +66,8 @@ fn session() -> Session {
 
 fn torrent(info: &Arc<Info>, root: &Path, mode: Mode, tracker: &LocalTracker) -> AddTorrent {
     AddTorrent {
-        dht_nodes: Vec::new(),
-        info: Arc::clone(info),
-        root: root.to_owned(),
-        mode,
         trackers: vec![vec![tracker.url()]],
-        peers: vec![],
-        selection: Arc::default(),
-        part_names: false,
-        limits: RateLimits::NONE,
-        recheck: false,
+        ..AddTorrent::new(Subject::whole(Arc::clone(info), mode), root.to_owned())
     }
 }
 
@@ -158,17 +150,11 @@ async fn a_torrent_that_has_ended_tells_so_and_can_be_added_again() {
     let folder = tempfile::tempdir().unwrap();
     let info = write_data(folder.path());
     let session = session();
-    let torrent = || AddTorrent {
-        dht_nodes: Vec::new(),
-        info: Arc::clone(&info),
-        root: folder.path().to_owned(),
-        mode: Mode::Seed,
-        trackers: vec![],
-        peers: vec![],
-        selection: Arc::default(),
-        part_names: false,
-        limits: RateLimits::NONE,
-        recheck: false,
+    let torrent = || {
+        AddTorrent::new(
+            Subject::whole(Arc::clone(&info), Mode::Seed),
+            folder.path().to_owned(),
+        )
     };
     for _ in 0..3 {
         let seed = session.add(torrent()).unwrap();
@@ -190,18 +176,10 @@ async fn idle_strangers_do_not_keep_peers_out() {
     let folder = tempfile::tempdir().unwrap();
     let info = write_data(folder.path());
     let session = session();
-    let seed = session.add(AddTorrent {
-        dht_nodes: Vec::new(),
-        info: Arc::clone(&info),
-        root: folder.path().to_owned(),
-        mode: Mode::Seed,
-        trackers: vec![],
-        peers: vec![],
-        selection: Arc::default(),
-        part_names: false,
-        limits: RateLimits::NONE,
-        recheck: false,
-    });
+    let seed = session.add(AddTorrent::new(
+        Subject::whole(Arc::clone(&info), Mode::Seed),
+        folder.path().to_owned(),
+    ));
     let seed = seed.unwrap();
     in_time(seed.wait_for(|snapshot| matches!(snapshot.state, State::Seeding))).await;
     let address = (Ipv4Addr::LOCALHOST, session.listen_port());
@@ -251,16 +229,11 @@ async fn limits_change_while_it_runs_and_the_lower_counts() {
         download: None,
     };
     let seed = session.add(AddTorrent {
-        dht_nodes: Vec::new(),
-        info: Arc::clone(&info),
-        root: folder.path().to_owned(),
-        mode: Mode::Seed,
-        trackers: vec![],
-        peers: vec![],
-        selection: Arc::default(),
-        part_names: false,
         limits: upload(70_000),
-        recheck: false,
+        ..AddTorrent::new(
+            Subject::whole(Arc::clone(&info), Mode::Seed),
+            folder.path().to_owned(),
+        )
     });
     let seed = seed.unwrap();
     let shown = async |limits| {
@@ -287,17 +260,16 @@ async fn some_of_a_torrent_is_fetched_and_then_the_rest_while_it_runs() {
     let info = write_data(&from);
     let (seeder, leecher) = (session(), session());
     let add = |session: &Session, root: &Path, mode, peers, selection| {
-        let torrent = AddTorrent {
-            dht_nodes: Vec::new(),
-            info: Arc::clone(&info),
-            root: root.to_owned(),
+        let info = Arc::clone(&info);
+        let subject = Subject::Info {
+            info,
             mode,
-            trackers: vec![],
-            peers,
             selection,
+        };
+        let torrent = AddTorrent {
+            peers,
             part_names: true,
-            limits: RateLimits::NONE,
-            recheck: false,
+            ..AddTorrent::new(subject, root.to_owned())
         };
         session.add(torrent).unwrap()
     };
@@ -346,16 +318,9 @@ async fn a_limit_that_is_taken_away_lets_a_transfer_go_on() {
     };
     let add = |session: &Session, root: &Path, mode, peers, limits| {
         let torrent = AddTorrent {
-            dht_nodes: Vec::new(),
-            info: Arc::clone(&info),
-            root: root.to_owned(),
-            mode,
-            trackers: vec![],
             peers,
-            selection: Arc::default(),
-            part_names: false,
             limits,
-            recheck: false,
+            ..AddTorrent::new(Subject::whole(Arc::clone(&info), mode), root.to_owned())
         };
         session.add(torrent).unwrap()
     };
@@ -390,19 +355,12 @@ async fn who_is_connected_and_what_limits_is_told() {
     let (seeder, leecher) = (session(), session());
     let add = |session: &Session, root: &Path, mode, peers, download| {
         let torrent = AddTorrent {
-            dht_nodes: Vec::new(),
-            info: Arc::clone(&info),
-            root: root.to_owned(),
-            mode,
-            trackers: vec![],
             peers,
-            selection: Arc::default(),
-            part_names: false,
             limits: RateLimits {
                 upload: None,
                 download: NonZeroU64::new(download),
             },
-            recheck: false,
+            ..AddTorrent::new(Subject::whole(Arc::clone(&info), mode), root.to_owned())
         };
         session.add(torrent).unwrap()
     };
@@ -465,17 +423,8 @@ async fn a_torrent_travels_by_way_of_the_dht_alone() {
     };
     let node = Session::start(by(&[], None)).unwrap();
     let way_in = [node.listen_port()];
-    let torrent = |root: &Path, mode| AddTorrent {
-        info: Arc::clone(&info),
-        root: root.to_owned(),
-        mode,
-        trackers: Vec::new(),
-        peers: Vec::new(),
-        dht_nodes: Vec::new(),
-        selection: Arc::default(),
-        part_names: false,
-        limits: RateLimits::NONE,
-        recheck: false,
+    let torrent = |root: &Path, mode| {
+        AddTorrent::new(Subject::whole(Arc::clone(&info), mode), root.to_owned())
     };
     let seeder = Session::start(by(&way_in, None)).unwrap();
     let _seed = seeder.add(torrent(&from, Mode::Seed)).unwrap();

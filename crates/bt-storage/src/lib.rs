@@ -4,7 +4,8 @@
 //! of, opens files through a [`FilePool`] that all torrents share, and moves whole ranges with as
 //! few system calls as there are files. Above it stand a pool of threads that hash and write
 //! ([`disk::DiskPool`]), the check of what is on disk already ([`check::check`]), and the record by
-//! which a later run knows it without a check ([`resume`]). Apart from it, [`create`] finds and hashes
+//! which a later run knows it without a check ([`resume`]); beside that lies the info dictionary of
+//! a torrent that came by a magnet link ([`metadata`]). Apart from it, [`create`] finds and hashes
 //! the files that a new torrent is made of.
 //!
 //! ```text
@@ -94,6 +95,7 @@ mod error;
 pub mod faults;
 mod hash_time;
 mod hashing;
+pub mod metadata;
 mod part_file;
 mod pool;
 pub mod resume;

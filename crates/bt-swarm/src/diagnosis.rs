@@ -8,7 +8,7 @@ use std::{
 
 use bt_scheduler::Supply;
 
-use crate::{Limit, Outside};
+use crate::{Limit, MetadataProgress, Outside};
 
 /// How things were at one moment, as far as they may limit a download.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,6 +19,8 @@ pub(crate) struct Sample {
     pub(crate) known: usize,
     pub(crate) unreachable: usize,
     pub(crate) dialling: usize,
+    /// How far the info dictionary has come, while there is none.
+    pub(crate) metadata: Option<MetadataProgress>,
     pub(crate) supply: Supply,
     /// What we may receive, if somebody could be asked for more and has to wait for it.
     pub(crate) held_back: Option<NonZeroU64>,
@@ -63,6 +65,17 @@ impl Samples {
             return Some(Limit::Complete);
         }
         let connected = self.mean(|sample| sample.connected);
+        if let Some(metadata) = last.metadata {
+            return Some(match self.mostly(|sample| sample.connected == 0) {
+                true => nobody(last),
+                false => Limit::Metadata {
+                    connected: last.connected,
+                    having: metadata.peers,
+                    bytes: metadata.bytes,
+                    total: metadata.total,
+                },
+            });
+        }
         let interesting = self.mean(|sample| sample.supply.interesting);
         let received_bytes_per_sec = self.rate(|sample| sample.downloaded);
         if self.mostly(|sample| sample.disk_refuses) {

@@ -14,6 +14,17 @@ pub enum Limit {
         /// Bytes to check.
         bytes_total: u64,
     },
+    /// The info dictionary is fetched from peers first (BEP 9).
+    Metadata {
+        /// Peers that are connected.
+        connected: usize,
+        /// Of these, those that say to have it, and answer.
+        having: usize,
+        /// Bytes of it that have come.
+        bytes: u32,
+        /// Bytes of it in all, by the word of most; 0 while nobody has said so.
+        total: u32,
+    },
     /// Nobody is connected.
     NoPeers {
         /// Addresses that are known.
@@ -103,6 +114,7 @@ impl Limit {
         match self {
             Self::Complete => "complete",
             Self::Checking { .. } => "checking",
+            Self::Metadata { .. } => "metadata",
             Self::NoPeers { .. } => "no_peers",
             Self::TrackersDown { .. } => "trackers_down",
             Self::AllChoked { .. } => "all_choked",

@@ -229,6 +229,8 @@ impl<P: Payload> Swarm<P> {
             wanted,
         });
         self.end_metadata_fetch(now);
+        // What has kept the metadata from coming says nothing of what comes now.
+        self.samples = Samples::default();
         self.begin_super_seeding();
         for conn in self.conns() {
             self.join_picker(now, conn);

@@ -72,7 +72,7 @@ fn magnet(case: &Case<'_>) -> Outcome {
     let said = bt::run(case, words, wait::SOON)?.ensure_exit(exit::DONE)?;
     ensure!(said.stdout.len() == 1, "{:?}", said.stdout);
     let link = &said.stdout[0];
-    let words = ["show", link, "--json"];
+    let words = ["show", "--offline", link, "--json"];
     let shown = bt::run(case, words, wait::SOON)?
         .ensure_exit(exit::DONE)?
         .json()?;
@@ -95,8 +95,8 @@ fn magnet(case: &Case<'_>) -> Outcome {
     );
     let bad = bt::run(case, ["show", "magnet:?xt=urn:btih:cd"], wait::SOON)?;
     bad.ensure_exit(exit::BAD_TORRENT)?.one_line()?;
-    let get = bt::run(case, ["get", link], wait::SOON)?;
-    get.ensure_exit(exit::BAD_TORRENT)?.one_line()?;
+    let verify = bt::run(case, ["verify", link, "."], wait::SOON)?;
+    verify.ensure_exit(exit::USAGE)?.one_line()?;
     Ok(())
 }
 

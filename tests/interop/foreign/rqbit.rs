@@ -56,7 +56,10 @@ impl Client for Rqbit {
             rqbit.process.ensure_running()?;
             Ok(rqbit.api.get("/torrents").ok())
         })?;
-        let torrent = fs::read(&torrent.path).context("reading the torrent")?;
+        let torrent = match torrent.link() {
+            Some(link) => link.into(),
+            None => fs::read(&torrent.path).context("reading the torrent")?,
+        };
         // It looks at files that are there only if it may write to them.
         rqbit.api.post("/torrents?overwrite=true", &torrent)?;
         wait::until("rqbit has checked its files", wait::TRANSFER, || {

@@ -7,7 +7,8 @@ use crate::seeding::Seeding;
 
 /// Download torrents
 ///
-/// Finds peers through the torrents' trackers (UDP, HTTP and HTTPS), and exits when everything that
+/// Finds peers through the torrents' trackers (UDP, HTTP and HTTPS), magnet links and other peers,
+/// and exits when everything that
 /// is wanted is verified and written, or with --seed when it has been served. What is in the folder
 /// already is not fetched again, so that running the same command again resumes: what bt itself has
 /// written is known, and
@@ -17,7 +18,8 @@ use crate::seeding::Seeding;
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Get {
-    /// The .torrent files, or http and https URLs of them; `-` reads one from stdin
+    /// The .torrent files, http and https URLs of them, or magnet links; `-` reads a .torrent from
+    /// stdin
     #[arg(value_name = "SOURCE", required = true)]
     pub(crate) sources: Vec<PathBuf>,
 
@@ -66,7 +68,10 @@ Output with --json, one object a line:
              bytes_done, bytes_total: how much of the data on disk has been checked
   progress   a few times a second, for each torrent:
              info_hash (hex)
-             state: \"downloading\", \"seeding\", \"disk_trouble\", \"stopped\" or \"failed\"
+             state: \"metadata\" (of a magnet link, while peers are asked for the rest),
+             \"downloading\", \"seeding\", \"disk_trouble\", \"stopped\" or \"failed\"
+             metadata: in that state only: bytes_done, bytes_total (null if unknown), and peers,
+             how many say to have it; all about the files is 0 then
              bytes_done, bytes_total: of the files, in verified pieces, and in all
              pieces_done, piece_count: verified pieces, and all
              wanted_bytes_done, wanted_bytes_total: of the files that are wanted, which are all
@@ -87,7 +92,7 @@ Output with --json, one object a line:
              how many have the rarest piece, and the part of the pieces that more have
              downloaded_total, uploaded_total: payload of all runs, in bytes
              share_ratio: the latter by the former; null if there is nothing yet
-             sources: who told of peers (\"tracker\", \"user\", \"incoming\", ...), each with
+             sources: who told of peers (\"tracker\", \"user\", \"pex\", \"incoming\", ...), each with
              named, how many addresses, and connected, how many of these were reached
   peers      with --peers, once a second, for each torrent:
              info_hash (hex)
@@ -108,7 +113,7 @@ Output with --json, one object a line:
                score_bytes_per_sec: what its place is worth to us, by the evaluation of peers
   why        with --why, whenever it changes, for each torrent:
              info_hash (hex)
-             limit: what limits its speed: \"checking\", \"no_peers\", \"trackers_down\",
+             limit: what limits its speed: \"metadata\", \"checking\", \"no_peers\", \"trackers_down\",
              \"all_choked\", \"rare_pieces\", \"own_limit\", \"memory\", \"disk\", \"hashing\",
              or \"peers\": it is as fast as they send
              figures: an object with those that say so, as means of five seconds; of \"no_peers\"
@@ -144,6 +149,7 @@ Flags of peers, as other clients have them:
 Examples:
   bt get debian.torrent -o ~/downloads
   bt get debian.torrent --tracker udp://tracker.example.org:6969
+  bt get 'magnet:?xt=urn:btih:c0fda1edafdbdbb96443424e0b3899af7159d10e&tr=…' -o ~/downloads
   bt get *.torrent -o ~/downloads
   bt get debian.torrent --no-dht --no-lsd
   bt get debian.torrent --peer 192.0.2.7:6881 --timeout 600

@@ -36,6 +36,10 @@ pub(crate) struct Network {
     #[arg(long)]
     pub(crate) no_lsd: bool,
 
+    /// Neither ask peers for other peers nor tell them of any (PEX)
+    #[arg(long)]
+    pub(crate) no_pex: bool,
+
     /// Listen on this port, or on the next free one
     #[arg(long, default_value_t = 6881)]
     pub(crate) port: u16,

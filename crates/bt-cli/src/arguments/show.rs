@@ -1,10 +1,13 @@
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
+use super::values::{parse_peer, parse_seconds, parse_tracker};
+
 /// Show what is in torrents, or in magnet links
 ///
-/// Of a magnet link, what it says by itself: nobody is asked for the rest.
+/// Of a magnet link, too: what the link does not say is fetched from peers, or is in the state folder
+/// if bt has fetched it before. With --offline only what the link says by itself.
 ///
 /// Of several, each gets a heading. One that cannot be read does not keep the others from being
 /// shown; the exit code is that of the first that failed.
@@ -14,6 +17,26 @@ pub(crate) struct Show {
     /// .torrent files, http or https URLs of them, or magnet links; `-` reads a .torrent from stdin
     #[arg(value_name = "SOURCE", required = true)]
     pub(crate) sources: Vec<PathBuf>,
+
+    /// Of magnet links, show only what they say by themselves; nobody is asked
+    #[arg(long)]
+    pub(crate) offline: bool,
+
+    /// Give up a magnet link after so long, in seconds, or as in 15m, with exit code 3
+    #[arg(long, value_name = "TIME", value_parser = parse_seconds)]
+    pub(crate) timeout: Option<u64>,
+
+    /// Announce magnet links to this tracker too; may be given several times
+    #[arg(long, value_name = "URL", value_parser = parse_tracker)]
+    pub(crate) tracker: Vec<String>,
+
+    /// Ask this peer too for what magnet links do not say (address:port); may be given several times
+    #[arg(long, value_name = "ADDR", value_parser = parse_peer)]
+    pub(crate) peer: Vec<SocketAddr>,
+
+    /// The folder in which is remembered what was fetched, as of bt get
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
 
     /// Print one JSON object a line, one for each SOURCE
     #[arg(long)]
@@ -46,7 +69,7 @@ Output with --json:
   creation_date  seconds since 1970; null if unknown
   magnet         a link to the torrent
 
-Of a magnet link there are torrent, name (null if it has none), format, info_hash, info_hash_v2,
+Of a magnet link trackers and web_seeds are what the link says. With --offline there are torrent, name (null if it has none), format, info_hash, info_hash_v2,
 trackers (each a tier), web_seeds, magnet (as bt writes it), and
   peers          of which it knows, as in \"192.0.2.7:6881\"
   wanted_files   which files it chooses, as pairs of the first and the last index; all if empty
@@ -56,7 +79,8 @@ code). This form is stable: keys may be added, none goes or changes its meaning.
 
 Examples:
   bt show debian.torrent
-  bt show 'magnet:?xt=urn:btih:c0fda1edafdbdbb96443424e0b3899af7159d10e'
+  bt show 'magnet:?xt=urn:btih:c0fda1edafdbdbb96443424e0b3899af7159d10e&tr=…' --timeout 60
+  bt show --offline 'magnet:?xt=urn:btih:c0fda1edafdbdbb96443424e0b3899af7159d10e'
   bt show *.torrent | less
   bt show *.torrent --json | jq -r '[.info_hash, .name] | @tsv'";
 
@@ -70,6 +94,16 @@ mod tests {
             panic!()
         };
         assert_eq!(show.sources.len(), 3);
-        assert!(show.json && parse("bt show").is_err());
+        assert!(show.json && !show.offline && parse("bt show").is_err());
+        let Verb::Show(show) = parse("bt show a --peer 192.0.2.7:1 --timeout 1m --offline")
+            .unwrap()
+            .verb
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (show.timeout, show.peer.len(), show.offline),
+            (Some(60), 1, true)
+        );
     }
 }

@@ -36,8 +36,10 @@ impl Bars {
     pub(super) fn set_one(&mut self, place: usize, snapshot: &Snapshot) {
         let bar = self.each.entry(place).or_insert_with(|| {
             let bar = ProgressBar::new(0).with_style(style(ONE));
-            BARS.insert_before(&self.total, bar.with_prefix(printable(&snapshot.name)))
+            BARS.insert_before(&self.total, bar)
         });
+        // That of a magnet link changes once it is known.
+        bar.set_prefix(printable(&snapshot.name));
         set(bar, Amount::of(snapshot), describe(snapshot));
     }
 

@@ -5,7 +5,7 @@ use bt_client::Limit;
 use crate::format::{bytes, percent, rate};
 
 /// One line: what it is, and the figures that say so.
-pub(super) fn why(limit: &Limit) -> String {
+pub(crate) fn why(limit: &Limit) -> String {
     match *limit {
         Limit::Complete => "nothing: everything is here".to_owned(),
         Limit::Checking {
@@ -15,6 +15,34 @@ pub(super) fn why(limit: &Limit) -> String {
             "checking what is on disk: {}% of {}",
             percent(bytes_done, bytes_total),
             bytes(bytes_total)
+        ),
+        Limit::Metadata {
+            connected,
+            having: 0,
+            ..
+        } => format!(
+            "metadata: {}, none has sent it or says to have it",
+            peers(connected)
+        ),
+        Limit::Metadata {
+            connected,
+            having,
+            bytes: 0,
+            ..
+        } => format!(
+            "metadata: {}, {having} say to have it, none has sent any of it",
+            peers(connected)
+        ),
+        Limit::Metadata {
+            connected,
+            having,
+            bytes: done,
+            total,
+        } => format!(
+            "metadata: {} of {} have come from {having} of {}",
+            bytes(done.into()),
+            bytes(total.into()),
+            peers(connected)
         ),
         Limit::NoPeers {
             known,
@@ -143,6 +171,33 @@ mod tests {
     fn each_has_words_and_figures() {
         for (limit, words) in [
             (Limit::Complete, "nothing: everything is here"),
+            (
+                Limit::Metadata {
+                    connected: 3,
+                    having: 0,
+                    bytes: 0,
+                    total: 0,
+                },
+                "metadata: 3 peers, none has sent it or says to have it",
+            ),
+            (
+                Limit::Metadata {
+                    connected: 3,
+                    having: 2,
+                    bytes: 0,
+                    total: 40_960,
+                },
+                "metadata: 3 peers, 2 say to have it, none has sent any of it",
+            ),
+            (
+                Limit::Metadata {
+                    connected: 3,
+                    having: 2,
+                    bytes: 16_384,
+                    total: 40_960,
+                },
+                "metadata: 16.0 KiB of 40.0 KiB have come from 2 of 3 peers",
+            ),
             (
                 Limit::Checking {
                     bytes_done: 1 << 20,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bt_client::{DiskTrouble, ErrorKind, Snapshot, State};
+use bt_client::{DiskTrouble, ErrorKind, Snapshot, State, Stats};
 
 use super::eta::in_steps;
 use crate::format::{bytes, duration, rate};
@@ -17,6 +17,11 @@ pub(super) struct Amount {
 impl Amount {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
         match snapshot.state {
+            State::Metadata { bytes, total, .. } => Self {
+                done: bytes.into(),
+                // Nothing is not all.
+                total: u64::from(total).max(1),
+            },
             State::Checking {
                 bytes_done,
                 bytes_total,
@@ -38,6 +43,9 @@ pub(super) fn describe(snapshot: &Snapshot) -> String {
     if let State::Checking { .. } = snapshot.state {
         return describe_check(amount);
     }
+    if let State::Metadata { bytes, total, .. } = snapshot.state {
+        return describe_metadata(bytes, total, &snapshot.stats);
+    }
     if let State::DiskTrouble(trouble) = &snapshot.state {
         return waiting(amount, trouble);
     }
@@ -57,6 +65,18 @@ pub(super) fn describe(snapshot: &Snapshot) -> String {
 
 pub(super) fn describe_check(Amount { done, total }: Amount) -> String {
     format!("checking, {} of {}", bytes(done), bytes(total))
+}
+
+fn describe_metadata(done: u32, total: u32, stats: &Stats) -> String {
+    let amount = match total {
+        0 => String::new(),
+        total => format!(", {} of {}", bytes(done.into()), bytes(total.into())),
+    };
+    let (connected, known) = (stats.peers_connected, stats.peers_known);
+    format!(
+        "metadata{amount}  {connected}/{} peers",
+        known.max(connected)
+    )
 }
 
 /// What is wrong, and with which file, has been told in a line of its own.

@@ -13,8 +13,8 @@ use std::{
 };
 
 use bt_client::{
-    AddTorrent, LocalTracker, Mode, OnDiskError, RateLimits, Session, SessionConfig, SessionError,
-    Snapshot, State, TorrentHandle,
+    AddTorrent, LocalTracker, Mode, OnDiskError, Session, SessionConfig, SessionError, Snapshot,
+    State, Subject, TorrentHandle,
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::ServerConfig;
@@ -117,17 +117,10 @@ impl Stage {
             ..SessionConfig::default()
         };
         let session = Session::start(config).map_err(no_network)?;
+        let subject = Subject::whole(Arc::clone(info), mode);
         let torrent = AddTorrent {
-            dht_nodes: Vec::new(),
-            info: Arc::clone(info),
-            root: self.folder.join(folder),
-            mode,
             trackers: vec![vec![tracker.url()]],
-            peers: Vec::new(),
-            selection: Arc::default(),
-            part_names: false,
-            limits: RateLimits::NONE,
-            recheck: false,
+            ..AddTorrent::new(subject, self.folder.join(folder))
         };
         let added = session.add(torrent);
         let handle = added.map_err(|error| Failure::other(in_full(&error)))?;

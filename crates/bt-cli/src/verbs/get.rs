@@ -5,9 +5,10 @@ use std::{
 };
 
 use bt_client::{
-    AddError, AddTorrent, Limit, Mode, Session, Snapshot, State, TorrentHandle, report::Total,
+    AddError, AddTorrent, Choose, Limit, Mode, Session, Snapshot, State, Subject, Then,
+    TorrentHandle, report::Total,
 };
-use bt_metainfo::Metainfo;
+use bt_metainfo::{MagnetLink, Metainfo};
 
 use crate::{
     arguments::Get,
@@ -22,9 +23,6 @@ use crate::{
     torrent_file,
     transfer::{self, timed_out},
 };
-
-/// What is to be fetched: a torrent, and how.
-type Wanted = (Metainfo, AddTorrent);
 
 pub(crate) fn run(get: &Get, quiet: bool) -> Result<(), Failure> {
     if get.sources.len() > 1 && get.choose.has_numbers() {
@@ -43,18 +41,34 @@ pub(crate) fn run(get: &Get, quiet: bool) -> Result<(), Failure> {
     transfer::block_on(download(get, sources, quiet))
 }
 
-fn wanted(get: &Get, source: &Path) -> Result<Wanted, Failure> {
-    let metainfo = torrent_file::read_to_transfer(source)?;
-    let selection = choosing::selection(&get.choose, metainfo.info())?;
-    let mut torrent = AddTorrent::new(&metainfo, get.output.clone(), Mode::Get);
-    torrent.selection = Arc::new(selection);
+fn wanted(get: &Get, source: &Path) -> Result<AddTorrent, Failure> {
+    let mut torrent = match torrent_file::is_magnet(source) {
+        true => by_link(get, &torrent_file::read_link(source)?),
+        false => by_file(get, &torrent_file::read_to_transfer(source)?)?,
+    };
     torrent.part_names = get.choose.part_names;
-    Ok((metainfo, torrent))
+    Ok(transfer::with_named(&get.network, torrent))
+}
+
+fn by_file(get: &Get, metainfo: &Metainfo) -> Result<AddTorrent, Failure> {
+    let mut torrent = AddTorrent::from_file(metainfo, get.output.clone(), Mode::Get);
+    torrent.subject = Subject::Info {
+        info: Arc::clone(metainfo.info()),
+        mode: Mode::Get,
+        selection: Arc::new(choosing::selection(&get.choose, &[], metainfo.info())?),
+    };
+    Ok(torrent)
+}
+
+fn by_link(get: &Get, link: &MagnetLink) -> AddTorrent {
+    let (choose, by_link) = (get.choose.clone(), link.files.clone());
+    let choose = Choose::by(move |info| Ok(choosing::selection(&choose, &by_link, info)?));
+    AddTorrent::from_link(link, get.output.clone(), Then::Get(choose))
 }
 
 async fn download(
     get: &Get,
-    sources: Vec<Result<Wanted, Failure>>,
+    sources: Vec<Result<AddTorrent, Failure>>,
     quiet: bool,
 ) -> Result<(), Failure> {
     let mut interrupt = Interrupt::listen()?;
@@ -134,7 +148,7 @@ impl Told {
 impl<'a> Download<'a> {
     fn start(
         get: &'a Get,
-        sources: Vec<Result<Wanted, Failure>>,
+        sources: Vec<Result<AddTorrent, Failure>>,
         quiet: bool,
     ) -> Result<Self, Failure> {
         let started = Instant::now();
@@ -176,24 +190,22 @@ impl<'a> Download<'a> {
     fn add(
         &self,
         source: usize,
-        (metainfo, torrent): Wanted,
+        torrent: AddTorrent,
         quiet: bool,
     ) -> Result<Option<TorrentHandle>, Failure> {
-        let network = &self.get.network;
-        match transfer::add(&self.session, network, torrent) {
-            Ok(handle) => {
-                if !quiet {
-                    transfer::warn_if_lonely(network, &metainfo);
-                }
-                Ok(Some(handle))
-            }
+        if !quiet {
+            transfer::warn_if_lonely(&self.get.network, &torrent);
+        }
+        let name = torrent.name();
+        match self.session.add(torrent) {
+            Ok(handle) => Ok(Some(handle)),
             Err(AddError::AlreadyAdded) => {
                 let source = shown(&self.get.sources[source]);
                 self.progress
                     .tell(&format!("{source} is the same torrent as one before it"));
                 Ok(None)
             }
-            Err(error) => Err(transfer::not_added(&metainfo, &error)),
+            Err(error) => Err(transfer::not_added(&name, &error)),
         }
     }
 
@@ -321,6 +333,7 @@ impl<'a> Download<'a> {
             self.progress.all_done(&total, words);
         }
         let now = Instant::now();
+        let only = (self.batch.started() == 1).then(|| self.batch.snapshot(0));
         self.batch.stop().await;
         self.session.close().await;
         for (place, torrent) in self.torrents.iter().enumerate() {
@@ -337,6 +350,9 @@ impl<'a> Download<'a> {
             }
         }
         if let Some(why) = given_up {
+            if let Some(only) = only.filter(|only| matches!(only.state, State::Metadata { .. })) {
+                return Err(transfer::stopped_without_metadata(why, &only));
+            }
             return Err(transfer::stopped(why, &self.batch.total()));
         }
         match self.failures.iter().min_by_key(|(source, _)| *source) {

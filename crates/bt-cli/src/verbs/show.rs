@@ -19,16 +19,17 @@ use crate::{
 };
 
 mod date;
+mod fetch;
 mod link;
 mod people;
 mod shown;
 mod tree;
 
-pub(crate) fn run(show: &Show) -> Result<(), Failure> {
+pub(crate) fn run(show: &Show, quiet: bool) -> Result<(), Failure> {
     let mut first_failure = Ok(());
     for (position, source) in show.sources.iter().enumerate() {
         let heading = (show.sources.len() > 1).then_some(position);
-        let said = Said::read(source);
+        let said = Said::read(show, source, quiet);
         let reader = match &said {
             Ok(said) if show.json => stdout::print(|out| said.write_json(source, out))?,
             Ok(said) => print_for_people(source, said, heading)?,
@@ -55,11 +56,16 @@ enum Said {
 }
 
 impl Said {
-    fn read(source: &Path) -> Result<Self, Failure> {
-        if torrent_file::is_magnet(source) {
-            return ShownLink::read(source).map(|link| Self::Link(Box::new(link)));
-        }
-        let metainfo = torrent_file::read(source)?;
+    fn read(show: &Show, source: &Path, quiet: bool) -> Result<Self, Failure> {
+        let metainfo = if !torrent_file::is_magnet(source) {
+            torrent_file::read(source)?
+        } else {
+            let link = torrent_file::read_link(source)?;
+            if show.offline {
+                return Ok(Self::Link(Box::new(ShownLink::of(source, link))));
+            }
+            fetch::fetch(show, &link, quiet)?
+        };
         Ok(Self::Torrent(Box::new(metainfo)))
     }
 

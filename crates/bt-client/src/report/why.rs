@@ -8,10 +8,10 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Figures {
-    /// Bytes that have been checked, of what is on disk.
+    /// Bytes that have been checked, of what is on disk; or that have come, of the metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_done: Option<u64>,
-    /// Bytes to check.
+    /// Bytes to check, or of the metadata in all, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_total: Option<u64>,
     /// Addresses of peers that are known.
@@ -32,7 +32,10 @@ pub struct Figures {
     /// Peers with whom handshakes have been exchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peers_connected: Option<usize>,
-    /// Of these, those that have something that we lack.
+    /// Of these, those that say to have the metadata, and answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peers_having: Option<usize>,
+    /// Of the connected, those that have something that we lack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peers_interesting: Option<usize>,
     /// Of these, those that let us have it.
@@ -80,6 +83,17 @@ impl Figures {
             } => {
                 figures.bytes_done = Some(bytes_done);
                 figures.bytes_total = Some(bytes_total);
+            }
+            Limit::Metadata {
+                connected,
+                having,
+                bytes,
+                total,
+            } => {
+                figures.peers_connected = Some(connected);
+                figures.peers_having = Some(having);
+                figures.bytes_done = Some(bytes.into());
+                figures.bytes_total = (total > 0).then_some(total.into());
             }
             Limit::NoPeers {
                 known,

@@ -69,17 +69,18 @@ pub(super) enum Looked {
 }
 
 /// What is on disk when a torrent begins.
-pub(super) struct Found {
-    pub(super) have: Bitfield,
-    pub(super) partial: Vec<PartialPiece>,
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) have: Bitfield,
+    pub(crate) partial: Vec<PartialPiece>,
     /// Bytes of files in pieces that were believed to be there without a look at them.
-    pub(super) bytes_resumed: u64,
+    pub(crate) bytes_resumed: u64,
     /// Bytes that were hashed.
-    pub(super) bytes_hashed: u64,
+    pub(crate) bytes_hashed: u64,
     /// Payload of earlier runs.
-    pub(super) totals: Totals,
+    pub(crate) totals: Totals,
     /// Who notes what is written from now on, if anybody can.
-    pub(super) keeper: Option<Arc<Keeper>>,
+    pub(crate) keeper: Option<Arc<Keeper>>,
 }
 
 /// A look that is under way, on threads of its own. Dropping it ends it soon.

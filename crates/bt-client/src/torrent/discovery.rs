@@ -51,6 +51,11 @@ impl Discovery {
         }
     }
 
+    /// The torrent has turned out to be private (BEP 27): nobody is told of it or asked any more.
+    pub(super) fn make_private(&mut self) {
+        (self.dht, self.lsd) = (None, None);
+    }
+
     pub(super) fn stop(&mut self) {
         self.schedules().for_each(Periodic::stop);
     }

@@ -10,12 +10,17 @@ use bt_swarm::{Action, Dial, DialId, Limit, NewConnection, Outside, Swarm};
 use bt_tracker::Progress;
 use bt_types::{Bitfield, ConnId, Encryption, PeerSource, Transport};
 use bt_wire::Limits;
-use tokio::{sync::mpsc, time::sleep_until};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep_until,
+};
 use tracing::{debug, warn};
 
-use super::{Event, Parts, check::Found, log, record::Remembering, selecting::Selecting};
+use super::{
+    Event, Parts, Then, check::Found, log, parts::Data, record::Remembering, selecting::Selecting,
+};
 use crate::{
-    DiskTrouble, OnDiskError, Snapshot, State,
+    DiskTrouble, OnDiskError, Snapshot, State, TorrentError,
     buffers::Buffer,
     connection::{Batch, Closed, Connection, Incoming},
     handshake::{self, Established, HandshakeFailure},
@@ -28,6 +33,7 @@ use crate::{
 /// nothing but its inputs: what takes long is done by other tasks and by the disk threads.
 pub(super) struct Drive {
     pub(super) parts: Parts,
+    pub(super) stage: Stage,
     connections: HashMap<ConnId, Connection>,
     dials: HashMap<DialId, (SocketAddr, AbortOnDrop)>,
     /// Given to each connection.
@@ -41,6 +47,25 @@ pub(super) struct Drive {
     ending: Option<Ending>,
     /// `None` if nobody will remember what is done.
     remembering: Option<Remembering>,
+    /// Looks up peers.
+    _look_up: Option<AbortOnDrop>,
+}
+
+/// How far a torrent has come.
+pub(super) enum Stage {
+    /// Nothing is known but the ids; peers are asked for the rest.
+    Metadata(Then),
+    /// What is on disk is looked at, while peers are connected.
+    Looking {
+        data: Data,
+        /// How that goes.
+        shown: Option<(State, Limit)>,
+        /// Ends it when it is dropped.
+        _stop: oneshot::Sender<()>,
+    },
+    Transfer(Data),
+    /// Nothing is looked at any more.
+    Over,
 }
 
 struct Ending {
@@ -51,31 +76,35 @@ struct Ending {
 }
 
 impl Drive {
-    pub(super) fn start(mut parts: Parts, found: Found) -> Self {
+    /// Of a torrent of which all is known.
+    pub(super) fn transferring(parts: Parts, data: Data, found: Found) -> Self {
         let now = Instant::now();
-        let info = Arc::clone(&parts.torrent.info);
-        let peers = std::mem::take(&mut parts.torrent.peers);
+        let mut drive = Self::new(now, parts, Stage::Over);
+        drive.begin_transfer(now, data, found);
+        drive.begin(now);
+        drive
+    }
+
+    /// Of a torrent of which only the ids are known.
+    pub(super) fn fetching(parts: Parts, then: Then) -> Self {
+        let now = Instant::now();
+        let mut drive = Self::new(now, parts, Stage::Metadata(then));
+        drive.begin(now);
+        drive
+    }
+
+    fn new(now: Instant, mut parts: Parts, stage: Stage) -> Self {
         for own in parts.shared.own_addresses() {
             parts.swarm.ignore_address(own);
         }
-        parts
-            .publisher
-            .set_start(found.bytes_resumed, found.bytes_hashed, found.totals);
-        let remembering = found
-            .keeper
-            .map(|keeper| Remembering::start(keeper, &parts));
-        let selection = Arc::clone(&parts.torrent.selection);
-        let next_selection = parts.next_selection.take();
-        let selecting = Selecting::new(&info, &selection);
-        parts.swarm.set_selection(now, selection);
-        parts.swarm.handle_metadata(now, info, found.have);
-        for partial in &found.partial {
-            parts.swarm.handle_partial_piece(now, partial);
-        }
-        parts.swarm.add_peers(now, PeerSource::User, peers);
         let (batches, received) = mpsc::channel(MAX_BATCHES);
-        let mut drive = Self {
+        let mut selecting = Selecting::default();
+        selecting.set_next(parts.next_selection.take());
+        parts.publisher.touch(now);
+        Self {
+            _look_up: parts.look_up_peers(),
             parts,
+            stage,
             connections: HashMap::new(),
             dials: HashMap::new(),
             batches,
@@ -84,17 +113,53 @@ impl Drive {
             trouble: None,
             selecting,
             ending: None,
-            remembering,
-        };
-        if let Some(selection) = next_selection {
-            drive.select(selection);
+            remembering: None,
         }
-        let progress = progress(&drive.parts.swarm, now);
-        drive.parts.trackers.start(now, progress);
-        let dht_nodes = std::mem::take(&mut drive.parts.torrent.dht_nodes);
-        drive.parts.discovery.start(now, dht_nodes);
-        drive.parts.publisher.touch(now);
-        drive
+    }
+
+    /// Finds peers.
+    fn begin(&mut self, now: Instant) {
+        let peers = std::mem::take(&mut self.parts.torrent.peers);
+        self.parts.swarm.add_peers(now, PeerSource::User, peers);
+        let progress = progress(&self.parts.swarm, now);
+        self.parts.trackers.start(now, progress);
+        let dht_nodes = std::mem::take(&mut self.parts.torrent.dht_nodes);
+        self.parts.discovery.start(now, dht_nodes);
+    }
+
+    /// It is known what there is, and what of it is on disk. Who is connected stays so.
+    pub(super) fn begin_transfer(&mut self, now: Instant, data: Data, found: Found) {
+        let Parts {
+            swarm,
+            publisher,
+            trackers,
+            discovery,
+            ..
+        } = &mut self.parts;
+        publisher.set_base(|base| {
+            (base.bytes_resumed, base.bytes_hashed) = (found.bytes_resumed, found.bytes_hashed);
+            base.earlier = found.totals;
+        });
+        self.remembering = found.keeper.map(|keeper| {
+            let storage = Arc::clone(&data.storage);
+            Remembering::start(keeper, storage, publisher.watch())
+        });
+        self.selecting.begin(&data.info, &data.selection);
+        swarm.set_selection(now, Arc::clone(&data.selection));
+        swarm.handle_metadata(now, Arc::clone(&data.info), found.have);
+        for partial in &found.partial {
+            swarm.handle_partial_piece(now, partial);
+        }
+        if data.info.is_private() {
+            discovery.make_private();
+        }
+        if data.info.is_private() && trackers.make_private() {
+            // Others may have been named by other trackers (BEP 27).
+            swarm.forget_peers(now);
+        }
+        self.stage = Stage::Transfer(data);
+        self.begin_selecting();
+        self.parts.publisher.hurry(now);
     }
 
     pub(super) async fn run(mut self) {
@@ -128,8 +193,8 @@ impl Drive {
             self.handle_timeouts(now);
         };
         let last = self.snapshot(Instant::now(), state);
-        if let Some(remembering) = self.remembering.take() {
-            remembering.finish(&self.parts.storage, &last).await;
+        if let (Some(remembering), Stage::Transfer(data)) = (self.remembering.take(), &self.stage) {
+            remembering.finish(&data.storage, &last).await;
         }
         self.parts.end(last);
     }
@@ -164,8 +229,9 @@ impl Drive {
             Mail::Dialled(dial, result) => self.handle_dialled(now, dial, result),
             Mail::Accepted(established) => self.open(now, established, None),
             Mail::Disk(report) => self.handle_disk(now, report),
-            Mail::Announced(id, outcome) => {
-                self.parts.trackers.handle_outcome(now, id, outcome);
+            Mail::Announced(generation, id, outcome) => {
+                let trackers = &mut self.parts.trackers;
+                trackers.handle_outcome(now, generation, id, outcome);
             }
             Mail::Found(source, peers) => {
                 let count = peers.len();
@@ -176,10 +242,14 @@ impl Drive {
                 log::dht_announced(nodes);
                 self.parts.discovery.handle_dht_announced(now, nodes);
             }
+            Mail::PeersNamed(peers) => self.handle_peers_named(now, peers),
+            Mail::Metadata(read) => self.handle_metadata(now, read),
+            Mail::Looking(state, limit) => self.show_look(now, state, limit),
+            Mail::Looked(looked) => self.handle_looked(now, looked),
             Mail::Grant(grant) => self.parts.swarm.set_grant(now, grant),
             Mail::Bans(bans) => self.parts.swarm.set_bans(now, bans),
             Mail::Limits(limits) => {
-                let ids = self.parts.torrent.info.ids();
+                let ids = self.parts.torrent.ids();
                 self.parts.shared.set_torrent_limits(ids, limits);
             }
             Mail::Peers(answer) => {
@@ -226,7 +296,7 @@ impl Drive {
             let demand = self.parts.swarm.demand(now);
             self.parts
                 .shared
-                .set_demand(self.parts.torrent.info.ids(), demand);
+                .set_demand(self.parts.torrent.ids(), demand);
         }
         let is_seed = self.parts.swarm.have().is_some_and(Bitfield::is_full);
         self.parts.discovery.drain(now, is_seed);
@@ -256,6 +326,10 @@ impl Drive {
                         self.parts.trackers.completed(now);
                     }
                     self.parts.publisher.hurry(now);
+                }
+                bt_swarm::Event::IdsContradict => {
+                    let error = Arc::new(TorrentError::IdsContradict);
+                    self.end(now, State::Failed(error));
                 }
                 bt_swarm::Event::PieceLost(_) => self.note_lost(1),
                 bt_swarm::Event::PieceFound(_) => self.note_lost(-1),
@@ -313,17 +387,16 @@ impl Drive {
             Action::Disconnect(conn, _) => {
                 self.connections.remove(&conn);
             }
-            // Only for who begins without, which none of ours does.
-            Action::Metadata(_) => {}
+            Action::Metadata(bytes) => self.read_metadata(bytes),
             Action::Disk(job) => {
-                let Parts {
-                    shared,
-                    storage,
-                    mailbox,
-                    ..
-                } = &self.parts;
-                shared.disk.submit(storage, mailbox, job);
-                self.disk_jobs += 1;
+                // There are none before.
+                if let Stage::Transfer(data) = &self.stage {
+                    let Parts {
+                        shared, mailbox, ..
+                    } = &self.parts;
+                    shared.disk.submit(&data.storage, mailbox, job);
+                    self.disk_jobs += 1;
+                }
             }
         }
     }
@@ -393,11 +466,14 @@ impl Drive {
 
     /// How long a peer's messages may be.
     fn limits(&self) -> Limits {
-        Limits {
-            bitfield: self.parts.torrent.info.layout().piece_count().div_ceil(8),
+        let mut limits = Limits {
             extended: MAX_EXTENDED_LENGTH,
             ..Limits::default()
+        };
+        if let Some(data) = self.stage.data() {
+            limits.bitfield = data.info.layout().piece_count().div_ceil(8);
         }
+        limits
     }
 
     fn handle_closed(&mut self, now: Instant, conn: ConnId, closed: Closed) {
@@ -452,6 +528,9 @@ impl Drive {
             if self.remembering.is_some() {
                 self.parts.swarm.spill_all(now);
             }
+            if !matches!(self.stage, Stage::Transfer(_)) {
+                self.stage = Stage::Over;
+            }
             self.parts.swarm.stop(now);
             self.parts.trackers.stop(now);
             self.parts.discovery.stop();
@@ -476,6 +555,25 @@ impl Drive {
     }
 
     fn state(&self) -> State {
+        match &self.stage {
+            Stage::Looking { data, shown, .. } => {
+                let shown = shown.as_ref().map(|(state, _)| state.clone());
+                let bytes_total = data.info.layout().data_length();
+                return shown.unwrap_or(State::Checking {
+                    bytes_done: 0,
+                    bytes_total,
+                });
+            }
+            Stage::Metadata(_) | Stage::Over => {
+                let progress = self.parts.swarm.metadata_progress().unwrap_or_default();
+                return State::Metadata {
+                    bytes: progress.bytes,
+                    total: progress.total,
+                    peers: progress.peers,
+                };
+            }
+            Stage::Transfer(_) => {}
+        }
         let trouble = self.trouble.as_ref().map(|(trouble, _)| trouble);
         if let Some(trouble) = trouble.or(self.selecting.trouble()) {
             State::DiskTrouble(Arc::clone(trouble))
@@ -496,23 +594,41 @@ impl Drive {
             limits: self.parts.swarm.limits(),
             selection: Arc::clone(self.parts.swarm.selection()),
             files_left_out: self.selecting.files_left_out(),
-            hash_cpu_time: self.parts.storage.hash_cpu_time(),
+            hash_cpu_time: self.hash_cpu_time(),
             ..Snapshot::clone(&self.parts.publisher.current())
         }
     }
 
     /// What limits the download; the swarm decides, and is told what it does not see.
     fn limit(&mut self, now: Instant) -> Option<Limit> {
+        if let Stage::Looking { shown, .. } = &self.stage {
+            return shown.as_ref().map(|(_, limit)| *limit);
+        }
         let trackers = self.parts.trackers.counts();
         let outside = Outside {
             trackers_working: trackers.working,
             trackers_failing: trackers.failing,
             trackers_asked: trackers.asked,
             dht_nodes: self.parts.discovery.dht_nodes(),
-            hash_time: self.parts.storage.hash_cpu_time(),
+            hash_time: self.hash_cpu_time(),
             disk_threads: self.parts.shared.disk.threads(),
         };
         self.parts.swarm.observe(now, outside)
+    }
+
+    fn hash_cpu_time(&self) -> Duration {
+        let data = self.stage.data();
+        data.map_or(Duration::ZERO, |data| data.storage.hash_cpu_time())
+    }
+}
+
+impl Stage {
+    /// What there is, once that is known.
+    pub(super) fn data(&self) -> Option<&Data> {
+        match self {
+            Self::Looking { data, .. } | Self::Transfer(data) => Some(data),
+            Self::Metadata(_) | Self::Over => None,
+        }
     }
 }
 
@@ -521,7 +637,10 @@ fn progress(swarm: &Swarm<Buffer>, now: Instant) -> Progress {
     Progress {
         uploaded: stats.uploaded,
         downloaded: stats.downloaded,
-        left: stats.bytes_total - stats.bytes_verified,
+        left: match swarm.info() {
+            Some(_) => stats.bytes_total - stats.bytes_verified,
+            None => Progress::UNKNOWN.left,
+        },
     }
 }
 
@@ -531,7 +650,7 @@ const MAX_BATCHES: usize = 64;
 /// A piece or two, even for a memory card. A disk that hangs must not keep its user from leaving:
 /// what was not written is fetched again.
 const DISK_STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// We offer no extension yet, so nothing comes but extended handshakes, of a few hundred bytes.
+/// Handshakes of a few hundred bytes, a block of metadata with its header, or a few hundred peers.
 const MAX_EXTENDED_LENGTH: u32 = 64 << 10;
 /// Mail handled before actions are looked at again.
 const MAX_MAIL: usize = 64;

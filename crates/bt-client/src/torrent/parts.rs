@@ -1,13 +1,14 @@
 use std::{sync::Arc, time::Instant};
 
-use bt_storage::Storage;
+use bt_metainfo::Info;
+use bt_storage::{FilePool, Storage};
 use bt_swarm::Swarm;
 use bt_types::Selection;
 use tokio::sync::mpsc;
 
-use super::{AddTorrent, Discovery, publish::Publisher};
+use super::{AddTorrent, Discovery, Mode, publish::Publisher};
 use crate::{
-    Snapshot,
+    Snapshot, TorrentError,
     buffers::Buffer,
     mail::{Mail, Mailbox},
     shared::{Place, Shared},
@@ -21,7 +22,7 @@ pub(crate) struct Parts {
     pub(crate) torrent: AddTorrent,
     /// What its owner wanted while its data was being checked.
     pub(crate) next_selection: Option<Arc<Selection>>,
-    pub(crate) storage: Arc<Storage>,
+    pub(crate) files: Arc<FilePool>,
     pub(crate) swarm: Swarm<Buffer>,
     pub(crate) trackers: Trackers,
     pub(crate) discovery: Discovery,
@@ -30,7 +31,43 @@ pub(crate) struct Parts {
     pub(crate) mail: mpsc::UnboundedReceiver<Mail>,
 }
 
+/// What there is of a torrent once it is known what it consists of.
+#[derive(Clone)]
+pub(crate) struct Data {
+    pub(super) info: Arc<Info>,
+    pub(super) mode: Mode,
+    pub(super) selection: Arc<Selection>,
+    pub(super) storage: Arc<Storage>,
+}
+
 impl Parts {
+    /// Takes the place where the data lies, or will lie.
+    pub(super) fn place_data(
+        &mut self,
+        info: Arc<Info>,
+        mode: Mode,
+        selection: Arc<Selection>,
+    ) -> Result<Data, TorrentError> {
+        let path = self.torrent.root.join(info.name());
+        if !self.place.claim(path.clone()) {
+            return Err(TorrentError::PathTaken(path));
+        }
+        let root = self.torrent.root.clone();
+        let mut storage = Storage::new(root, Arc::clone(&info), Arc::clone(&self.files));
+        if self.torrent.part_names {
+            storage = storage.with_part_names();
+        }
+        let data = Data {
+            info,
+            mode,
+            selection,
+            storage: Arc::new(storage),
+        };
+        self.publisher
+            .set_base(|base| base.know(&data.info, &data.selection));
+        Ok(data)
+    }
+
     /// The last step: whoever sees this snapshot can add the torrent again.
     pub(super) fn end(mut self, last: Snapshot) {
         drop(self.place);

@@ -3,7 +3,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_types::Totals;
 use tokio::sync::{broadcast, watch};
 
 use super::TorrentHandle;
@@ -51,15 +50,10 @@ impl Publisher {
         self.snapshots.subscribe()
     }
 
-    /// What is known of the start is in every snapshot from now on.
-    pub(crate) fn set_start(&mut self, bytes_resumed: u64, bytes_hashed: u64, earlier: Totals) {
-        let snapshot = Snapshot {
-            bytes_resumed,
-            bytes_hashed,
-            earlier,
-            ..Snapshot::clone(&self.current())
-        };
-        // It is shown with the next that is due.
+    /// Changes what is in every snapshot from now on. It is shown with the next that is due.
+    pub(crate) fn set_base(&mut self, change: impl FnOnce(&mut Snapshot)) {
+        let mut snapshot = Snapshot::clone(&self.current());
+        change(&mut snapshot);
         self.snapshots.send_if_modified(|current| {
             *current = Arc::new(snapshot);
             false
@@ -88,7 +82,10 @@ impl Publisher {
         let stats = &snapshot.stats;
         let fades = stats.download_rate_bytes_per_sec + stats.upload_rate_bytes_per_sec > 0;
         // Why a download does not move is found out by looking at it again and again.
-        let waits = matches!(snapshot.state, State::Downloading | State::DiskTrouble(_));
+        let waits = matches!(
+            snapshot.state,
+            State::Metadata { .. } | State::Downloading | State::DiskTrouble(_)
+        );
         let next = fades.then_some(SNAPSHOT_INTERVAL);
         let next = next.or(waits.then_some(IDLE_INTERVAL));
         self.due = next.map(|later| now + later);

@@ -8,7 +8,6 @@ use tokio::{
 };
 use tracing::{Instrument, Span, warn};
 
-use super::Parts;
 use crate::{Snapshot, tasks::AbortOnDrop};
 
 /// Has what is done remembered for the next run, beside the torrent's task, which waits for none of
@@ -19,9 +18,12 @@ pub(super) struct Remembering {
 }
 
 impl Remembering {
-    pub(super) fn start(keeper: Arc<Keeper>, parts: &Parts) -> Self {
-        let storage = Arc::clone(&parts.storage);
-        let task = keep_up(Arc::clone(&keeper), storage, parts.publisher.watch());
+    pub(super) fn start(
+        keeper: Arc<Keeper>,
+        storage: Arc<Storage>,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+    ) -> Self {
+        let task = keep_up(Arc::clone(&keeper), storage, snapshots);
         Self {
             _task: AbortOnDrop::spawn(task.instrument(Span::current())),
             keeper,

@@ -8,11 +8,16 @@ use bt_swarm::{Backoff, DiskDone, DiskJob};
 use bt_types::{FileIndex, Selection};
 use tokio::task::spawn_blocking;
 
-use super::{Mode, drive::Drive, log};
+use super::{
+    Mode,
+    drive::{Drive, Stage},
+    log,
+};
 use crate::{DiskTrouble, OnDiskError, disk::refusal, mail::Mail};
 
 /// First the disk brings what lies there in line with a selection, then the swarm goes by it: so
 /// what is complete then is also where it belongs. One at a time, and the latest counts.
+#[derive(Default)]
 pub(super) struct Selecting {
     is_under_way: bool,
     next: Option<Arc<Selection>>,
@@ -28,13 +33,14 @@ struct Refused {
 }
 
 impl Selecting {
-    pub(super) fn new(info: &Info, selection: &Selection) -> Self {
-        Self {
-            is_under_way: false,
-            next: None,
-            refused: None,
-            files_left_out: files_left_out(info, selection),
-        }
+    /// What is wanted next.
+    pub(super) fn set_next(&mut self, next: Option<Arc<Selection>>) {
+        self.next = next;
+    }
+
+    /// It is known what there is, and what is wanted of it first.
+    pub(super) fn begin(&mut self, info: &Info, selection: &Selection) {
+        self.files_left_out = files_left_out(info, selection);
     }
 
     /// How many files of the torrent are not wanted.
@@ -56,7 +62,7 @@ impl Selecting {
 
 impl Drive {
     pub(super) fn select(&mut self, selection: Arc<Selection>) {
-        if self.parts.torrent.mode != Mode::Get {
+        if self.stage.data().is_some_and(|data| data.mode != Mode::Get) {
             return;
         }
         self.selecting.next = Some(selection);
@@ -87,22 +93,28 @@ impl Drive {
         if let Some(Refused { trouble, .. }) = self.selecting.refused.take() {
             log::disk_recovered(now.saturating_duration_since(trouble.since), 0);
         }
-        self.selecting.files_left_out = files_left_out(&self.parts.torrent.info, &selection);
+        if let Some(data) = self.stage.data() {
+            self.selecting.files_left_out = files_left_out(&data.info, &selection);
+        }
         self.parts.swarm.set_selection(now, selection);
         self.parts.publisher.hurry(now);
         self.begin_selecting();
     }
 
-    fn begin_selecting(&mut self) {
+    /// If that can be done now: not before it is known what lies there.
+    pub(super) fn begin_selecting(&mut self) {
         if self.selecting.is_under_way || self.is_ending() {
             return;
         }
+        let Stage::Transfer(data) = &self.stage else {
+            return;
+        };
+        let storage = Arc::clone(&data.storage);
         let Some(selection) = self.selecting.next.take() else {
             return;
         };
         self.selecting.is_under_way = true;
         self.disk_jobs += 1;
-        let storage = Arc::clone(&self.parts.storage);
         let mailbox = self.parts.mailbox.clone();
         spawn_blocking(move || {
             let result = storage.set_selection(&selection);
@@ -126,9 +138,11 @@ impl Drive {
                 *none = Some(Refused { trouble, backoff });
             }
         }
-        if error.kind == ErrorKind::Missing {
+        if error.kind == ErrorKind::Missing
+            && let Some(data) = self.stage.data()
+        {
             // The swarm has what is there looked at.
-            let refusal = refusal(&self.parts.storage, &error);
+            let refusal = refusal(&data.storage, &error);
             let failed = DiskDone::Failed(DiskJob::Survey, refusal);
             self.parts.swarm.handle_disk(now, failed);
         }

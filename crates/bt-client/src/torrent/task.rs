@@ -3,173 +3,119 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bt_metainfo::Info;
 use bt_storage::StorageError;
-use bt_swarm::{Backoff, Limit, Stats};
-use bt_types::{Bitfield, Totals};
-use tokio::time::{sleep, sleep_until};
+use bt_swarm::Stats;
+use bt_types::{Bitfield, Selection, Totals};
 
 use super::{
-    AddTorrent, Mode, Parts,
-    check::{Checking, Found, Look, Looked, Plan},
-    drive::Drive,
-    log,
-    selecting::files_left_out,
+    AddTorrent, Parts, Subject, Then, check::Found, drive::Drive, looking::look_at, metadata,
+    parts::Data, selecting::files_left_out,
 };
-use crate::{DiskTrouble, OnDiskError, Snapshot, State, TorrentError, mail::Mail};
+use crate::{Snapshot, State, TorrentError, mail::Mail};
 
-/// The life of one torrent, from the check of its data until it is stopped or cannot go on.
+/// The life of one torrent, until it is stopped or cannot go on.
 pub(crate) async fn run(mut parts: Parts) {
-    match parts.check().await {
-        Ok(Some(found)) => {
-            let ids = parts.torrent.info.ids();
-            parts.shared.open_to_peers(ids, parts.swarm.handshake());
-            Drive::start(parts, found).run().await;
+    let over = match parts.begin().await {
+        Ok(Beginning::Data(data)) => match parts.check(&data).await {
+            Ok(Some(found)) => {
+                parts.open_to_peers();
+                return Drive::transferring(parts, data, found).run().await;
+            }
+            Ok(None) => State::Stopped,
+            Err(error) => State::Failed(Arc::new(error)),
+        },
+        Ok(Beginning::Link(then)) => {
+            parts.open_to_peers();
+            return Drive::fetching(parts, then).run().await;
         }
-        Ok(None) => parts.end_early(State::Stopped),
-        Err(error) => parts.end_early(State::Failed(Arc::new(error))),
-    }
+        Ok(Beginning::Over) => State::Stopped,
+        Err(error) => State::Failed(Arc::new(error)),
+    };
+    parts.end_early(over);
+}
+
+/// How much is known of a torrent when it begins.
+enum Beginning {
+    Data(Data),
+    /// The metadata has to come from peers.
+    Link(Then),
+    /// All that is wanted is known.
+    Over,
 }
 
 impl Parts {
+    async fn begin(&mut self) -> Result<Beginning, TorrentError> {
+        let then = match &self.torrent.subject {
+            Subject::Info {
+                info,
+                mode,
+                selection,
+            } => {
+                let (info, selection) = (Arc::clone(info), Arc::clone(selection));
+                let data = self.place_data(info, *mode, selection);
+                return data.map(Beginning::Data);
+            }
+            Subject::Link { then, .. } => then.clone(),
+        };
+        let Some(info) = metadata::kept(&self.shared, self.torrent.ids()).await else {
+            return Ok(Beginning::Link(then));
+        };
+        if info.is_private() {
+            self.trackers.make_private();
+        }
+        Ok(match then {
+            Then::Stop => {
+                self.publisher
+                    .set_base(|base| base.know(&info, &Arc::default()));
+                Beginning::Over
+            }
+            Then::Get(choose) => Beginning::Data(self.choose(info, &choose)?),
+        })
+    }
+
+    fn open_to_peers(&self) {
+        let ids = self.torrent.ids();
+        self.shared.open_to_peers(ids, self.swarm.handshake());
+    }
+
     /// Finds out which pieces are on disk; `None` if the torrent has been stopped meanwhile.
-    async fn check(&mut self) -> Result<Option<Found>, TorrentError> {
-        let is_download = self.torrent.mode == Mode::Get;
-        let mut look = Look::new(Plan {
-            state: self.shared.state.clone(),
-            boot: self.shared.boot.clone(),
-            recheck: self.torrent.recheck,
-            threads: self.shared.check_threads,
-            wanted: is_download.then(|| Arc::clone(&self.torrent.selection)),
-        });
-        let mut waiting: Option<Waiting> = None;
-        let found = loop {
-            let Some(looked) = self.look(look).await else {
-                return Ok(None);
-            };
-            let looked = looked?;
-            if let Looked::All(_) | Looked::Some(_) = looked
-                && let Some(Waiting { trouble, .. }) = waiting.take()
-            {
-                log::disk_recovered(trouble.since.elapsed(), 0);
-            }
-            let error = match looked {
-                Looked::All(found) => break *found,
-                Looked::Some(next) => {
-                    look = *next;
-                    continue;
+    async fn check(&mut self, data: &Data) -> Result<Option<Found>, TorrentError> {
+        let Self {
+            shared,
+            torrent,
+            next_selection,
+            swarm,
+            publisher,
+            mail,
+            ..
+        } = self;
+        let show = |state, limit| {
+            let mut snapshot = Snapshot::clone(&publisher.current());
+            (snapshot.state, snapshot.limit) = (state, Some(limit));
+            publisher.show(Instant::now(), snapshot);
+        };
+        let ids = torrent.ids();
+        // Handles mail until its owner wishes the torrent to end.
+        let stop = async {
+            loop {
+                match mail.recv().await {
+                    Some(Mail::Stop) | None => return,
+                    Some(Mail::Grant(grant)) => swarm.set_grant(Instant::now(), grant),
+                    Some(Mail::Bans(bans)) => swarm.set_bans(Instant::now(), bans),
+                    Some(Mail::Limits(limits)) => shared.set_torrent_limits(ids, limits),
+                    Some(Mail::Select(selection)) => *next_selection = Some(selection),
+                    Some(_) => {}
                 }
-                Looked::Refused(next, error) => {
-                    look = *next;
-                    error
-                }
-            };
-            if self.shared.on_disk_error == OnDiskError::Fail {
-                return Err(error.into());
-            }
-            let now = Instant::now();
-            let waiting = waiting.get_or_insert_with(|| Waiting::new(now, &error));
-            waiting.backoff.failed(now);
-            let limit = Limit::Disk {
-                waiting_bytes: 0,
-                written_bytes_per_sec: 0,
-                is_refusing: true,
-            };
-            self.show(State::DiskTrouble(Arc::clone(&waiting.trouble)), limit);
-            tokio::select! {
-                () = sleep_until(waiting.backoff.due().into()) => {}
-                () = self.stop_requested() => return Ok(None),
             }
         };
-        let (pieces_good, piece_count) = (found.have.count_ones(), found.have.len());
-        if is_download || found.have.is_full() {
-            Ok(Some(found))
-        } else {
-            Err(TorrentError::DataIncomplete {
-                pieces_good,
-                piece_count,
-            })
-        }
-    }
-
-    /// Looks at what is left; `None` if the torrent has been stopped meanwhile.
-    async fn look(&mut self, look: Look) -> Option<Result<Looked, TorrentError>> {
-        let shared = Arc::clone(&self.shared);
-        let _turn = tokio::select! {
-            turn = shared.turn_to_check() => turn,
-            () = self.stop_requested() => return None,
-        };
-        let mut checking = Checking::start(Arc::clone(&self.storage), look);
-        loop {
-            tokio::select! {
-                looked = checking.finish() => return Some(looked),
-                () = self.stop_requested() => {
-                    checking.cancel().await;
-                    return None;
-                }
-                () = sleep(PROGRESS_INTERVAL) => self.show_progress(checking.progress()),
-            }
-        }
-    }
-
-    /// Handles mail until its owner wishes the torrent to end.
-    async fn stop_requested(&mut self) {
-        loop {
-            match self.mail.recv().await {
-                Some(Mail::Stop) | None => return,
-                Some(Mail::Grant(grant)) => self.swarm.set_grant(Instant::now(), grant),
-                Some(Mail::Bans(bans)) => self.swarm.set_bans(Instant::now(), bans),
-                Some(Mail::Limits(limits)) => {
-                    let ids = self.torrent.info.ids();
-                    self.shared.set_torrent_limits(ids, limits);
-                }
-                Some(Mail::Select(selection)) => self.next_selection = Some(selection),
-                Some(_) => {}
-            }
-        }
-    }
-
-    fn show_progress(&mut self, progress: Option<(u64, u64)>) {
-        let Some((bytes_done, bytes_total)) = progress else {
-            return;
-        };
-        let state = State::Checking {
-            bytes_done,
-            bytes_total,
-        };
-        let limit = Limit::Checking {
-            bytes_done,
-            bytes_total,
-        };
-        self.show(state, limit);
-    }
-
-    fn show(&mut self, state: State, limit: Limit) {
-        let mut snapshot = Snapshot::clone(&self.publisher.current());
-        (snapshot.state, snapshot.limit) = (state, Some(limit));
-        self.publisher.show(Instant::now(), snapshot);
+        look_at(shared, data, torrent.recheck, show, stop).await
     }
 
     fn end_early(self, state: State) {
         let mut snapshot = Snapshot::clone(&self.publisher.current());
         (snapshot.state, snapshot.limit) = (state, None);
         self.end(snapshot);
-    }
-}
-
-/// For a disk that has failed during the check.
-struct Waiting {
-    trouble: Arc<DiskTrouble>,
-    backoff: Backoff,
-}
-
-impl Waiting {
-    fn new(now: Instant, error: &StorageError) -> Self {
-        let trouble = DiskTrouble::new(now, error);
-        log::disk_trouble(&trouble);
-        Self {
-            trouble,
-            backoff: Backoff::new(now),
-        }
     }
 }
 
@@ -180,33 +126,51 @@ impl From<StorageError> for State {
 }
 
 impl Snapshot {
-    /// What can be shown of a torrent before anything is known but its metadata.
-    pub(crate) fn before_check(torrent: &AddTorrent) -> Self {
-        let layout = torrent.info.layout();
-        let mut stats = Stats::default();
-        stats.piece_count = layout.piece_count();
-        stats.bytes_total = layout.data_length();
-        let nothing = Bitfield::new(layout.piece_count());
-        (_, stats.wanted_bytes_total) = torrent.selection.bytes(layout, &nothing);
-        Self {
-            ids: torrent.info.ids(),
-            name: torrent.info.name().into(),
-            state: State::Checking {
-                bytes_done: 0,
-                bytes_total: stats.bytes_total,
+    /// What can be shown of a torrent before anything has been done for it.
+    pub(crate) fn at_first(torrent: &AddTorrent) -> Self {
+        let mut snapshot = Self {
+            ids: torrent.ids(),
+            name: torrent.name().into(),
+            info: None,
+            state: State::Metadata {
+                bytes: 0,
+                total: 0,
+                peers: 0,
             },
-            stats,
+            stats: Stats::default(),
             limit: None,
             limits: torrent.limits,
-            files_left_out: files_left_out(&torrent.info, &torrent.selection),
-            selection: Arc::clone(&torrent.selection),
+            files_left_out: 0,
+            selection: Arc::default(),
             hash_cpu_time: Duration::ZERO,
             bytes_resumed: 0,
             bytes_hashed: 0,
             earlier: Totals::default(),
+        };
+        if let Subject::Info {
+            info, selection, ..
+        } = &torrent.subject
+        {
+            snapshot.know(info, selection);
         }
+        snapshot
+    }
+
+    /// It is known what the torrent consists of, and nothing yet of what is on disk.
+    pub(crate) fn know(&mut self, info: &Arc<Info>, selection: &Arc<Selection>) {
+        let layout = info.layout();
+        let nothing = Bitfield::new(layout.piece_count());
+        self.stats.piece_count = layout.piece_count();
+        self.stats.bytes_total = layout.data_length();
+        (_, self.stats.wanted_bytes_total) = selection.bytes(layout, &nothing);
+        self.ids = info.ids();
+        self.name = info.name().into();
+        self.info = Some(Arc::clone(info));
+        self.state = State::Checking {
+            bytes_done: 0,
+            bytes_total: self.stats.bytes_total,
+        };
+        self.files_left_out = files_left_out(info, selection);
+        self.selection = Arc::clone(selection);
     }
 }
-
-/// How often the progress of a check is shown.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);

@@ -14,7 +14,8 @@ use std::{
 };
 
 use bt_tracker::{
-    Announce, AnnounceFailure, AnnounceId, DualStack, Event, Family, Progress, Retry, TrackerState,
+    Announce, AnnounceFailure, AnnounceId, Config, DualStack, Event, Family, Progress, Retry,
+    TrackerState,
 };
 use bt_tracker_http::{Origin, Scrape, ScrapeEntry};
 use bt_tracker_udp::BEP_15_ATTEMPTS;
@@ -36,6 +37,11 @@ use crate::{
 /// The trackers of one torrent.
 pub(crate) struct Trackers {
     schedule: DualStack,
+    plan: Plan,
+    /// How many schedules there have been: what comes late from one before is for nobody.
+    generation: u32,
+    /// As it was begun, if it was.
+    begun: Option<(Instant, Progress)>,
     clients: Clients,
     mailbox: Mailbox,
     under_way: HashMap<AnnounceId, AbortOnDrop>,
@@ -56,6 +62,20 @@ pub(crate) struct Clients {
     pub(crate) origin: Origin,
 }
 
+/// What a schedule is made of.
+pub(crate) struct Plan {
+    pub(crate) tiers: Vec<Vec<String>>,
+    pub(crate) config: Config,
+    pub(crate) families: Vec<Family>,
+    pub(crate) seed: [u8; 32],
+}
+
+impl Plan {
+    fn schedule(&self) -> DualStack {
+        DualStack::new(&self.tiers, &self.config, &self.families, self.seed)
+    }
+}
+
 /// How trackers are doing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Counts {
@@ -66,9 +86,12 @@ pub(crate) struct Counts {
 }
 
 impl Trackers {
-    pub(crate) fn new(schedule: DualStack, clients: Clients, mailbox: Mailbox) -> Self {
+    pub(crate) fn new(plan: Plan, clients: Clients, mailbox: Mailbox) -> Self {
         Self {
-            schedule,
+            schedule: plan.schedule(),
+            plan,
+            generation: 0,
+            begun: None,
             clients,
             mailbox,
             under_way: HashMap::new(),
@@ -81,8 +104,28 @@ impl Trackers {
 
     pub(crate) fn start(&mut self, now: Instant, progress: Progress) {
         self.is_touched = true;
+        self.begun = Some((now, progress));
         self.schedule.set_progress(progress);
         self.schedule.start(now);
+    }
+
+    /// The torrent turns out to be private: from now on one tracker is asked at a time (BEP 27).
+    /// Returns whether several were, or may have been. They are not told that we leave: they have
+    /// heard from us just now, and forget us by themselves.
+    pub(crate) fn make_private(&mut self) -> bool {
+        if self.plan.config.is_private {
+            return false;
+        }
+        self.plan.config.is_private = true;
+        self.is_touched = true;
+        self.under_way.clear();
+        self.generation += 1;
+        self.schedule = self.plan.schedule();
+        if let Some((began, progress)) = self.begun {
+            self.schedule.set_progress(progress);
+            self.schedule.start(began);
+        }
+        self.begun.is_some() && self.plan.tiers.iter().flatten().nth(1).is_some()
     }
 
     pub(crate) fn completed(&mut self, now: Instant) {
@@ -136,7 +179,16 @@ impl Trackers {
         self.schedule.want_peers(now);
     }
 
-    pub(crate) fn handle_outcome(&mut self, now: Instant, id: AnnounceId, outcome: Outcome) {
+    pub(crate) fn handle_outcome(
+        &mut self,
+        now: Instant,
+        generation: u32,
+        id: AnnounceId,
+        outcome: Outcome,
+    ) {
+        if generation != self.generation {
+            return;
+        }
         self.is_touched = true;
         self.under_way.remove(&id);
         self.schedule.handle_outcome(now, id, outcome);
@@ -173,11 +225,12 @@ impl Trackers {
         let clients = self.clients.clone();
         let mailbox = self.mailbox.clone();
         let addresses = self.addresses.clone();
+        let generation = self.generation;
         let task = AbortOnDrop::spawn(async move {
             let answer = clients.announce(&addresses, &announce).await;
             let outcome = answer.map_err(|error| failure(&error));
             // A torrent that has gone needs no answer.
-            let _ = mailbox.send(Mail::Announced(id, outcome));
+            let _ = mailbox.send(Mail::Announced(generation, id, outcome));
         });
         self.under_way.insert(id, task);
     }
@@ -351,7 +404,7 @@ const TIMEOUT_OF_SOLE_TRACKER: Duration = Duration::from_secs(15 + 30 + 60 + 15)
 
 #[cfg(test)]
 mod tests {
-    use bt_tracker::{Config, Identity};
+    use bt_tracker::Identity;
     use bt_types::{PeerId, SwarmId};
     use tokio::sync::mpsc;
 
@@ -378,8 +431,13 @@ mod tests {
         });
         let tiers = vec![vec!["udp://127.0.0.1:9".to_owned()]];
         let (mailbox, _mail) = mpsc::unbounded_channel();
-        let schedule = DualStack::new(&tiers, &config, &[Family::V4], [5; 32]);
-        let mut trackers = Trackers::new(schedule, clients(udp), mailbox);
+        let plan = Plan {
+            tiers,
+            config,
+            families: vec![Family::V4],
+            seed: [5; 32],
+        };
+        let mut trackers = Trackers::new(plan, clients(udp), mailbox);
         let now = Instant::now();
         let mut asked = 0;
         let mut drain = |trackers: &mut Trackers, now| {
@@ -415,8 +473,13 @@ mod tests {
         let urls = ["udp://127.0.0.1:9", "udp://127.0.0.1:10", "wss://a"];
         let tiers = urls.map(|url| vec![url.to_owned()]).to_vec();
         let (mailbox, _mail) = mpsc::unbounded_channel();
-        let schedule = DualStack::new(&tiers, &config, &[Family::V4], [5; 32]);
-        let mut trackers = Trackers::new(schedule, clients(udp), mailbox);
+        let plan = Plan {
+            tiers,
+            config,
+            families: vec![Family::V4],
+            seed: [5; 32],
+        };
+        let mut trackers = Trackers::new(plan, clients(udp), mailbox);
         let now = Instant::now();
         let counts = |trackers: &Trackers| {
             let counts = trackers.counts();
@@ -428,9 +491,10 @@ mod tests {
         assert_eq!(counts(&trackers), (0, 0, 2));
         let mut ids: Vec<_> = trackers.under_way.keys().copied().collect();
         ids.sort_unstable();
-        trackers.handle_outcome(now, ids[0], Ok(AnnounceResponse::default()));
+        trackers.handle_outcome(now, 0, ids[0], Ok(AnnounceResponse::default()));
         trackers.handle_outcome(
             now,
+            0,
             ids[1],
             Err(failure(&AnnounceError::NoReachableAddress)),
         );
@@ -485,5 +549,43 @@ mod tests {
         assert!(announce_timeout(&[tier(1), tier(3)]) > third_send);
         let all_waits = third_send + Duration::from_secs(60);
         assert!(announce_timeout(&[tier(1), tier(1)]) >= all_waits);
+    }
+
+    #[tokio::test]
+    async fn a_torrent_that_turns_out_to_be_private_asks_one_tracker_at_a_time() {
+        let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let udp = UdpTrackers::alone(sockets, Seeds::from_system().unwrap());
+        let config = Config::new(Identity {
+            swarm_id: SwarmId([1; 20]),
+            peer_id: PeerId([2; 20]),
+            key: 3,
+            port: 4,
+        });
+        let urls = ["udp://127.0.0.1:9", "udp://127.0.0.1:10"];
+        let plan = Plan {
+            tiers: urls.map(|url| vec![url.to_owned()]).to_vec(),
+            config,
+            families: vec![Family::V4],
+            seed: [5; 32],
+        };
+        let (mailbox, _mail) = mpsc::unbounded_channel();
+        let mut trackers = Trackers::new(plan, clients(udp), mailbox);
+        let now = Instant::now();
+        trackers.start(now, Progress::UNKNOWN);
+        trackers.drain(now, || Progress::UNKNOWN);
+        assert_eq!(trackers.under_way.len(), 2);
+        let late: Vec<_> = trackers.under_way.keys().copied().collect();
+        assert!(trackers.make_private(), "both may have named peers");
+        trackers.drain(now, || Progress::UNKNOWN);
+        assert_eq!(trackers.under_way.len(), 1);
+        for id in late {
+            trackers.handle_outcome(now, 0, id, Ok(AnnounceResponse::default()));
+        }
+        let events = trackers.drain(now, || Progress::UNKNOWN);
+        assert!(
+            events.is_empty(),
+            "those that were asked before: {events:?}"
+        );
+        assert!(!trackers.make_private(), "it is already");
     }
 }

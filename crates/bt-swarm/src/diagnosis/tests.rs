@@ -26,6 +26,7 @@ fn sample(number: usize) -> Sample {
         known: 20,
         unreachable: 5,
         dialling: 2,
+        metadata: None,
         supply,
         held_back: None,
         is_starved: false,

@@ -62,6 +62,12 @@ impl Exchange {
 }
 
 impl<P: Payload> Swarm<P> {
+    /// How far the metadata has come; `None` once it is known, and if it does not come from peers.
+    #[must_use]
+    pub fn metadata_progress(&self) -> Option<MetadataProgress> {
+        self.exchange.progress()
+    }
+
     /// The numbers under which we take messages of extensions. Nothing about a private torrent is
     /// given to whoever has not got it from its tracker (BEP 27; libtorrent does the same).
     pub(super) fn offered(&self) -> ExtensionIds {
