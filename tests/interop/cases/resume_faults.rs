@@ -329,6 +329,20 @@ impl Run {
     /// With so many bytes missing.
     fn plan(&mut self, life: u64, missing: u64) -> Plan {
         let draw = &mut self.draw;
+        if life == 0 && self.seed % 16 == 9 {
+            // As slow, and the sync on the way fails; the one at its end does not, and brings nothing
+            // of what that should have brought.
+            let syncs_of_start = 2;
+            return Plan {
+                upload_limit: 400 * 1024,
+                has_little_memory: false,
+                fault: Some((Call::Sync, Fault::Error(Errno::IO), syncs_of_start, 1)),
+                ending: Ending::Stopped {
+                    at: LENGTH / 10 * 8 + draw.below(LENGTH / 10),
+                    killed_after: None,
+                },
+            };
+        }
         if life == 0 && self.seed % 8 == 1 {
             // So slow that it syncs by itself on the way.
             return Plan {
@@ -340,13 +354,18 @@ impl Run {
                 },
             };
         }
-        let fault = match draw.below(6) {
+        let fault = match draw.below(8) {
             0 => Some((Call::Write, Fault::Error(Errno::NOSPC))),
             1 => Some((Call::Write, Fault::Error(Errno::IO))),
             2 => Some((Call::Write, Fault::Short(1 + draw.below(5000) as u32))),
+            3 => Some((Call::Sync, Fault::Error(Errno::IO))),
             _ => None,
         };
-        let after = draw.below(150);
+        let after = match fault {
+            // One of those with which a life begins, or ends.
+            Some((Call::Sync, _)) => draw.below(12),
+            _ => draw.below(150),
+        };
         // The journal and the files that are made count, too.
         let at = draw.below(missing + 128 * 1024);
         Plan {
