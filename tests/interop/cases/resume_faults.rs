@@ -36,8 +36,16 @@ pub(super) const CASES: &[Entry] = &[
         run: |case| faults(case, 0..6),
     },
     Entry {
+        name: "resume/faults/syncs-that-fail",
+        run: syncs_that_fail,
+    },
+    Entry {
         name: "resume/faults/stopped-within-a-piece",
         run: stopped_within_a_piece,
+    },
+    Entry {
+        name: "resume/faults/interrupted-when-complete",
+        run: interrupted_when_complete,
     },
 ];
 
@@ -58,6 +66,17 @@ fn faults(case: &Case<'_>, seeds: Range<u64>) -> Outcome {
     world.sum.ensure_something_was_at_stake()
 }
 
+/// One on the way; that at the end, and those of the next run, succeed, and bring nothing of what it
+/// should have brought.
+fn syncs_that_fail(case: &Case<'_>) -> Outcome {
+    let mut world = World::new(case)?;
+    for seed in [9, 25] {
+        world.run(seed).context(format_args!("seed {seed}"))?;
+    }
+    ensure!(world.sum.doubted_rightly > 0, "nothing was lost");
+    Ok(())
+}
+
 /// Stopped well before its first piece is complete: blocks are on disk, and no piece that would have
 /// been synced. The power fails after that, and with another seed each time.
 fn stopped_within_a_piece(case: &Case<'_>) -> Outcome {
@@ -76,6 +95,26 @@ fn stopped_within_a_piece(case: &Case<'_>) -> Outcome {
         world.believed(&run).context(format_args!("seed {seed}"))?;
     }
     ensure!(world.sum.blocks_believed > 0, "no block was believed");
+    Ok(())
+}
+
+/// Who interrupts it when it is complete changes nothing of that, and what it leaves is closed.
+fn interrupted_when_complete(case: &Case<'_>) -> Outcome {
+    let mut world = World::new(case)?;
+    for seed in 0..6 {
+        world.clear()?;
+        let mut run = Run::new(seed);
+        let mut bt = world.get(&run, "bt-get", false)?;
+        bt.wait_said("complete", wait::TRANSFER)?;
+        bt.interrupt()?;
+        bt.wait_exit(exit::DONE, wait::SOON)?;
+        run.before = Before::Left {
+            pieces: Bitfield::full(world.pieces.info().layout().piece_count()),
+            is_clean: true,
+        };
+        world.lose_power(&mut run)?;
+        world.believed(&run).context(format_args!("seed {seed}"))?;
+    }
     Ok(())
 }
 
@@ -207,10 +246,10 @@ impl<'a> World<'a> {
                 self.sum.killed += 1;
                 false
             }
-            // Who interrupts it between the last piece and its end has it end at once.
             Exit::Code(exit::STOPPED) => {
+                ensure!(bt.latest("complete").is_err(), "complete, and then stopped");
                 self.sum.stopped += 1;
-                bt.latest("complete").is_err()
+                true
             }
             Exit::Code(exit::DONE) => {
                 self.sum.completed += 1;
