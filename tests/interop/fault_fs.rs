@@ -37,6 +37,7 @@ pub(crate) enum Call {
     Open,
     Read,
     Write,
+    Sync,
 }
 
 /// What happens to a call.
@@ -161,6 +162,7 @@ impl Call {
             Self::Open => "open",
             Self::Read => "read",
             Self::Write => "write",
+            Self::Sync => "fsync",
         }
     }
 }

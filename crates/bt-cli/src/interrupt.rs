@@ -20,7 +20,11 @@ use crate::{
 /// The first one is for the command to follow. If another comes before that is done, or if one
 /// comes when this is gone and nobody would follow it, the process ends at once: a command that
 /// waits, say for who does not read its output, can be ended whatever it waits for.
-pub(crate) struct Interrupt(Arc<Shared>);
+pub(crate) struct Interrupt {
+    shared: Arc<Shared>,
+    /// Whether the next wish is to end the process when this is gone.
+    arms: bool,
+}
 
 struct Shared {
     /// Holds a wish until it is asked for.
@@ -49,17 +53,17 @@ impl Interrupt {
             .map_err(|error| {
                 Failure::other(format!("cannot watch for signals: {}", in_full(&error)))
             })
-            .map(|()| Self(shared))
+            .map(|()| Self { shared, arms: true })
     }
 
     /// Waits for a wish, which may have come since [`listen`](Self::listen).
     pub(crate) async fn requested(&mut self) {
-        self.0.noted.notified().await;
+        self.shared.noted.notified().await;
     }
 
     /// What is left to do when the process is ended at once.
     pub(crate) fn set_last_act(&self, last_act: impl FnOnce() + Send + 'static) {
-        self.0.plan().last_act = Box::new(last_act);
+        self.shared.plan().last_act = Box::new(last_act);
     }
 
     /// Lets the next wish end the process at once, after one last act. For commands that are
@@ -67,11 +71,19 @@ impl Interrupt {
     pub(crate) fn end_at_next(self, last_act: impl FnOnce() + Send + 'static) {
         self.set_last_act(last_act);
     }
+
+    /// What was wished for is done: who wishes that it ends, which it does, is not to make a failure of
+    /// it, however late that comes. Another wish ends the process at once.
+    pub(crate) fn ends_anyway(mut self) {
+        self.arms = false;
+    }
 }
 
 impl Drop for Interrupt {
     fn drop(&mut self) {
-        self.0.plan().ends_at_next = true;
+        if self.arms {
+            self.shared.plan().ends_at_next = true;
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 )]
 
 use std::{
+    collections::BTreeSet,
     fs,
     sync::{Arc, atomic::AtomicBool, mpsc},
     thread,
@@ -170,6 +171,7 @@ fn resume(c: &mut Criterion) {
         state,
         files: vec![Some(stamp); 1000],
         beside: Beside::default(),
+        not_synced: BTreeSet::new(),
         boot: BootId::new("a boot"),
         is_clean: true,
     };

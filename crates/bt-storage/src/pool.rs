@@ -145,6 +145,14 @@ impl FilePool {
         drop(closed);
     }
 
+    /// Syncs what is no file of the pool.
+    pub(crate) fn sync(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        match decide(self.faults.as_ref(), Call::Sync, 0) {
+            Outcome::Fail(error) => Err(error),
+            _ => sync(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Lru<Key, Arc<Handle>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,10 +30,24 @@ use crate::{
     power_fs::{Lost, PowerFs},
 };
 
-pub(super) const CASES: &[Entry] = &[Entry {
-    name: "resume/faults/6-seeds",
-    run: |case| faults(case, 0..6),
-}];
+pub(super) const CASES: &[Entry] = &[
+    Entry {
+        name: "resume/faults/6-seeds",
+        run: |case| faults(case, 0..6),
+    },
+    Entry {
+        name: "resume/faults/syncs-that-fail",
+        run: syncs_that_fail,
+    },
+    Entry {
+        name: "resume/faults/stopped-within-a-piece",
+        run: stopped_within_a_piece,
+    },
+    Entry {
+        name: "resume/faults/interrupted-when-complete",
+        run: interrupted_when_complete,
+    },
+];
 
 /// Of the long tier.
 pub(super) const LONG_CASES: &[Entry] = &[Entry {
@@ -50,6 +64,58 @@ fn faults(case: &Case<'_>, seeds: Range<u64>) -> Outcome {
     // Nobody reading on is no failure.
     let _ = write!(io::stdout().lock(), "{}", world.sum);
     world.sum.ensure_something_was_at_stake()
+}
+
+/// One on the way; that at the end, and those of the next run, succeed, and bring nothing of what it
+/// should have brought.
+fn syncs_that_fail(case: &Case<'_>) -> Outcome {
+    let mut world = World::new(case)?;
+    for seed in [9, 25] {
+        world.run(seed).context(format_args!("seed {seed}"))?;
+    }
+    ensure!(world.sum.doubted_rightly > 0, "nothing was lost");
+    Ok(())
+}
+
+/// Stopped well before its first piece is complete: blocks are on disk, and no piece that would have
+/// been synced. The power fails after that, and with another seed each time.
+fn stopped_within_a_piece(case: &Case<'_>) -> Outcome {
+    let mut world = World::new(case)?;
+    for seed in 0..16 {
+        world.clear()?;
+        let mut run = Run::new(seed);
+        world.seeder.limit_upload(32 * 1024)?;
+        let mut bt = world.get(&run, "bt-get", false)?;
+        bt.wait_progress("has blocks", wait::TRANSFER, |progress| {
+            progress.downloaded >= 16 * 1024
+        })?;
+        bt.interrupt()?;
+        bt.wait_exit(exit::STOPPED, wait::SOON)?;
+        world.lose_power(&mut run)?;
+        world.believed(&run).context(format_args!("seed {seed}"))?;
+    }
+    ensure!(world.sum.blocks_believed > 0, "no block was believed");
+    Ok(())
+}
+
+/// Who interrupts it when it is complete changes nothing of that, and what it leaves is closed.
+fn interrupted_when_complete(case: &Case<'_>) -> Outcome {
+    let mut world = World::new(case)?;
+    for seed in 0..6 {
+        world.clear()?;
+        let mut run = Run::new(seed);
+        let mut bt = world.get(&run, "bt-get", false)?;
+        bt.wait_said("complete", wait::TRANSFER)?;
+        bt.interrupt()?;
+        bt.wait_exit(exit::DONE, wait::SOON)?;
+        run.before = Before::Left {
+            pieces: Bitfield::full(world.pieces.info().layout().piece_count()),
+            is_clean: true,
+        };
+        world.lose_power(&mut run)?;
+        world.believed(&run).context(format_args!("seed {seed}"))?;
+    }
+    Ok(())
 }
 
 /// One torrent, its seeder, and the disk to which it goes, for all runs.
@@ -124,13 +190,18 @@ impl<'a> World<'a> {
         })
     }
 
-    fn run(&mut self, seed: u64) -> Outcome {
+    /// Has nothing on the disk but the two folders.
+    fn clear(&mut self) -> Outcome {
         self.disk.calm()?;
         self.disk.format()?;
         for folder in [self.folder(), self.state()] {
             fs::create_dir(&folder).context("making a folder on the disk")?;
         }
-        self.disk.settle()?;
+        self.disk.settle()
+    }
+
+    fn run(&mut self, seed: u64) -> Outcome {
+        self.clear()?;
         let mut run = Run::new(seed);
         self.sum.runs += 1;
         for life in 0..1 + run.draw.below(3) {
@@ -175,10 +246,10 @@ impl<'a> World<'a> {
                 self.sum.killed += 1;
                 false
             }
-            // Who interrupts it between the last piece and its end has it end at once.
             Exit::Code(exit::STOPPED) => {
+                ensure!(bt.latest("complete").is_err(), "complete, and then stopped");
                 self.sum.stopped += 1;
-                bt.latest("complete").is_err()
+                true
             }
             Exit::Code(exit::DONE) => {
                 self.sum.completed += 1;
@@ -329,6 +400,20 @@ impl Run {
     /// With so many bytes missing.
     fn plan(&mut self, life: u64, missing: u64) -> Plan {
         let draw = &mut self.draw;
+        if life == 0 && self.seed % 16 == 9 {
+            // As slow, and the sync on the way fails; the one at its end does not, and brings nothing
+            // of what that should have brought.
+            let syncs_of_start = 2;
+            return Plan {
+                upload_limit: 400 * 1024,
+                has_little_memory: false,
+                fault: Some((Call::Sync, Fault::Error(Errno::IO), syncs_of_start, 1)),
+                ending: Ending::Stopped {
+                    at: LENGTH / 10 * 8 + draw.below(LENGTH / 10),
+                    killed_after: None,
+                },
+            };
+        }
         if life == 0 && self.seed % 8 == 1 {
             // So slow that it syncs by itself on the way.
             return Plan {
@@ -340,13 +425,18 @@ impl Run {
                 },
             };
         }
-        let fault = match draw.below(6) {
+        let fault = match draw.below(8) {
             0 => Some((Call::Write, Fault::Error(Errno::NOSPC))),
             1 => Some((Call::Write, Fault::Error(Errno::IO))),
             2 => Some((Call::Write, Fault::Short(1 + draw.below(5000) as u32))),
+            3 => Some((Call::Sync, Fault::Error(Errno::IO))),
             _ => None,
         };
-        let after = draw.below(150);
+        let after = match fault {
+            // One of those with which a life begins, or ends.
+            Some((Call::Sync, _)) => draw.below(12),
+            _ => draw.below(150),
+        };
         // The journal and the files that are made count, too.
         let at = draw.below(missing + 128 * 1024);
         Plan {

@@ -82,7 +82,12 @@ async fn download(
         }
         () = timed_out(get.timeout) => Some("timed out"),
     };
-    interrupt.end_at_next(|| {});
+    // Who has fetched everything may stop serving it at any time.
+    let given_up = given_up.filter(|_| download.lacks_something());
+    match given_up {
+        Some(_) => interrupt.end_at_next(|| {}),
+        None => interrupt.ends_anyway(),
+    }
     download.end(given_up).await
 }
 
@@ -323,8 +328,6 @@ impl<'a> Download<'a> {
 
     /// Stops everything; `given_up` if that was before the end, and why.
     async fn end(mut self, given_up: Option<&str>) -> Result<(), Failure> {
-        // Who has fetched everything may stop serving it at any time.
-        let given_up = given_up.filter(|_| self.torrents.iter().any(|it| it.told == Told::Nothing));
         self.progress.clear();
         let total = self.batch.total();
         if given_up.is_none() && self.has_several() {
@@ -363,6 +366,10 @@ impl<'a> Download<'a> {
             }
             None => Ok(()),
         }
+    }
+
+    fn lacks_something(&self) -> bool {
+        self.torrents.iter().any(|it| it.told == Told::Nothing)
     }
 
     fn has_several(&self) -> bool {

@@ -207,7 +207,9 @@ impl Look {
     fn begin(&self, storage: &Storage) -> Result<Findings, StorageError> {
         storage.find()?;
         let start = match &self.place {
-            Some(place) if self.plan.recheck => Some(place.start_anew(storage)?),
+            Some(place) if self.plan.recheck => {
+                Some(place.start_anew(storage, self.plan.boot.as_ref())?)
+            }
             Some(place) => Some(place.start(storage, self.plan.boot.as_ref())?),
             None => None,
         };

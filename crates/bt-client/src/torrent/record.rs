@@ -51,13 +51,11 @@ async fn keep_up(
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) {
     let mut waited = Duration::ZERO;
-    let mut has_failed = false;
+    let mut has_warned = false;
     loop {
         sleep(LOOK_INTERVAL).await;
         waited += LOOK_INTERVAL;
         let is_due = waited >= SYNC_INTERVAL || keeper.unsynced_bytes() >= MUCH;
-        // What a system could not sync once it may take for synced the next time.
-        let syncs = is_due && !has_failed;
         if is_due {
             waited = Duration::ZERO;
         }
@@ -70,17 +68,18 @@ async fn keep_up(
             }
             keeper.set_totals(totals);
             match keeper.unsynced_bytes() {
-                1.. if syncs => keeper.sync(&storage),
+                1.. => keeper.sync(&storage),
                 _ => Ok(()),
             }
         });
         match kept.await {
             Ok(Ok(())) => {}
             // Once is enough: a disk that is in trouble will be told of by those who need it.
-            Ok(failed) => {
-                has_failed = true;
+            Ok(failed) if !has_warned => {
+                has_warned = true;
                 warn_of(failed);
             }
+            Ok(_) => {}
             Err(_) => return,
         }
     }

@@ -144,8 +144,14 @@ pub(super) fn spill<B: AsRef<[u8]>>(
             keeper.spilled(piece, &blocks, stamps);
             Ok(done)
         }
-        Err(error) => {
+        Err(error) if error.kind == ErrorKind::Missing => {
             refused(storage, piece, &error);
+            Err(error)
+        }
+        Err(error) => {
+            storage.remove_verified(piece);
+            let begins = blocks.iter().map(|(begin, _)| *begin);
+            keeper.not_spilled(piece, begins, || storage.stamps_of(piece));
             Err(error)
         }
     }

@@ -26,6 +26,8 @@ pub struct Start {
     pub(super) files: Vec<Option<Stamp>>,
     /// And the part file.
     pub(super) part_file: Option<Stamp>,
+    /// Files of which a sync may have failed since the machine was started.
+    pub(super) not_synced: BTreeSet<FileIndex>,
 }
 
 /// How far a record was believed.
@@ -50,6 +52,8 @@ pub enum Belief {
 pub(super) struct Situation {
     /// The machine has not been off since.
     pub(super) same_boot: bool,
+    /// It is known to have been: what a file has now is what the medium has.
+    pub(super) is_other_boot: bool,
     /// Something may have been written that nobody has noted.
     pub(super) is_clean: bool,
     /// When the journal was written to last.
@@ -97,6 +101,7 @@ impl Start {
             synced: nothing,
             files,
             part_file,
+            not_synced: BTreeSet::new(),
         }
     }
 
@@ -130,9 +135,10 @@ impl Start {
             for piece in written.chain(ledger.begun.iter().copied()) {
                 doubtful.insert(piece);
             }
-            if !situation.is_clean || !all_hold {
-                ledger.partial.clear();
-            }
+            // A clean end has synced the others.
+            let mut partial = std::mem::take(&mut ledger.partial);
+            partial.retain(|&piece, _| situation.is_clean && !ledger.is_in_not_synced(piece));
+            ledger.partial = partial;
             (ledger.synced.clone(), doubtful)
         };
         for (index, &fate) in (0..).zip(&fates) {
@@ -187,6 +193,10 @@ impl Start {
             synced,
             files,
             part_file,
+            not_synced: match situation.is_other_boot {
+                true => BTreeSet::new(),
+                false => ledger.not_synced,
+            },
         }
     }
 }

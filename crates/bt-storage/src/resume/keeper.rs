@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bt_types::{Bitfield, Block, FileIndex, PieceIndex, ResumeState, Totals};
+use bt_types::{BLOCK_LENGTH, Bitfield, Block, FileIndex, PieceIndex, ResumeState, Totals};
 
 use super::{
     Beside, BootId, Place, Record, Stamp, Start,
@@ -23,6 +23,8 @@ use crate::{Operation, Storage, StorageError, part_file, sys};
 pub struct Keeper {
     place: Place,
     boot: Option<BootId>,
+    /// Held by who syncs: who came second would be told of no failure.
+    syncing: Mutex<()>,
     inner: Mutex<Inner>,
 }
 
@@ -89,6 +91,7 @@ impl Keeper {
                 pieces: storage.parts().pieces().into_iter().collect(),
                 stamp: start.part_file,
             },
+            not_synced: start.not_synced,
             boot: boot.clone(),
             is_clean: is_complete,
         };
@@ -107,6 +110,7 @@ impl Keeper {
         };
         Ok(Self {
             boot,
+            syncing: Mutex::new(()),
             inner: Mutex::new(Inner {
                 lock: place.take_lock(),
                 journal: Journal {
@@ -129,7 +133,7 @@ impl Keeper {
         self.lock().ledger.state()
     }
 
-    /// Bytes of pieces that are written and not synced.
+    /// Bytes of pieces that wait to be synced.
     #[must_use]
     pub fn unsynced_bytes(&self) -> u64 {
         self.lock().ledger.unsynced_bytes()
@@ -153,63 +157,82 @@ impl Keeper {
     /// is written meanwhile is not held up.
     ///
     /// # Errors
-    /// If a file or the journal cannot be synced, or something could not be noted before: then what
-    /// is not synced stays so.
+    /// If a file or the journal cannot be synced, or something could not be noted before. The pieces
+    /// of a file that cannot be do not wait for it any more: see the [module](super).
     pub fn sync(&self, storage: &Storage) -> Result<(), StorageError> {
-        let (count, files) = self.unsynced_files(storage);
-        if count > 0 {
-            storage.sync_files(&files)?;
-        }
-        let journal = {
+        let _alone = self.alone();
+        let (count, files) = {
             let inner = &mut *self.lock();
-            match count {
-                0 => inner.flush(&self.place),
-                count => inner.append(&self.place, Entry::Synced(count)),
-            }
+            inner.flush(&self.place);
             if let Some(failure) = &inner.journal.failure {
+                // That it fails could not be noted either.
                 return Err(self.journal_error(copy_of(failure)));
             }
-            let file = inner.journal.file.as_ref().map(File::try_clone);
-            file.transpose()
-                .map_err(|error| self.journal_error(error))?
+            inner.ledger.waiting(storage)
         };
-        match journal {
-            Some(journal) if count > 0 => journal
-                .sync_data()
-                .map_err(|error| self.journal_error(error)),
-            _ => Ok(()),
+        if count == 0 {
+            return Ok(());
         }
+        let synced = self.sync_and_note(storage, &files, count);
+        synced.and(self.sync_journal())
     }
 
-    /// Ends well: syncs, leaves a record that says all, and lets go of the place. Nothing may be
-    /// written any more.
+    /// Ends well: syncs, also the blocks of partial pieces, leaves a record that says all, and lets go
+    /// of the place. Nothing may be written any more.
     ///
     /// # Errors
     /// If the record cannot be written; then the next start has the journal to go by. If something
     /// cannot be synced the record says so, which is no error.
     pub fn finish(&self, storage: &Storage, totals: Totals) -> Result<(), StorageError> {
-        let synced = self.sync(storage);
+        let _alone = self.alone();
+        let _ends_here = self.lock().lock.take();
+        let (count, files) = {
+            let inner = &mut *self.lock();
+            inner.ledger.totals = totals;
+            inner.flush(&self.place);
+            let (count, mut files) = inner.ledger.waiting(storage);
+            let partial = inner.ledger.partial.keys();
+            partial.for_each(|&piece| inner.ledger.add_files_of(piece, storage, &mut files));
+            files.retain(|file| !inner.ledger.not_synced.contains(file));
+            if let Some(failure) = &inner.journal.failure {
+                if !inner.ledger.begun.is_empty() {
+                    return Err(self.journal_error(copy_of(failure)));
+                }
+                // What cannot be noted in the journal is in a record before it may come true.
+                let mut record = inner.record(self.boot.clone());
+                record.not_synced.extend(&files);
+                self.place.write_record(&record.encode())?;
+            }
+            (count, files)
+        };
+        let synced = self.sync_and_note(storage, &files, count);
         let inner = &mut *self.lock();
-        let _ends_here = inner.lock.take();
-        inner.ledger.totals = totals;
         if !inner.ledger.begun.is_empty() {
             // The disk hangs: the journal tells what is in doubt.
             return synced;
         }
-        let record = Record {
-            state: inner.ledger.state(),
-            files: inner.ledger.files.clone(),
-            beside: inner.ledger.beside.clone(),
-            boot: self.boot.clone(),
-            is_clean: true,
-        };
-        let bytes = record.encode();
+        let bytes = inner.record(self.boot.clone()).encode();
         if journal::header(&bytes) != inner.journal.header || inner.journal.file.is_some() {
             self.place.write_record(&bytes)?;
             self.place.remove_journal();
         }
         inner.journal.failure = Some(io::Error::other("the record is closed"));
         Ok(())
+    }
+
+    /// Syncs files that need be on the medium for another reason than to be remembered.
+    pub(crate) fn sync_files(
+        &self,
+        storage: &Storage,
+        files: &BTreeSet<FileIndex>,
+    ) -> Result<(), StorageError> {
+        let _alone = self.alone();
+        self.sync_and_note(storage, files, 0)
+    }
+
+    /// Whether what was written to `file` may be lost though it can be read.
+    pub(crate) fn could_not_sync(&self, file: FileIndex) -> bool {
+        self.lock().ledger.not_synced.contains(&file)
     }
 
     /// Bytes of these pieces are about to be written.
@@ -241,6 +264,29 @@ impl Keeper {
             false => Entry::Spilled(piece, slots, stamps),
         };
         inner.append(&self.place, entry);
+    }
+
+    /// Blocks of `piece` that begin there could not be written. Others that were before are as they
+    /// were.
+    pub(crate) fn not_spilled(
+        &self,
+        piece: PieceIndex,
+        begins: impl Iterator<Item = u32>,
+        stamps: impl FnOnce() -> Vec<FileStamp>,
+    ) {
+        let inner = &mut *self.lock();
+        let mut slots = inner
+            .ledger
+            .partial
+            .get(&piece)
+            .cloned()
+            .unwrap_or_default();
+        begins.for_each(|begin| _ = slots.remove(&(begin / BLOCK_LENGTH)));
+        inner.append(&self.place, Entry::Dropped(piece, Vec::new()));
+        if !slots.is_empty() {
+            let slots = slots.into_iter().collect();
+            inner.append(&self.place, Entry::Spilled(piece, slots, stamps()));
+        }
     }
 
     /// So these files look now that they have other names.
@@ -314,20 +360,39 @@ impl Keeper {
         }
     }
 
-    /// How many pieces wait to be synced, and the files in which they are.
-    fn unsynced_files(&self, storage: &Storage) -> (u64, BTreeSet<FileIndex>) {
-        let ledger = &self.lock().ledger;
-        let mut count = 0;
-        let mut files = BTreeSet::new();
-        for piece in ledger.unsynced() {
-            count += 1;
-            let Some(piece) = piece else { continue };
-            files.extend(storage.files_of(piece));
-            if ledger.beside.pieces.contains(&piece) {
-                files.insert(part_file::FILE);
-            }
+    /// Syncs these files, in which all lies of so many pieces that wait. That it is being done is noted
+    /// first: a system tells of a failure once, even if that is to a process that is being killed.
+    fn sync_and_note(
+        &self,
+        storage: &Storage,
+        files: &BTreeSet<FileIndex>,
+        count: u64,
+    ) -> Result<(), StorageError> {
+        if files.is_empty() && count == 0 {
+            return Ok(());
         }
-        (count, files)
+        self.note(Entry::Syncing(files.iter().copied().collect()));
+        let synced = storage.sync_files(files).map_err(|failed| {
+            let files = failed.files.into_iter().collect();
+            self.note(Entry::NotSynced(files));
+            failed.error
+        });
+        self.note(Entry::Synced(count));
+        synced
+    }
+
+    fn sync_journal(&self) -> Result<(), StorageError> {
+        let journal = {
+            let inner = &*self.lock();
+            if let Some(failure) = &inner.journal.failure {
+                return Err(self.journal_error(copy_of(failure)));
+            }
+            let file = inner.journal.file.as_ref().map(File::try_clone);
+            file.transpose()
+                .map_err(|error| self.journal_error(error))?
+        };
+        let synced = journal.map_or(Ok(()), |journal| journal.sync_data());
+        synced.map_err(|error| self.journal_error(error))
     }
 
     fn note(&self, entry: Entry) {
@@ -336,6 +401,10 @@ impl Keeper {
 
     fn journal_error(&self, source: io::Error) -> StorageError {
         StorageError::new(Operation::Write, &self.place.journal(), source)
+    }
+
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.syncing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -353,6 +422,18 @@ impl Inner {
         let can_wait = matches!(entry, Entry::Written(..));
         if !can_wait || self.journal.waiting.len() >= MOST_WAITING {
             self.flush(place);
+        }
+    }
+
+    /// What is true now, if nothing is being written.
+    fn record(&self, boot: Option<BootId>) -> Record {
+        Record {
+            state: self.ledger.state(),
+            files: self.ledger.files.clone(),
+            beside: self.ledger.beside.clone(),
+            not_synced: self.ledger.not_synced.clone(),
+            boot,
+            is_clean: true,
         }
     }
 

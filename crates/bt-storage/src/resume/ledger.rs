@@ -11,7 +11,7 @@ use super::{
     Beside, Record, Stamp,
     journal::{Entry, FileStamp},
 };
-use crate::part_file;
+use crate::{Storage, part_file};
 
 /// What is true by a record and the entries after it: the same whether they are read back or are
 /// just being made.
@@ -31,6 +31,11 @@ pub(super) struct Ledger {
     /// In the place of one that was dropped since there is `None`: entries count places.
     unsynced: VecDeque<Option<PieceIndex>>,
     unsynced_bytes: u64,
+    /// Files of which a sync has failed, or may have: pieces in them do not wait to be synced, since
+    /// that would prove nothing.
+    pub(super) not_synced: BTreeSet<FileIndex>,
+    /// Files that are being synced.
+    syncing: BTreeSet<FileIndex>,
 }
 
 impl Ledger {
@@ -39,6 +44,7 @@ impl Ledger {
             state,
             files,
             beside,
+            not_synced,
             ..
         } = record;
         let partial = state.partial.into_iter();
@@ -53,6 +59,8 @@ impl Ledger {
             begun: BTreeSet::new(),
             unsynced: VecDeque::new(),
             unsynced_bytes: 0,
+            not_synced,
+            syncing: BTreeSet::new(),
             layout,
             synced: state.synced,
             written: state.written,
@@ -112,6 +120,7 @@ impl Ledger {
                 self.note(stamps);
             }
             Entry::Synced(count) => {
+                self.syncing.clear();
                 for _ in 0..*count {
                     let Some(piece) = self.unsynced.pop_front() else {
                         break;
@@ -130,8 +139,28 @@ impl Ledger {
                 let pieces = std::mem::take(&mut self.beside.pieces).into_iter();
                 self.beside.pieces = pieces.filter(|&piece| self.has_slot(piece)).collect();
             }
+            Entry::Syncing(files) => self.syncing.extend(files),
+            Entry::NotSynced(files) => self.add_not_synced(files.iter().copied()),
         }
         true
+    }
+
+    /// Nothing more will be noted: of what was being synced nobody knows whether it is.
+    pub(super) fn settle(&mut self) {
+        let syncing = std::mem::take(&mut self.syncing);
+        self.add_not_synced(syncing.into_iter());
+    }
+
+    /// Whether bytes of `piece` lie in a file that could not be synced.
+    pub(super) fn is_in_not_synced(&self, piece: PieceIndex) -> bool {
+        if self.not_synced.is_empty() {
+            return false;
+        }
+        let is_beside = self.beside.pieces.contains(&piece);
+        let length = self.layout.piece_length(piece);
+        let mut slices = self.layout.slices(piece, 0, length);
+        is_beside && self.not_synced.contains(&part_file::FILE)
+            || slices.any(|slice| !slice.is_pad && self.not_synced.contains(&slice.file))
     }
 
     /// Whether anything of `piece` counts, or is being written.
@@ -145,12 +174,57 @@ impl Ledger {
         self.unsynced.iter().copied()
     }
 
+    /// How many there are, and the files in which they lie.
+    pub(super) fn waiting(&self, storage: &Storage) -> (u64, BTreeSet<FileIndex>) {
+        let mut files = BTreeSet::new();
+        for piece in self.unsynced().flatten() {
+            self.add_files_of(piece, storage, &mut files);
+        }
+        (self.unsynced.len() as u64, files)
+    }
+
+    /// Adds the files, perhaps the part file, too, in which `piece` lies.
+    pub(super) fn add_files_of(
+        &self,
+        piece: PieceIndex,
+        storage: &Storage,
+        files: &mut BTreeSet<FileIndex>,
+    ) {
+        files.extend(storage.files_of(piece));
+        if self.beside.pieces.contains(&piece) {
+            files.insert(part_file::FILE);
+        }
+    }
+
     /// Their bytes.
     pub(super) fn unsynced_bytes(&self) -> u64 {
         self.unsynced_bytes
     }
 
+    fn add_not_synced(&mut self, files: impl Iterator<Item = FileIndex>) {
+        self.not_synced.extend(files);
+        let waiting = self.unsynced().flatten();
+        let lost: BTreeSet<_> = waiting
+            .filter(|&piece| self.is_in_not_synced(piece))
+            .collect();
+        for place in &mut self.unsynced {
+            if let Some(piece) = place.take_if(|piece| lost.contains(piece)) {
+                self.unsynced_bytes -= u64::from(self.layout.data_length_of(piece));
+            }
+        }
+        // What moves is to be on the medium at its new place, too.
+        let moving: Vec<_> = self.begun.iter().copied().collect();
+        for piece in moving {
+            if self.is_in_not_synced(piece) {
+                self.synced.remove(piece);
+            }
+        }
+    }
+
     fn push_unsynced(&mut self, piece: PieceIndex) {
+        if self.is_in_not_synced(piece) {
+            return;
+        }
         self.unsynced.push_back(Some(piece));
         self.unsynced_bytes += u64::from(self.layout.data_length_of(piece));
     }
@@ -193,6 +267,9 @@ impl Ledger {
             Entry::Synced(_) | Entry::Moved(_) => true,
             Entry::Looked(stamps) => has_files(stamps),
             Entry::Selected(left_out, _) => left_out.iter().all(has_file),
+            Entry::Syncing(files) | Entry::NotSynced(files) => files
+                .iter()
+                .all(|file| has_file(file) || *file == part_file::FILE),
         }
     }
 

@@ -48,6 +48,14 @@ struct Loaded {
     journal_modified: Option<FileTime>,
 }
 
+impl Loaded {
+    /// Who does not know its boot cannot tell.
+    fn is_of_other_boot(&self, boot: Option<&BootId>) -> bool {
+        let own = self.boot.as_ref();
+        own.zip(boot).is_some_and(|(own, boot)| own != boot)
+    }
+}
+
 impl Place {
     /// Takes the place for `storage` in `folder`, which is made if it is missing.
     ///
@@ -85,6 +93,7 @@ impl Place {
             Ok(loaded) => {
                 let situation = Situation {
                     same_boot: boot.is_some() && loaded.boot.as_ref() == boot,
+                    is_other_boot: loaded.is_of_other_boot(boot),
                     is_clean: loaded.is_clean && loaded.journal_modified.is_none(),
                     journal_modified: loaded.journal_modified,
                 };
@@ -108,24 +117,29 @@ impl Place {
     }
 
     /// Has everything hashed, whatever the record says; only what has been sent and received is
-    /// taken over.
+    /// taken over, and what could not be synced since the machine was started: a hash does not tell
+    /// that. `boot` is the present run of the machine.
     ///
     /// # Errors
     /// If a file of the torrent cannot be looked at.
-    pub fn start_anew(&self, storage: &Storage) -> Result<Start, StorageError> {
+    pub fn start_anew(
+        &self,
+        storage: &Storage,
+        boot: Option<&BootId>,
+    ) -> Result<Start, StorageError> {
         storage.find()?;
         let files = storage.stamps()?;
         let part_file = storage.part_file_stamp()?;
-        let totals = self.load(storage).map(|loaded| loaded.ledger.totals);
-        let totals = totals.unwrap_or_default();
         let layout = storage.layout();
-        Ok(Start::in_doubt(
-            layout,
-            files,
-            part_file,
-            totals,
-            Belief::Recheck,
-        ))
+        let (totals, belief) = (Totals::default(), Belief::Recheck);
+        let mut start = Start::in_doubt(layout, files, part_file, totals, belief);
+        if let Ok(loaded) = self.load(storage) {
+            start.totals = loaded.ledger.totals;
+            if !loaded.is_of_other_boot(boot) {
+                start.not_synced = loaded.ledger.not_synced;
+            }
+        }
+        Ok(start)
     }
 
     fn load(&self, storage: &Storage) -> Result<Loaded, Belief> {
@@ -137,6 +151,7 @@ impl Place {
         let mut ledger = Ledger::new(record, Arc::clone(storage.info().layout()));
         // A journal that cannot be read is none: what was written since makes files look changed.
         let journal_modified = self.replay(&bytes, &mut ledger).unwrap_or_default();
+        ledger.settle();
         Ok(Loaded {
             ledger,
             boot,

@@ -9,6 +9,7 @@ use bt_types::{
 };
 
 use super::{BootId, Stamp};
+use crate::part_file;
 
 /// What a run leaves for the next.
 ///
@@ -23,6 +24,10 @@ pub struct Record {
     pub files: Vec<Option<Stamp>>,
     /// What lies beside the files.
     pub beside: Beside,
+    /// Files of which a sync has failed since the machine was started, `u32::MAX` being the part file:
+    /// what was written to them and is not in `synced` need not be on the medium, whatever a later
+    /// sync says.
+    pub not_synced: BTreeSet<FileIndex>,
     /// Which run of the machine this was; `None` if nobody knows.
     pub boot: Option<BootId>,
     /// Whether nothing has been written since.
@@ -48,7 +53,7 @@ pub enum RecordError {
     #[error("the record is malformed")]
     Malformed,
     /// Written by another version of this crate.
-    #[error("the record has version {0}, and {WITH_BESIDE} is known")]
+    #[error("the record has version {0}, and {WITH_NOT_SYNCED} is known")]
     Version(i64),
     /// Its bytes are not those that were written.
     #[error("the record is damaged")]
@@ -87,7 +92,7 @@ impl Record {
         let root = document.root();
         let version = root.get("version").and_then(Value::as_int);
         match version.ok_or(RecordError::Malformed)? {
-            VERSION | WITH_BESIDE => {}
+            VERSION..=WITH_NOT_SYNCED => {}
             other => return Err(RecordError::Version(other)),
         }
         let record = root.get("record").ok_or(RecordError::Malformed)?;
@@ -96,7 +101,8 @@ impl Record {
             return Err(RecordError::Digest);
         }
         let decoded = Self::decode_inner(record).ok_or(RecordError::Malformed)?;
-        if !decoded.is_consistent() {
+        let is_of_version_3 = !decoded.not_synced.is_empty();
+        if !decoded.is_consistent() || is_of_version_3 != (version == Some(WITH_NOT_SYNCED)) {
             return Err(RecordError::Inconsistent);
         }
         Ok(decoded)
@@ -124,9 +130,12 @@ impl Record {
     }
 
     fn version(&self) -> i64 {
-        match self.beside == Beside::default() {
-            true => VERSION,
-            false => WITH_BESIDE,
+        if !self.not_synced.is_empty() {
+            WITH_NOT_SYNCED
+        } else if self.beside != Beside::default() {
+            WITH_BESIDE
+        } else {
+            VERSION
         }
     }
 
@@ -147,6 +156,7 @@ impl Record {
                 .int("downloaded", clamped(state.totals.downloaded))
                 .bytes("files", &stamps);
             self.encode_beside(dict);
+            self.encode_not_synced(dict);
             dict.list("partial", |list| {
                 for partial in &state.partial {
                     list.dict(|dict| {
@@ -169,13 +179,11 @@ impl Record {
     }
 
     fn encode_beside(&self, dict: &mut DictEncoder<'_>) {
-        if self.version() == VERSION {
+        if self.beside == Beside::default() {
             return;
         }
         let Beside {
-            left_out,
-            pieces,
-            stamp,
+            left_out, pieces, ..
         } = &self.beside;
         let pieces = pieces.iter().map(|piece| piece.get());
         dict.bytes("in_part_file", set_of(self.state.written.len(), pieces))
@@ -183,11 +191,32 @@ impl Record {
                 "left_out",
                 set_of(self.files.len() as u32, left_out.iter().map(|file| file.0)),
             );
-        if let Some(stamp) = stamp {
+    }
+
+    /// A bit a file, and the last for the part file; and then, in the order of keys, how that looked.
+    fn encode_not_synced(&self, dict: &mut DictEncoder<'_>) {
+        if !self.not_synced.is_empty() {
+            let part_file = self.files.len() as u32;
+            let files = self.not_synced.iter().map(|file| file.0.min(part_file));
+            dict.bytes("not_synced", set_of(part_file + 1, files));
+        }
+        if let Some(stamp) = &self.beside.stamp {
             let mut bytes = Vec::new();
             stamp.encode(&mut bytes);
             dict.bytes("part_file", bytes);
         }
+    }
+
+    fn decode_not_synced(record: Value<'_, '_>, files: u32) -> Option<BTreeSet<FileIndex>> {
+        let Some(set) = record.get("not_synced") else {
+            return Some(BTreeSet::new());
+        };
+        let set = Bitfield::from_wire(set.as_bytes()?, files.checked_add(1)?).ok()?;
+        let file = |file: PieceIndex| match file.get() {
+            file if file == files => part_file::FILE,
+            file => FileIndex(file),
+        };
+        Some(set.iter_ones().map(file).collect())
     }
 
     fn decode_beside(record: Value<'_, '_>, pieces: u32, files: u32) -> Option<Beside> {
@@ -242,6 +271,7 @@ impl Record {
         let files: Vec<_> = files.collect::<Option<_>>()?;
         Some(Self {
             beside: Self::decode_beside(record, pieces, files.len() as u32)?,
+            not_synced: Self::decode_not_synced(record, files.len() as u32)?,
             state: ResumeState {
                 ids,
                 written: set("written")?,
@@ -314,6 +344,8 @@ fn clamped(bytes: u64) -> i64 {
 const VERSION: i64 = 1;
 /// Of records that tell of a part file, or of files that are left out.
 const WITH_BESIDE: i64 = 2;
+/// Of records that tell of files which could not be synced.
+const WITH_NOT_SYNCED: i64 = 3;
 /// The file, the record, the list, a partial piece; the rest is for what may be added.
 const MAX_DEPTH: u32 = 8;
 /// Five for each partial piece, of which there are never more than some thousand.

@@ -4,7 +4,10 @@
 use std::{
     fs,
     path::Path,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bt_types::{Bitfield, FileIndex, PieceIndex, Totals};
@@ -12,14 +15,17 @@ use tempfile::TempDir;
 
 use super::{Belief, BootId, Keeper, Place, PlaceError, Start};
 use crate::{
+    FilePool,
     check::check_pieces,
     disk::{Done, Job},
+    faults::{Call, Outcome},
     testing::{Disk, FileSpec, World},
 };
 
 mod choosing;
 mod ends;
 mod parsers;
+mod syncs;
 
 /// Nine pieces of 64 bytes; the files share some.
 const FILES: &[FileSpec<'_>] = &[
@@ -207,6 +213,41 @@ fn blocks_of_incomplete_pieces_are_remembered() {
     assert_eq!((pieces(&start.trusted), spilled(&start)), (vec![0], vec![]));
 }
 
+/// A disk that is full, say. What was spilled before is where it was.
+#[test]
+fn a_refused_spill_takes_no_other_blocks_with_it() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let deciding = Arc::clone(&refuses);
+    let pool = FilePool::with_faults(4, move |call, _| {
+        let refuses = deciding.load(Ordering::SeqCst);
+        match call {
+            Call::Write if refuses => Outcome::Fail(std::io::ErrorKind::StorageFull.into()),
+            _ => Outcome::Proceed,
+        }
+    });
+    let files: &[FileSpec<'_>] = &[("a", 3 * 16_384, "")];
+    let mut case = Case::of(World::with_pool(3 * 16_384, files, pool));
+    let keeper = case.begin(&case.start("boot"));
+    let piece = PieceIndex::new(0);
+    let blocks = case.world.blocks(piece, 16_384);
+    let spill = |case: &Case, slots: std::ops::Range<usize>| {
+        let blocks = blocks[slots].to_vec();
+        case.run(Job::Spill { piece, blocks })
+    };
+    spill(&case, 0..2);
+    refuses.store(true, Ordering::SeqCst);
+    // One of them again: it may be torn.
+    let done = spill(&case, 1..3);
+    assert!(matches!(done, Done::Failed { .. }), "{done:?}");
+    case.kill(keeper);
+    let start = case.start("boot");
+    assert_eq!(
+        (start.partial.len(), &*start.partial[0].slots),
+        (1, &[0][..])
+    );
+    assert_eq!(pieces(&start.doubtful), []);
+}
+
 #[test]
 fn wrong_pieces_leave_nothing_behind() {
     let files: &[FileSpec<'_>] = &[("a", 2 * 16_384, "")];
@@ -333,7 +374,7 @@ fn a_recheck_believes_nothing_but_what_was_moved() {
         uploaded: 4,
     };
     keeper.finish(&case.world.storage, totals).unwrap();
-    let start = case.place().start_anew(&case.world.storage).unwrap();
+    let start = case.place().start_anew(&case.world.storage, None).unwrap();
     assert!(start.doubtful.is_full());
     assert_eq!(start.totals, totals);
 }
@@ -402,6 +443,10 @@ impl Case {
 
     /// Hashes what is in doubt, and has a keeper from then on.
     pub(super) fn begin(&self, start: &Start) -> Arc<Keeper> {
+        self.begin_as("boot", start)
+    }
+
+    fn begin_as(&self, boot: &str, start: &Start) -> Arc<Keeper> {
         let storage = &self.world.storage;
         let never = AtomicBool::new(false);
         let checked = check_pieces(storage, &start.doubtful, 1, &|_| (), &never).unwrap();
@@ -410,7 +455,7 @@ impl Case {
             have.insert(piece);
         });
         let (place, start) = (self.place(), start.clone());
-        let keeper = Keeper::begin(place, storage, start, have, id(Some("boot"))).unwrap();
+        let keeper = Keeper::begin(place, storage, start, have, id(Some(boot))).unwrap();
         let keeper = Arc::new(keeper);
         storage.set_keeper(Arc::clone(&keeper));
         keeper

@@ -233,7 +233,11 @@ impl Storage {
                 }
                 let mut differ = Vec::new();
                 for (in_slot, in_file) in parts {
-                    if !self.are_equal(in_slot, in_file)? {
+                    // What is the same in memory may have been lost on its way.
+                    let is_lost = self
+                        .keeper()
+                        .is_some_and(|it| it.could_not_sync(in_file.file));
+                    if is_lost || !self.are_equal(in_slot, in_file)? {
                         differ.push((in_slot, in_file));
                     }
                 }
@@ -272,7 +276,7 @@ impl Storage {
             }
             copied
         });
-        let synced = copied.and_then(|()| self.sync_files(&files));
+        let synced = copied.and_then(|()| self.sync_noted(&files));
         if let Some(keeper) = self.keeper() {
             let stamps = files.iter().filter_map(|&file| self.stamp_of(file));
             keeper.moved(&pieces, stamps.collect());

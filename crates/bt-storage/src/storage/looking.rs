@@ -41,22 +41,46 @@ impl Storage {
 
     /// Waits until all that was written to these files is on the medium, the files themselves
     /// included, and the folders in which they lie. What is not there any more is passed over.
-    pub(crate) fn sync_files(&self, files: &BTreeSet<FileIndex>) -> Result<(), StorageError> {
+    ///
+    /// All of them are tried. Of those that fail the system has told once what it has lost: to sync
+    /// them again would succeed, and prove nothing.
+    pub(crate) fn sync_files(&self, files: &BTreeSet<FileIndex>) -> Result<(), NotSynced> {
+        let mut failed = None;
         let mut folders: BTreeSet<Vec<&str>> = BTreeSet::new();
         for &file in files {
-            let synced = self
-                .open(file, Access::Read)
-                .and_then(|file| file.sync())
-                .or_else(|error| is_absent(&error).then_some(()).ok_or(error));
-            synced.map_err(|error| self.error(Operation::Sync, file, error))?;
+            let opened = self.open(file, Access::Read);
+            if let Err(error) = opened.and_then(|file| file.sync())
+                && !is_absent(&error)
+            {
+                let error = self.error(Operation::Sync, file, error);
+                NotSynced::add(&mut failed, [file], error);
+            }
             let mut folder = self.folder_of(file);
             while folders.insert(folder.clone()) && folder.pop().is_some() {}
         }
         for folder in folders {
-            // A folder cannot be synced on every file system, and is what it is then.
-            let _ = sys::Folder::open(self.root(), folder).and_then(|folder| folder.sync());
+            let opened = sys::Folder::open(self.root(), folder.iter().copied());
+            let synced = opened.and_then(|opened| self.pool.sync(|| opened.sync()));
+            if let Err(error) = synced
+                && !is_absent(&error)
+                && !is_unable(&error)
+            {
+                let mut path = self.root().to_owned();
+                path.extend(&folder);
+                let error = StorageError::new(Operation::Sync, &path, error);
+                let below = |file: &&FileIndex| self.folder_of(**file).starts_with(&folder);
+                NotSynced::add(&mut failed, files.iter().filter(below).copied(), error);
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The same, and whoever keeps the record is told.
+    pub(super) fn sync_noted(&self, files: &BTreeSet<FileIndex>) -> Result<(), StorageError> {
+        match self.keeper() {
+            Some(keeper) => keeper.sync_files(self, files),
+            None => self.sync_files(files).map_err(|failed| failed.error),
+        }
     }
 
     /// How the files of `piece` look now, as far as they are there.
@@ -80,6 +104,28 @@ impl Storage {
         let mut components: Vec<_> = self.info.file(file).path.components().collect();
         components.pop();
         components
+    }
+}
+
+/// Files that may not be on the medium.
+#[derive(Debug)]
+pub(crate) struct NotSynced {
+    pub(crate) files: BTreeSet<FileIndex>,
+    /// The first of them.
+    pub(crate) error: StorageError,
+}
+
+impl NotSynced {
+    fn add(
+        failed: &mut Option<Self>,
+        files: impl IntoIterator<Item = FileIndex>,
+        error: StorageError,
+    ) {
+        let none = || Self {
+            files: BTreeSet::new(),
+            error,
+        };
+        failed.get_or_insert_with(none).files.extend(files);
     }
 }
 
@@ -119,6 +165,14 @@ fn or_absent<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if is_absent(&error) => Ok(None),
         looked => looked.map(Some),
     }
+}
+
+/// A folder cannot be synced on every file system, and is what it is then.
+fn is_unable(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+    )
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -209,7 +209,7 @@ fn a_recheck_finds_what_lies_in_the_part_file() {
     case.write([1, 2]);
     finish(&case, &keeper);
     restart(&mut case, false);
-    let start = case.place().start_anew(&case.world.storage).unwrap();
+    let start = case.place().start_anew(&case.world.storage, None).unwrap();
     assert!(start.doubtful.is_full());
     let keeper = case.begin(&start);
     let have = keeper.state().written;

@@ -13,7 +13,7 @@ use bt_types::{BLOCK_LENGTH, PieceIndex, Priority, Selection};
 
 use super::Case;
 use crate::{
-    FilePool,
+    FilePool, StorageError,
     disk::{Done, Job},
     faults::{Call, Outcome},
     testing::{FileSpec, World},
@@ -112,7 +112,7 @@ fn run(seed: u64, chooses: bool) -> u32 {
                     // It may fail as any write.
                     let _ = storage.set_selection(&draw.selection());
                 }
-                0 => death.synced(keeper.sync(&case.world.storage).is_ok(), &case),
+                0 => death.synced(keeper.sync(&case.world.storage), &case),
                 1..=3 if blocks.len() > 1 => {
                     blocks.truncate(1);
                     let slot = blocks[0].0 / BLOCK_LENGTH;
@@ -171,6 +171,9 @@ struct Inner {
     journal_at_sync: Vec<u8>,
     /// The data as it was at the last sync.
     synced: Vec<(PathBuf, Vec<u8>)>,
+    /// A file, or a folder of files, of which a sync has failed since the power was there: no later one
+    /// brings what it should have brought.
+    lost: Vec<PathBuf>,
     /// Pieces of which somebody was told, before the last sync and since.
     told_and_synced: Vec<PieceIndex>,
     told: Vec<PieceIndex>,
@@ -229,12 +232,23 @@ impl Death {
         }
     }
 
-    fn synced(&self, is_ok: bool, case: &Case) {
+    fn synced(&self, synced: Result<(), StorageError>, case: &Case) {
         let inner = &mut *self.inner.lock().unwrap();
-        if is_ok && inner.journal_at_death.is_none() {
-            inner.journal_at_sync = journal_of(&inner.state).1;
-            inner.synced = data_of(case);
+        if inner.journal_at_death.is_some() {
+            return;
+        }
+        if synced.is_ok() {
             inner.told_and_synced.clone_from(&inner.told);
+        }
+        // One call fails at most.
+        inner.lost.extend(synced.err().map(|error| error.path));
+        inner.journal_at_sync = journal_of(&inner.state).1;
+        for (path, now) in data_of(case) {
+            if inner.lost.iter().any(|lost| path.starts_with(lost)) {
+                continue;
+            }
+            inner.synced.retain(|(other, _)| *other != path);
+            inner.synced.push((path, now));
         }
     }
 
@@ -294,6 +308,7 @@ impl Death {
             }
         }
         inner.told.clone_from(&inner.told_and_synced);
+        inner.lost.clear();
     }
 }
 

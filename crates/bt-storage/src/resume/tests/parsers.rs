@@ -1,5 +1,7 @@
 //! Records and journals of any content.
 
+use std::collections::BTreeSet;
+
 use bt_types::{
     FileIndex, InfoHash, InfoHashV2, PartialPiece, PieceIndex, ResumeState, TorrentIds, Totals,
 };
@@ -24,7 +26,7 @@ fn a_record_of_version_1_is_read() {
 
 #[test]
 fn other_versions_are_not_believed() {
-    for (version, expected) in [("0", 0), ("3", 3), ("-1", -1), ("99", 99)] {
+    for (version, expected) in [("0", 0), ("4", 4), ("-1", -1), ("99", 99)] {
         let bytes = replaced(GOLDEN, "7:versioni1e", &format!("7:versioni{version}e"));
         assert_eq!(
             Record::decode(&bytes),
@@ -46,6 +48,17 @@ fn a_record_with_a_part_file_is_of_version_2() {
     };
     let bytes = record.encode();
     assert!(bytes.ends_with(b"7:versioni2ee"));
+    assert_eq!(Record::decode(&bytes), Ok(record));
+}
+
+#[test]
+fn a_record_with_files_that_could_not_be_synced_is_of_version_3() {
+    let record = Record {
+        not_synced: [FileIndex(1), PART_FILE].into(),
+        ..example()
+    };
+    let bytes = record.encode();
+    assert!(bytes.ends_with(b"7:versioni3ee"));
     assert_eq!(Record::decode(&bytes), Ok(record));
 }
 
@@ -174,10 +187,11 @@ fn records() -> impl Strategy<Value = Record> {
         any::<u64>(),
         prop::option::of(stamp_of_any_file()),
     );
+    let not_synced = prop_oneof![Just(0_u16), any::<u16>()];
     let all = (
         bits,
         stamps,
-        beside,
+        (beside, not_synced),
         slots,
         totals,
         boot,
@@ -185,7 +199,7 @@ fn records() -> impl Strategy<Value = Record> {
         any::<bool>(),
     );
     all.prop_map(
-        |(bits, files, beside, slots, totals, boot, ids, is_clean)| {
+        |(bits, files, (beside, not_synced), slots, totals, boot, ids, is_clean)| {
             let (v1, v2) = (InfoHash(ids.0), InfoHashV2(ids.1));
             let ids = match ids.2 {
                 0 => TorrentIds::v1_only(v1),
@@ -221,10 +235,18 @@ fn records() -> impl Strategy<Value = Record> {
                 pieces: in_part_file.collect(),
                 stamp: beside.2,
             };
+            let not_synced = (0..=files.len() as u32)
+                .filter(|file| not_synced >> file & 1 == 1)
+                .map(|file| match file {
+                    file if file as usize == files.len() => PART_FILE,
+                    file => FileIndex(file),
+                });
+            let not_synced = not_synced.collect();
             Record {
                 state,
                 files,
                 beside,
+                not_synced,
                 boot: boot.and_then(BootId::new),
                 is_clean,
             }
@@ -261,6 +283,7 @@ fn example() -> Record {
         state,
         files: vec![Some(stamp(7)), None],
         beside: Beside::default(),
+        not_synced: BTreeSet::new(),
         boot: BootId::new("a boot"),
         is_clean: true,
     }
@@ -291,6 +314,8 @@ fn entries() -> Vec<Entry> {
         Entry::Looked(vec![(FileIndex(1), stamp(8))]),
         Entry::Selected(vec![FileIndex(1)], Some(stamp(400))),
         Entry::Selected(vec![], None),
+        Entry::Syncing(vec![FileIndex(0), PART_FILE]),
+        Entry::NotSynced(vec![PART_FILE]),
     ]
 }
 
@@ -333,5 +358,6 @@ fn replaced_bytes(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     [&bytes[..at], to, &bytes[at + from.len()..]].concat()
 }
 
+const PART_FILE: FileIndex = FileIndex(u32::MAX);
 const RECORD: &[u8] = b"any record";
 const GOLDEN: &[u8] = include_bytes!("../../../testdata/record_v1.resume");
