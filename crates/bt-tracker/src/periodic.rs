@@ -212,7 +212,9 @@ mod tests {
     #[test]
     fn who_wants_peers_asks_sooner_and_ever_more_seldom() {
         let dht = minutes(Pace::DHT, true, |_| true);
-        assert_eq!(dht[..5], [0, 1, 3, 7, 15], "{dht:?}");
+        // Up to a tenth later, each time.
+        assert_eq!(dht[..4], [0, 1, 3, 7], "{dht:?}");
+        assert!((15..=16).contains(&dht[4]), "{dht:?}");
         assert!((10..=12).contains(&dht.len()), "{dht:?}");
         let lsd = minutes(Pace::LSD, true, |_| true);
         assert_eq!(lsd[..4], [0, 1, 3, 7], "{lsd:?}");

@@ -2,7 +2,6 @@ use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
-    path::Path,
 };
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
@@ -102,7 +101,8 @@ fn join_on_interfaces(
         return Ok(Vec::new());
     }
     let mut joined = Vec::new();
-    for index in interfaces(Path::new(INTERFACES)) {
+    let listed = fs::read_to_string(INTERFACES).unwrap_or_default();
+    for index in interfaces(&listed) {
         match join_on(index.get()) {
             Ok(()) => joined.push(index),
             Err(error) => debug!(%group, index, %error, "group not joined"),
@@ -114,18 +114,18 @@ fn join_on_interfaces(
     Ok(joined)
 }
 
-/// Numbers of the interfaces there are, a bounded many; none where the system has no such folder.
-fn interfaces(folder: &Path) -> Vec<NonZeroU32> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let indices = entries.filter_map(|entry| {
-        let index = fs::read_to_string(entry.path().join("ifindex")).ok()?;
-        index.trim().parse().ok()
-    });
+/// Numbers of the interfaces there are, a bounded many.
+fn interfaces(listed: &str) -> Vec<NonZeroU32> {
+    // An interface, behind its number, is followed by lines of its groups, which are indented.
+    let heads = listed
+        .lines()
+        .filter(|line| !line.starts_with(char::is_whitespace));
+    let indices = heads.filter_map(|line| line.split_whitespace().next()?.parse().ok());
     indices.take(MAX_INTERFACES).collect()
 }
 
-/// One folder an interface (Linux).
-const INTERFACES: &str = "/sys/class/net";
+/// The interfaces of our network namespace (Linux), and their groups.
+const INTERFACES: &str = "/proc/self/net/igmp";
 /// A host of containers may have many, of which few matter.
 const MAX_INTERFACES: usize = 32;
 /// As in libtorrent: an organization's network.
@@ -137,15 +137,19 @@ mod tests {
 
     #[test]
     fn interfaces_are_read_and_bounded() {
-        let folder = tempfile::tempdir().unwrap();
-        for number in 0..100 {
-            let interface = folder.path().join(format!("eth{number}"));
-            fs::create_dir(&interface).unwrap();
-            fs::write(interface.join("ifindex"), format!("{number}\n")).unwrap();
-        }
-        fs::write(folder.path().join("bonding_masters"), "").unwrap();
-        assert_eq!(interfaces(folder.path()).len(), MAX_INTERFACES);
-        assert!(interfaces(&folder.path().join("none")).is_empty());
+        let listed = "\
+Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter
+1\tlo        :     1      V3
+\t\t\t\t010000E0     1 0:00000000\t\t0
+17\teth0      :     2      V3
+\t\t\t\t8F98C0EF     1 0:00000000\t\t1
+\t\t\t\t010000E0     1 0:00000000\t\t0
+";
+        let found: Vec<_> = interfaces(listed).iter().map(|index| index.get()).collect();
+        assert_eq!(found, [1, 17]);
+        let many: String = (0..100).map(|n| format!("{n}\teth{n} :\n")).collect();
+        assert_eq!(interfaces(&many).len(), MAX_INTERFACES);
+        assert!(interfaces("").is_empty());
     }
 
     #[tokio::test]
