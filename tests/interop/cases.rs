@@ -134,7 +134,6 @@ fn long() -> Vec<Planned> {
     matrix::long()
         .into_iter()
         .chain(magnet::long())
-        .chain(planned(magnet::LONG_CASES))
         .chain(planned(mixed::LONG_CASES))
         .chain(planned(resume::LONG_CASES))
         .chain(planned(resume_kills::LONG_CASES))

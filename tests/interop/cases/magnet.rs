@@ -42,13 +42,11 @@ pub(super) const CASES: &[Entry] = &[
         name: "magnet/chosen-files",
         run: chosen_files,
     },
+    Entry {
+        name: "magnet/pex",
+        run: pex,
+    },
 ];
-
-/// Peers tell of each other once a minute.
-pub(super) const LONG_CASES: &[Entry] = &[Entry {
-    name: "magnet/pex",
-    run: pex,
-}];
 
 /// One client each way.
 pub(super) fn short() -> Vec<Planned> {

@@ -6,10 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_swarm::{Action, Dial, DialId, Limit, NewConnection, Outside, Swarm};
+use bt_swarm::{Action, DialId, Limit, Swarm};
 use bt_tracker::Progress;
-use bt_types::{Bitfield, ConnId, Encryption, PeerSource, Transport};
-use bt_wire::Limits;
+use bt_types::{Bitfield, ConnId, PeerSource};
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep_until,
@@ -20,10 +19,9 @@ use super::{
     Event, Parts, Then, check::Found, log, parts::Data, record::Remembering, selecting::Selecting,
 };
 use crate::{
-    DiskTrouble, OnDiskError, Snapshot, State, TorrentError,
+    DiskTrouble, OnDiskError, State, TorrentError,
     buffers::Buffer,
-    connection::{Batch, Closed, Connection, Incoming},
-    handshake::{self, Established, HandshakeFailure},
+    connection::{Batch, Connection, Incoming},
     mail::{DiskReport, Mail},
     tasks::AbortOnDrop,
 };
@@ -34,15 +32,15 @@ use crate::{
 pub(super) struct Drive {
     pub(super) parts: Parts,
     pub(super) stage: Stage,
-    connections: HashMap<ConnId, Connection>,
-    dials: HashMap<DialId, (SocketAddr, AbortOnDrop)>,
+    pub(super) connections: HashMap<ConnId, Connection>,
+    pub(super) dials: HashMap<DialId, (SocketAddr, AbortOnDrop)>,
     /// Given to each connection.
-    batches: mpsc::Sender<Batch>,
+    pub(super) batches: mpsc::Sender<Batch>,
     received: mpsc::Receiver<Batch>,
     /// Jobs that the disk threads have not reported on.
     pub(super) disk_jobs: usize,
     /// What the disk has refused first, until it is done; and how many pieces are lost since.
-    trouble: Option<(Arc<DiskTrouble>, usize)>,
+    pub(super) trouble: Option<(Arc<DiskTrouble>, usize)>,
     pub(super) selecting: Selecting,
     ending: Option<Ending>,
     /// `None` if nobody will remember what is done.
@@ -90,6 +88,7 @@ impl Drive {
         let now = Instant::now();
         let mut drive = Self::new(now, parts, Stage::Metadata(then));
         drive.begin(now);
+        drive.parts.publisher.hurry(now);
         drive
     }
 
@@ -401,91 +400,6 @@ impl Drive {
         }
     }
 
-    fn dial(&mut self, now: Instant, dial: Dial) {
-        let (Transport::Tcp, Encryption::Plaintext) = (dial.transport, dial.encryption) else {
-            return self.parts.swarm.handle_dial_failed(now, dial.id);
-        };
-        let ours = self.parts.swarm.handshake();
-        let source = self.parts.shared.bind;
-        let mailbox = self.parts.mailbox.clone();
-        let task = AbortOnDrop::spawn(async move {
-            let result = handshake::initiate(dial.peer, source, ours).await;
-            // A torrent that has gone needs no answer.
-            let _ = mailbox.send(Mail::Dialled(dial.id, result));
-        });
-        self.dials.insert(dial.id, (dial.peer, task));
-    }
-
-    fn handle_dialled(
-        &mut self,
-        now: Instant,
-        dial: DialId,
-        result: Result<Established, HandshakeFailure>,
-    ) {
-        let Some((peer, _)) = self.dials.remove(&dial) else {
-            return; // given up, while this was on its way
-        };
-        match result {
-            Ok(established) => self.open(now, established, Some(dial)),
-            Err(reason) => {
-                debug!(%peer, %reason, "dial failed");
-                self.parts.swarm.handle_dial_failed(now, dial);
-            }
-        }
-    }
-
-    fn open(&mut self, now: Instant, established: Established, dial: Option<DialId>) {
-        let Established {
-            stream,
-            peer,
-            direction,
-            theirs,
-            ..
-        } = established;
-        let connection = NewConnection {
-            peer,
-            direction,
-            transport: Transport::Tcp,
-            peer_id: theirs.peer_id,
-            reserved: theirs.reserved,
-            dial,
-        };
-        match self.parts.swarm.handle_connected(now, connection) {
-            Ok(conn) => {
-                let ours = self.parts.swarm.handshake().reserved;
-                let is_fast = ours.and(theirs.reserved).supports_fast();
-                let pool = self.parts.shared.buffers.clone();
-                let batches = self.batches.clone();
-                let limits = self.limits();
-                let connection = Connection::open(conn, stream, is_fast, limits, pool, batches);
-                self.connections.insert(conn, connection);
-            }
-            Err(refusal) => debug!(%peer, %refusal, "connection not wanted"),
-        }
-    }
-
-    /// How long a peer's messages may be.
-    fn limits(&self) -> Limits {
-        let mut limits = Limits {
-            extended: MAX_EXTENDED_LENGTH,
-            ..Limits::default()
-        };
-        if let Some(data) = self.stage.data() {
-            limits.bitfield = data.info.layout().piece_count().div_ceil(8);
-        }
-        limits
-    }
-
-    fn handle_closed(&mut self, now: Instant, conn: ConnId, closed: Closed) {
-        self.connections.remove(&conn);
-        let reason = closed.reason();
-        if reason.is_none() {
-            // What the peer is to blame for is told by the swarm.
-            debug!(%conn, reason = %closed, "connection over");
-        }
-        self.parts.swarm.handle_disconnected(now, conn, reason);
-    }
-
     fn handle_disk(&mut self, now: Instant, report: DiskReport) {
         self.disk_jobs -= 1;
         self.parts.swarm.handle_disk(now, report.done);
@@ -553,73 +467,6 @@ impl Drive {
         }
         Some(ending.state)
     }
-
-    fn state(&self) -> State {
-        match &self.stage {
-            Stage::Looking { data, shown, .. } => {
-                let shown = shown.as_ref().map(|(state, _)| state.clone());
-                let bytes_total = data.info.layout().data_length();
-                return shown.unwrap_or(State::Checking {
-                    bytes_done: 0,
-                    bytes_total,
-                });
-            }
-            Stage::Metadata(_) | Stage::Over => {
-                let progress = self.parts.swarm.metadata_progress().unwrap_or_default();
-                return State::Metadata {
-                    bytes: progress.bytes,
-                    total: progress.total,
-                    peers: progress.peers,
-                };
-            }
-            Stage::Transfer(_) => {}
-        }
-        let trouble = self.trouble.as_ref().map(|(trouble, _)| trouble);
-        if let Some(trouble) = trouble.or(self.selecting.trouble()) {
-            State::DiskTrouble(Arc::clone(trouble))
-        } else if self.parts.swarm.is_complete() {
-            State::Seeding
-        } else {
-            State::Downloading
-        }
-    }
-
-    fn snapshot(&mut self, now: Instant, state: State) -> Snapshot {
-        let limit = self.limit(now).filter(|_| !state.is_over());
-        let stats = self.parts.swarm.stats(now);
-        Snapshot {
-            state,
-            stats,
-            limit,
-            limits: self.parts.swarm.limits(),
-            selection: Arc::clone(self.parts.swarm.selection()),
-            files_left_out: self.selecting.files_left_out(),
-            hash_cpu_time: self.hash_cpu_time(),
-            ..Snapshot::clone(&self.parts.publisher.current())
-        }
-    }
-
-    /// What limits the download; the swarm decides, and is told what it does not see.
-    fn limit(&mut self, now: Instant) -> Option<Limit> {
-        if let Stage::Looking { shown, .. } = &self.stage {
-            return shown.as_ref().map(|(_, limit)| *limit);
-        }
-        let trackers = self.parts.trackers.counts();
-        let outside = Outside {
-            trackers_working: trackers.working,
-            trackers_failing: trackers.failing,
-            trackers_asked: trackers.asked,
-            dht_nodes: self.parts.discovery.dht_nodes(),
-            hash_time: self.hash_cpu_time(),
-            disk_threads: self.parts.shared.disk.threads(),
-        };
-        self.parts.swarm.observe(now, outside)
-    }
-
-    fn hash_cpu_time(&self) -> Duration {
-        let data = self.stage.data();
-        data.map_or(Duration::ZERO, |data| data.storage.hash_cpu_time())
-    }
 }
 
 impl Stage {
@@ -650,7 +497,5 @@ const MAX_BATCHES: usize = 64;
 /// A piece or two, even for a memory card. A disk that hangs must not keep its user from leaving:
 /// what was not written is fetched again.
 const DISK_STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Handshakes of a few hundred bytes, a block of metadata with its header, or a few hundred peers.
-const MAX_EXTENDED_LENGTH: u32 = 64 << 10;
 /// Mail handled before actions are looked at again.
 const MAX_MAIL: usize = 64;

@@ -1,6 +1,7 @@
 //! One torrent: the task that drives its swarm and its trackers, and the handle that others hold.
 
 mod check;
+mod connecting;
 mod discovery;
 mod drive;
 mod handle;
@@ -11,6 +12,7 @@ mod parts;
 mod publish;
 mod record;
 mod selecting;
+mod showing;
 mod subject;
 mod task;
 

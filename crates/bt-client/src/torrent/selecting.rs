@@ -109,6 +109,9 @@ impl Drive {
         let Stage::Transfer(data) = &self.stage else {
             return;
         };
+        if data.mode != Mode::Get {
+            return;
+        }
         let storage = Arc::clone(&data.storage);
         let Some(selection) = self.selecting.next.take() else {
             return;

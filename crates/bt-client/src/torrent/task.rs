@@ -132,10 +132,10 @@ impl Snapshot {
             ids: torrent.ids(),
             name: torrent.name().into(),
             info: None,
-            state: State::Metadata {
-                bytes: 0,
-                total: 0,
-                peers: 0,
+            // Of a link it is looked first whether there is its metadata.
+            state: State::Checking {
+                bytes_done: 0,
+                bytes_total: 0,
             },
             stats: Stats::default(),
             limit: None,
