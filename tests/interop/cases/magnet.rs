@@ -86,20 +86,26 @@ fn get_from(case: &Case<'_>, client: &'static dyn Client, length: u64) -> Outcom
     payload.compare(&folder)
 }
 
-/// The leecher has a link with a tracker, which names `bt`; and `bt` dials it, too, as not all care
-/// for trackers. Nobody else has the metadata.
+/// The leecher has a link with a tracker, which names `bt`; who does not care for trackers is dialled.
+/// Nobody else has the metadata.
 fn seed_to(case: &Case<'_>, client: &'static dyn Client, length: u64) -> Outcome {
     let payload = Payload::multi(length);
     let tracker_address = case.address()?;
     let torrent = made_by_libtorrent(case, &payload, Format::V1, Some(tracker_address))?;
     let tracker = Opentracker::start(case, tracker_address, &torrent)?;
     let url = tracker_client::url(tracker_address);
-    let leecher = client.leech(case, &torrent.by_link(&format!("&tr={url}"))?)?;
+    let link = torrent.by_link(&format!("&tr={url}"))?;
     let content = bt::content(&case.folder("seed")?, &payload.name);
-    let mut bt = bt::seed(case, "bt-seed", &torrent, &content)?
-        .peer(leecher.address())
-        .start()?;
-    tracker.wait_seeders(&torrent, 1)?;
+    let bt = bt::seed(case, "bt-seed", &torrent, &content)?;
+    let (mut bt, leecher) = if client.dials_from_trackers() {
+        let bt = bt.start()?;
+        tracker.wait_seeders(&torrent, 1)?;
+        // Some do not answer us before they have the metadata.
+        (bt, client.leech(case, &link)?)
+    } else {
+        let leecher = client.leech(case, &link)?;
+        (bt.peer(leecher.address()).start()?, leecher)
+    };
     leecher.finish(&payload)?;
     bt.ensure_running()
 }
