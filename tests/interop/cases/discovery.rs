@@ -86,7 +86,8 @@ fn wait_announced(
     node: SocketAddrV4,
     peer: SocketAddrV4,
 ) -> Outcome {
-    let words = ["get-peers", &torrent.info_hash];
+    let info_hash = torrent.info_hash.as_deref().context("no v1 hash")?;
+    let words = ["get-peers", info_hash];
     wait::until("the DHT knows the peer", wait::TRANSFER, || {
         let asked = bt::dht(case, &words, node)?;
         let said = asked.json()?;

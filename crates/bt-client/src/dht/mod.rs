@@ -82,12 +82,14 @@ impl DhtHandle {
     ) -> Self {
         let now = Instant::now();
         let families = sockets.families();
-        let mut node = Config::default();
-        node.v4 = families.contains(&Family::V4);
-        node.v6 = families.contains(&Family::V6);
-        node.is_read_only = is_read_only;
-        node.trusts_local_addresses = config.trusts_local_addresses;
-        node.version = Some(VERSION);
+        let node = Config {
+            v4: families.contains(&Family::V4),
+            v6: families.contains(&Family::V6),
+            is_read_only,
+            trusts_local_addresses: config.trusts_local_addresses,
+            version: Some(VERSION),
+            ..Config::default()
+        };
         let file = state.map(StateFile::in_folder);
         let saved = file.as_ref().map(StateFile::read).unwrap_or_default();
         let dht = Dht::restore(now, node, &saved, seeds.draw());
