@@ -133,6 +133,18 @@ impl DhtHandle {
     }
 }
 
+/// Commands that wait for the node's task. Torrents that find it full try again later.
+const QUEUE: usize = 1024;
+/// As messages of the DHT have it: two letters, and a number.
+const VERSION: [u8; 4] = *b"bt01";
+/// Of libtorrent, BitTorrent, transmission and µTorrent.
+const WELL_KNOWN: [&str; 4] = [
+    "dht.libtorrent.org:25401",
+    "router.bittorrent.com:6881",
+    "dht.transmissionbt.com:6881",
+    "router.utorrent.com:6881",
+];
+
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
@@ -156,15 +168,3 @@ pub(crate) mod testing {
         (handle, announced)
     }
 }
-
-/// Commands that wait for the node's task. Torrents that find it full try again later.
-const QUEUE: usize = 1024;
-/// As messages of the DHT have it: two letters, and a number.
-const VERSION: [u8; 4] = *b"bt01";
-/// Of libtorrent, BitTorrent, transmission and µTorrent.
-const WELL_KNOWN: [&str; 4] = [
-    "dht.libtorrent.org:25401",
-    "router.bittorrent.com:6881",
-    "dht.transmissionbt.com:6881",
-    "router.utorrent.com:6881",
-];
