@@ -132,6 +132,11 @@ async fn receive(
     }
 }
 
+/// Swarms that wait to be told of; torrents that find it full try again later.
+const QUEUE: usize = 256;
+/// One that fills it was too long.
+const BUFFER: usize = MAX_DATAGRAM + 1;
+
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
@@ -143,8 +148,3 @@ pub(crate) mod testing {
         (LsdHandle(swarms), told)
     }
 }
-
-/// Swarms that wait to be told of; torrents that find it full try again later.
-const QUEUE: usize = 256;
-/// One that fills it was too long.
-const BUFFER: usize = MAX_DATAGRAM + 1;

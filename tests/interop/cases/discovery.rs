@@ -86,7 +86,7 @@ fn wait_announced(
     node: SocketAddrV4,
     peer: SocketAddrV4,
 ) -> Outcome {
-    let info_hash = torrent.info_hash.as_deref().context("a torrent of v1")?;
+    let info_hash = torrent.info_hash.as_deref().context("no v1 hash")?;
     let words = ["get-peers", info_hash];
     wait::until("the DHT knows the peer", wait::TRANSFER, || {
         let asked = bt::dht(case, &words, node)?;

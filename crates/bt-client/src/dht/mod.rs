@@ -82,12 +82,14 @@ impl DhtHandle {
     ) -> Self {
         let now = Instant::now();
         let families = sockets.families();
-        let mut node = Config::default();
-        node.v4 = families.contains(&Family::V4);
-        node.v6 = families.contains(&Family::V6);
-        node.is_read_only = is_read_only;
-        node.trusts_local_addresses = config.trusts_local_addresses;
-        node.version = Some(VERSION);
+        let node = Config {
+            v4: families.contains(&Family::V4),
+            v6: families.contains(&Family::V6),
+            is_read_only,
+            trusts_local_addresses: config.trusts_local_addresses,
+            version: Some(VERSION),
+            ..Config::default()
+        };
         let file = state.map(StateFile::in_folder);
         let saved = file.as_ref().map(StateFile::read).unwrap_or_default();
         let dht = Dht::restore(now, node, &saved, seeds.draw());
@@ -131,6 +133,18 @@ impl DhtHandle {
     }
 }
 
+/// Commands that wait for the node's task. Torrents that find it full try again later.
+const QUEUE: usize = 1024;
+/// As messages of the DHT have it: two letters, and a number.
+const VERSION: [u8; 4] = *b"bt01";
+/// Of libtorrent, BitTorrent, transmission and µTorrent.
+const WELL_KNOWN: [&str; 4] = [
+    "dht.libtorrent.org:25401",
+    "router.bittorrent.com:6881",
+    "dht.transmissionbt.com:6881",
+    "router.utorrent.com:6881",
+];
+
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
@@ -154,15 +168,3 @@ pub(crate) mod testing {
         (handle, announced)
     }
 }
-
-/// Commands that wait for the node's task. Torrents that find it full try again later.
-const QUEUE: usize = 1024;
-/// As messages of the DHT have it: two letters, and a number.
-const VERSION: [u8; 4] = *b"bt01";
-/// Of libtorrent, BitTorrent, transmission and µTorrent.
-const WELL_KNOWN: [&str; 4] = [
-    "dht.libtorrent.org:25401",
-    "router.bittorrent.com:6881",
-    "dht.transmissionbt.com:6881",
-    "router.utorrent.com:6881",
-];
