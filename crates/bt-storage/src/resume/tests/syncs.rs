@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    path::PathBuf,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -195,8 +196,11 @@ struct Syncs {
     count: AtomicUsize,
     fails_at: AtomicUsize,
     /// Where records are, and what was there when the first sync began.
-    watched: Mutex<Option<(std::path::PathBuf, Vec<(std::path::PathBuf, Vec<u8>)>)>>,
+    watched: Mutex<Option<Watched>>,
 }
+
+/// A folder, and what was in its files.
+type Watched = (PathBuf, Vec<(PathBuf, Vec<u8>)>);
 
 impl Syncs {
     fn before(&self, call: faults::Call) -> faults::Outcome {
@@ -232,7 +236,7 @@ impl Syncs {
     /// Makes true that it was over when the first sync began, as far as this kind of file goes.
     fn put_back(&self, ending: &str) {
         let (_, found) = self.watched.lock().unwrap().take().expect("it watches");
-        let is_it = |(path, _): &&(std::path::PathBuf, _)| path.extension().unwrap() == ending;
+        let is_it = |(path, _): &&(PathBuf, _)| path.extension().unwrap() == ending;
         let (path, bytes) = found.iter().find(is_it).expect("it was there");
         fs::write(path, bytes).unwrap();
     }
