@@ -66,6 +66,11 @@ impl PowerFs {
         self.disk.strike(call, fault, after, Some(count))
     }
 
+    /// How many syncs have failed so far.
+    pub(crate) fn failed_syncs(&self) -> usize {
+        self.disk.struck(Call::Sync)
+    }
+
     /// Nothing fails, and nobody is killed.
     pub(crate) fn calm(&mut self) -> Outcome {
         self.budgets += 1;

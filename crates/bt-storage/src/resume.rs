@@ -27,9 +27,9 @@
 //!   it is no newer than the journal, give or take half a minute.
 //! - **A power failure**, known by another [`BootId`]: what [`Keeper::sync`] had brought to the
 //!   medium. What was written only is hashed, partial pieces are forgotten.
-//! - **A sync that fails**, or that a kill cuts short: what is in that file, and was not synced before,
-//!   counts as written until the machine has been off, whatever later syncs say, and in later runs,
-//!   too. Then it is hashed, as the medium has it, and its partial pieces are forgotten.
+//! - **A sync that fails**: what is in that file, and was not synced before, counts as written until the
+//!   machine has been off, whatever later syncs say, and in later runs, too. Then it is hashed, as the
+//!   medium has it, and its partial pieces are forgotten.
 //! - **Others who touch the files**: any other length or time has the pieces of that file hashed,
 //!   and no others. So it is with the part file that holds what shared pieces have of files that are
 //!   left out: if it is not as it was, the pieces that have a place in it are hashed.
@@ -46,9 +46,9 @@
 //! - Files are brought to the medium with `fsync`, not `fdatasync`: the latter leaves the time of
 //!   the last write behind, by which files are known again.
 //! - Linux tells a failure to write once, to whoever syncs next, and takes the bytes for written from
-//!   then on: the next sync succeeds without them. So that a file is to be synced is noted before, and
-//!   how that went after; where the journal can take no more, a record says the former, and there is no
-//!   sync but at the end.
+//!   then on: the next sync succeeds without them. Where the journal can take no more, so that a
+//!   failure could not be noted, nothing is synced but at the end, when a record follows. What remains:
+//!   a process that is killed just when a sync fails, or that can write no record then.
 //! - What could not be synced is not written once more. It would have to be read from the memory of a
 //!   system that may have let go of it, and a disk that fails would get more to do, most of it when a
 //!   run ends and is waited for; what there is to gain is a hash after a power failure. For the same

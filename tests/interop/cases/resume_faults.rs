@@ -140,6 +140,8 @@ struct Run {
     boot: u32,
     /// Whether the disk may have refused something so far.
     has_faults: bool,
+    /// Whether a sync has failed since the machine was started.
+    has_failed_syncs: bool,
     before: Before,
 }
 
@@ -219,6 +221,7 @@ impl<'a> World<'a> {
         let Belief { start, unknown } = self.believed(run)?;
         let missing = LENGTH - self.pieces.bytes_of(&start.trusted);
         let plan = run.plan(life, missing);
+        let syncs_failed_before = self.disk.failed_syncs();
         self.seeder.limit_upload(plan.upload_limit)?;
         if let Some((call, fault, after, count)) = plan.fault {
             run.has_faults = true;
@@ -240,6 +243,7 @@ impl<'a> World<'a> {
         }
         let exit = bt.wait_end(wait::TRANSFER)?;
         self.disk.calm()?;
+        run.has_failed_syncs |= self.disk.failed_syncs() > syncs_failed_before;
         self.ensure_same_belief(&bt, &start)?;
         let is_clean = match exit {
             Exit::Signal(SIGKILL) => {
@@ -272,6 +276,7 @@ impl<'a> World<'a> {
 
     fn lose_power(&mut self, run: &mut Run) -> Outcome {
         run.boot += 1;
+        run.has_failed_syncs = false;
         let lost = self.disk.lose_power(run.draw.next())?;
         self.sum.power_failures += 1;
         self.sum.lost += lost;
@@ -280,6 +285,11 @@ impl<'a> World<'a> {
 
     /// The last life, which nothing disturbs; what it leaves outlives a power failure.
     fn finish(&mut self, run: &mut Run) -> Outcome {
+        if run.has_failed_syncs {
+            // As long as the machine runs nothing brings back what these have lost.
+            self.lose_power(run)?;
+            run.before = Before::Forgotten;
+        }
         let Belief { start, .. } = self.believed(run)?;
         self.seeder.limit_upload(0)?;
         let mut bt = self.get(run, "bt-last", false)?;
@@ -388,6 +398,7 @@ impl Run {
             loses_power: seed % 2 == 1,
             boot: 0,
             has_faults: false,
+            has_failed_syncs: false,
             before: Before::Forgotten,
             seed,
         }

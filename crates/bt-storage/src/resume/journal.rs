@@ -19,8 +19,7 @@ pub enum Entry {
     Spilled(PieceIndex, Vec<u32>, Vec<(FileIndex, Stamp)>),
     /// No block of this piece counts any more: it was wrong, or could not be written.
     Dropped(PieceIndex, Vec<(FileIndex, Stamp)>),
-    /// So many of the pieces that were not on the medium are, those that were written first. With it
-    /// ends what [`Syncing`](Self::Syncing) began.
+    /// So many of the pieces that were not on the medium are, those that were written first.
     Synced(u64),
     /// Payload so far, all runs together.
     Moved(Totals),
@@ -28,11 +27,8 @@ pub enum Entry {
     Looked(Vec<(FileIndex, Stamp)>),
     /// These files are left out from now on, and so the part file looks, if it is there.
     Selected(Vec<FileIndex>, Option<Stamp>),
-    /// These files are about to be synced, `u32::MAX` being the part file: until `Synced` follows,
-    /// nobody knows whether that has failed, and the system may have told it to who is no more.
-    Syncing(Vec<FileIndex>),
-    /// These could not be synced: what was written to them may be lost with the power, whatever is
-    /// synced later.
+    /// These files, `u32::MAX` being the part file, could not be synced: what was written to them may
+    /// be lost with the power, whatever is synced later.
     NotSynced(Vec<FileIndex>),
 }
 
@@ -90,12 +86,8 @@ pub fn encode_entry(entry: &Entry, header: &[u8], offset: u64, out: &mut Vec<u8>
                 stamp.encode(out);
             }
         }
-        Entry::Syncing(files) => {
-            out.push(9);
-            encode_numbers(files.iter().map(|file| file.0), out);
-        }
         Entry::NotSynced(files) => {
-            out.push(10);
+            out.push(9);
             encode_numbers(files.iter().map(|file| file.0), out);
         }
     }
@@ -209,8 +201,7 @@ fn decode(body: &[u8]) -> Option<Entry> {
             let left_out = rest.files()?;
             Entry::Selected(left_out, rest.last_stamp()?)
         }
-        9 => Entry::Syncing(rest.files()?),
-        10 => Entry::NotSynced(rest.files()?),
+        9 => Entry::NotSynced(rest.files()?),
         _ => return None,
     };
     rest.0.is_empty().then_some(entry)

@@ -26,7 +26,7 @@ pub struct Start {
     pub(super) files: Vec<Option<Stamp>>,
     /// And the part file.
     pub(super) part_file: Option<Stamp>,
-    /// Files of which a sync may have failed since the machine was started.
+    /// Files of which a sync has failed since the machine was started.
     pub(super) not_synced: BTreeSet<FileIndex>,
 }
 

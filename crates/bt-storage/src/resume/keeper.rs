@@ -193,16 +193,8 @@ impl Keeper {
             let (count, mut files) = inner.ledger.waiting(storage);
             let partial = inner.ledger.partial.keys();
             partial.for_each(|&piece| inner.ledger.add_files_of(piece, storage, &mut files));
-            files.retain(|file| !inner.ledger.not_synced.contains(file));
-            if let Some(failure) = &inner.journal.failure {
-                if !inner.ledger.begun.is_empty() {
-                    return Err(self.journal_error(copy_of(failure)));
-                }
-                // What cannot be noted in the journal is in a record before it may come true.
-                let mut record = inner.record(self.boot.clone());
-                record.not_synced.extend(&files);
-                self.place.write_record(&record.encode())?;
-            }
+            // It proves nothing of these, and is good for what was written to them since.
+            files.extend(&inner.ledger.not_synced);
             (count, files)
         };
         let synced = self.sync_and_note(storage, &files, count);
@@ -360,8 +352,7 @@ impl Keeper {
         }
     }
 
-    /// Syncs these files, in which all lies of so many pieces that wait. That it is being done is noted
-    /// first: a system tells of a failure once, even if that is to a process that is being killed.
+    /// Syncs these files, in which all lies of so many pieces that wait.
     fn sync_and_note(
         &self,
         storage: &Storage,
@@ -371,13 +362,14 @@ impl Keeper {
         if files.is_empty() && count == 0 {
             return Ok(());
         }
-        self.note(Entry::Syncing(files.iter().copied().collect()));
         let synced = storage.sync_files(files).map_err(|failed| {
             let files = failed.files.into_iter().collect();
             self.note(Entry::NotSynced(files));
             failed.error
         });
-        self.note(Entry::Synced(count));
+        if count > 0 {
+            self.note(Entry::Synced(count));
+        }
         synced
     }
 

@@ -31,11 +31,9 @@ pub(super) struct Ledger {
     /// In the place of one that was dropped since there is `None`: entries count places.
     unsynced: VecDeque<Option<PieceIndex>>,
     unsynced_bytes: u64,
-    /// Files of which a sync has failed, or may have: pieces in them do not wait to be synced, since
+    /// Files of which a sync has failed: pieces in them do not wait to be synced, since
     /// that would prove nothing.
     pub(super) not_synced: BTreeSet<FileIndex>,
-    /// Files that are being synced.
-    syncing: BTreeSet<FileIndex>,
 }
 
 impl Ledger {
@@ -60,7 +58,6 @@ impl Ledger {
             unsynced: VecDeque::new(),
             unsynced_bytes: 0,
             not_synced,
-            syncing: BTreeSet::new(),
             layout,
             synced: state.synced,
             written: state.written,
@@ -120,7 +117,6 @@ impl Ledger {
                 self.note(stamps);
             }
             Entry::Synced(count) => {
-                self.syncing.clear();
                 for _ in 0..*count {
                     let Some(piece) = self.unsynced.pop_front() else {
                         break;
@@ -139,16 +135,9 @@ impl Ledger {
                 let pieces = std::mem::take(&mut self.beside.pieces).into_iter();
                 self.beside.pieces = pieces.filter(|&piece| self.has_slot(piece)).collect();
             }
-            Entry::Syncing(files) => self.syncing.extend(files),
             Entry::NotSynced(files) => self.add_not_synced(files.iter().copied()),
         }
         true
-    }
-
-    /// Nothing more will be noted: of what was being synced nobody knows whether it is.
-    pub(super) fn settle(&mut self) {
-        let syncing = std::mem::take(&mut self.syncing);
-        self.add_not_synced(syncing.into_iter());
     }
 
     /// Whether bytes of `piece` lie in a file that could not be synced.
@@ -267,7 +256,7 @@ impl Ledger {
             Entry::Synced(_) | Entry::Moved(_) => true,
             Entry::Looked(stamps) => has_files(stamps),
             Entry::Selected(left_out, _) => left_out.iter().all(has_file),
-            Entry::Syncing(files) | Entry::NotSynced(files) => files
+            Entry::NotSynced(files) => files
                 .iter()
                 .all(|file| has_file(file) || *file == part_file::FILE),
         }

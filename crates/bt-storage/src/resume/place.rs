@@ -151,7 +151,6 @@ impl Place {
         let mut ledger = Ledger::new(record, Arc::clone(storage.info().layout()));
         // A journal that cannot be read is none: what was written since makes files look changed.
         let journal_modified = self.replay(&bytes, &mut ledger).unwrap_or_default();
-        ledger.settle();
         Ok(Loaded {
             ledger,
             boot,

@@ -314,8 +314,7 @@ fn entries() -> Vec<Entry> {
         Entry::Looked(vec![(FileIndex(1), stamp(8))]),
         Entry::Selected(vec![FileIndex(1)], Some(stamp(400))),
         Entry::Selected(vec![], None),
-        Entry::Syncing(vec![FileIndex(0), PART_FILE]),
-        Entry::NotSynced(vec![PART_FILE]),
+        Entry::NotSynced(vec![FileIndex(0), PART_FILE]),
     ]
 }
 

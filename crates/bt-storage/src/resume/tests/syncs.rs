@@ -3,11 +3,7 @@
 
 use std::{
     io,
-    path::PathBuf,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use bt_types::{Priority, Selection};
@@ -71,24 +67,6 @@ fn what_could_not_be_synced_is_not_believed_without_power() {
     }
 }
 
-/// The system may have told the failure to the process that was killed meanwhile.
-#[test]
-fn who_is_killed_while_it_syncs_leaves_nothing_that_a_later_sync_would_prove() {
-    let (mut case, syncs) = failing(FILES);
-    let keeper = case.begin(&case.start("boot"));
-    case.write([0, 5]);
-    syncs.watch(case.state.path());
-    keeper.sync(&case.world.storage).unwrap();
-    case.kill(keeper);
-    syncs.put_back("journal");
-    let keeper = case.begin(&case.start("boot"));
-    assert_eq!(pieces(&keeper.state().written), [0, 5]);
-    finish(&case, &keeper);
-    case.kill(keeper);
-    assert_eq!(pieces(&case.start("boot").trusted), [0, 5]);
-    assert_eq!(pieces(&case.start("another").doubtful), [0, 5]);
-}
-
 #[test]
 fn a_folder_that_cannot_be_synced_may_lose_its_files() {
     let (mut case, syncs) = failing(FILES);
@@ -129,7 +107,7 @@ fn blocks_that_are_named_are_synced() {
     }
 }
 
-/// Its disk was full, say, and has room again: that a sync may fail is in a record then.
+/// Its disk was full, say, and has room again. A failure on the way could not be noted.
 #[cfg(unix)]
 #[test]
 fn who_cannot_append_to_the_journal_syncs_at_its_end_only() {
@@ -146,16 +124,9 @@ fn who_cannot_append_to_the_journal_syncs_at_its_end_only() {
     keeper.sync(&case.world.storage).unwrap_err();
     assert_eq!(syncs.count.load(Ordering::SeqCst), before);
     fs::create_dir(&state).unwrap();
-    syncs.watch(&state);
     finish(&case, &keeper);
     case.kill(keeper);
     assert_eq!(case.start("another").trusted.count_ones(), 9);
-    // Had it been killed meanwhile:
-    syncs.put_back("resume");
-    let keeper = case.begin(&case.start("boot"));
-    finish(&case, &keeper);
-    case.kill(keeper);
-    assert_eq!(case.start("another").doubtful.count_ones(), 9);
 }
 
 /// Piece 1 is in the part file and on the medium; its place in `b` is not.
@@ -195,26 +166,12 @@ fn what_moves_to_a_file_that_cannot_be_synced_is_not_believed_without_power() {
 struct Syncs {
     count: AtomicUsize,
     fails_at: AtomicUsize,
-    /// Where records are, and what was there when the first sync began.
-    watched: Mutex<Option<Watched>>,
 }
-
-/// A folder, and what was in its files.
-type Watched = (PathBuf, Vec<(PathBuf, Vec<u8>)>);
 
 impl Syncs {
     fn before(&self, call: faults::Call) -> faults::Outcome {
         if call != faults::Call::Sync {
             return faults::Outcome::Proceed;
-        }
-        if let Some((folder, found)) = &mut *self.watched.lock().unwrap()
-            && found.is_empty()
-        {
-            let files = fs::read_dir(folder).unwrap().flatten();
-            let paths = files.map(|file| file.path());
-            *found = paths
-                .map(|path| (path.clone(), fs::read(path).unwrap()))
-                .collect();
         }
         let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
         match number == self.fails_at.load(Ordering::SeqCst) {
@@ -227,18 +184,6 @@ impl Syncs {
     fn fail_after(&self, others: usize) {
         let at = self.count.load(Ordering::SeqCst) + others + 1;
         self.fails_at.store(at, Ordering::SeqCst);
-    }
-
-    fn watch(&self, folder: &Path) {
-        *self.watched.lock().unwrap() = Some((folder.to_owned(), Vec::new()));
-    }
-
-    /// Makes true that it was over when the first sync began, as far as this kind of file goes.
-    fn put_back(&self, ending: &str) {
-        let (_, found) = self.watched.lock().unwrap().take().expect("it watches");
-        let is_it = |(path, _): &&(PathBuf, _)| path.extension().unwrap() == ending;
-        let (path, bytes) = found.iter().find(is_it).expect("it was there");
-        fs::write(path, bytes).unwrap();
     }
 }
 
