@@ -106,7 +106,7 @@ fn usage(case: &Case<'_>) -> Outcome {
     for words in [
         &["get"][..],
         &["get", "--no-such-option"],
-        &["get", "x", "--tracker", "http://127.0.0.1:1/announce"],
+        &["get", "x", "--tracker", "wss://127.0.0.1:1/announce"],
         &["get", "x", "--peer", "localhost"],
         &["get", "x", "--memory", "1K"],
         &["get", "x", "--timeout", "0"],
