@@ -14,8 +14,8 @@ pub(crate) struct Udp {
     pub(crate) dht: Inbox,
 }
 
-/// Datagrams for one of those behind the sockets. Bounded: what comes faster than it is taken is
-/// lost, as it might have been on the way.
+/// Datagrams for one of those behind the sockets. Bounded: what comes faster than it is taken waits
+/// in the system's buffer, or is lost, as it might have been on the way.
 pub(crate) type Inbox = mpsc::Receiver<Datagram>;
 
 pub(crate) struct Datagram {
@@ -52,10 +52,14 @@ struct Doors {
 impl Doors {
     /// By the first byte: a message of the DHT is a bencoded dictionary, an answer of a tracker
     /// begins with an action below 4 as a number of 32 bits.
-    fn of(&self, datagram: &[u8]) -> &mpsc::Sender<Datagram> {
+    ///
+    /// Strangers may send to the DHT what they like, and more of it than a node can answer. An answer
+    /// of a tracker is waited for by us: it must not be lost behind others, and whoever takes them
+    /// does nothing that takes long.
+    async fn place_for(&self, datagram: &[u8]) -> Option<mpsc::Permit<'_, Datagram>> {
         match datagram.first() {
-            Some(b'd') => &self.dht,
-            _ => &self.trackers,
+            Some(b'd') => self.dht.try_reserve().ok(),
+            _ => self.trackers.reserve().await.ok(),
         }
     }
 
@@ -77,12 +81,12 @@ async fn read(sockets: Arc<UdpSockets>, family: Family, doors: Doors) {
             Ok((len, from)) => {
                 let datagram = &buffer[..len];
                 // Only what is taken is copied.
-                match doors.of(datagram).try_reserve() {
-                    Ok(place) => place.send(Datagram {
+                match doors.place_for(datagram).await {
+                    Some(place) => place.send(Datagram {
                         from,
                         payload: datagram.into(),
                     }),
-                    Err(_) => trace!(%from, len, "nobody takes the datagram"),
+                    None => trace!(%from, len, "nobody takes the datagram"),
                 }
             }
             // Mostly an ICMP message about a datagram of ours.
@@ -142,6 +146,25 @@ mod tests {
         };
         assert_eq!(&*answer.payload, [0; 4]);
         assert!(udp.dht.len() <= DHT_QUEUE);
+    }
+
+    #[tokio::test]
+    async fn no_answer_of_a_tracker_is_lost_behind_others() {
+        let (sockets, address) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let mut udp = Udp::start(sockets);
+        let (others, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        // So few that the system keeps them.
+        for number in 0..TRACKER_QUEUE + 16 {
+            others
+                .send_to(&[0, 0, 0, number as u8], address)
+                .await
+                .unwrap();
+            tokio::task::yield_now().await;
+        }
+        for number in 0..TRACKER_QUEUE + 16 {
+            let answer = udp.trackers.recv().await.unwrap();
+            assert_eq!(*answer.payload, [0, 0, 0, number as u8]);
+        }
     }
 
     #[tokio::test]
