@@ -189,7 +189,9 @@ impl World {
             assert!(peer.flags().chars().count() <= bt_swarm::FLAGS.len());
         }
         let limit = self.swarm.observe(self.now, Outside::default());
-        assert_eq!(limit.is_some(), self.swarm.info().is_some());
+        let is_known = self.swarm.info().is_some();
+        let is_awaited = self.swarm.metadata_progress().is_some();
+        assert_eq!(limit.is_some(), is_known || is_awaited);
         let is_complete = limit == Some(Limit::Complete);
         assert_eq!(is_complete, self.swarm.is_complete());
     }

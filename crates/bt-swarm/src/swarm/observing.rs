@@ -10,8 +10,8 @@ use crate::{Limit, Outside, diagnosis::Sample};
 
 impl<P: Payload> Swarm<P> {
     /// Looks at how things are, and tells what has limited the download in the last seconds; `None`
-    /// if the metadata is unknown, and does not come from peers. To be called a few times a second, once actions have been
-    /// drained, with what is known outside. Changes nothing else.
+    /// if the metadata is unknown, and does not come from peers. To be called a few times a second,
+    /// once actions have been drained, with what is known outside. Changes nothing else.
     pub fn observe(&mut self, now: Instant, outside: Outside) -> Option<Limit> {
         let metadata = self.exchange.progress();
         let torrent = self.torrent.as_ref();
