@@ -109,6 +109,8 @@ struct World {
     calm: Arc<AtomicBool>,
     /// How many calls the disk has failed.
     hits: Arc<AtomicUsize>,
+    /// Pieces may be in the part file.
+    has_selected: bool,
     folder: Folder,
 }
 
@@ -185,6 +187,7 @@ impl World {
             answers,
             calm,
             hits,
+            has_selected: false,
             folder,
         })
     }
@@ -262,6 +265,9 @@ impl World {
                     }
                     checked => assert!(self.was_hit(before), "{checked:?}"),
                 }
+                if self.has_selected {
+                    self.forget_what_is_not_right();
+                }
             }
             Operation::CloseFiles => self.storage.close_files(),
             Operation::Prepare => {
@@ -273,6 +279,7 @@ impl World {
                     0 => Priority::Normal,
                     _ => Priority::Skip,
                 });
+                self.has_selected = true;
                 let selected = self.storage.set_selection(&Selection::of_files(wanted));
                 assert!(selected.is_ok() || self.was_hit(before), "{selected:?}");
             }
@@ -361,6 +368,23 @@ impl World {
             }
         }
         self.calm.store(was_calm, Ordering::SeqCst);
+    }
+
+    /// A check gives up what is in the part file of a piece that is not right as a whole.
+    fn forget_what_is_not_right(&mut self) {
+        for piece in self.storage.layout().pieces() {
+            let right = &self.right[piece.as_usize()];
+            let place = &mut self.model[piece.as_usize()];
+            let known = place.iter().copied();
+            if known.eq(right.iter().copied().map(Some)) {
+                continue;
+            }
+            for (index, byte) in place.iter_mut().enumerate() {
+                if !is_pad(&self.storage, piece, index) {
+                    *byte = None;
+                }
+            }
+        }
     }
 
     fn wrote(&mut self, piece: PieceIndex, begin: usize, bytes: &[u8], is_written: bool) {
