@@ -7,14 +7,13 @@ use crate::seeding::Seeding;
 
 /// Download torrents
 ///
-/// Finds peers through the torrents' trackers (UDP, HTTP and HTTPS), magnet links and other peers,
-/// and exits when everything that
-/// is wanted is verified and written, or with --seed when it has been served. What is in the folder
-/// already is not fetched again, so that running the same command again resumes: what bt itself has
-/// written is known, and
-/// checked only where files were changed since; what others have put there is checked first. Several torrents share one
-/// port and all limits: of memory, connections and rates; if one of them fails the others go on, and
-/// the exit code is that of the first SOURCE that failed.
+/// Finds peers through trackers (UDP, HTTP and HTTPS), the DHT, the local network, magnet links and
+/// other peers, and exits when everything that is wanted is verified and written, or with --seed
+/// when it has been served. What is in the folder already is not fetched again, so that running the
+/// same command again resumes: what bt itself has written is known, and checked only where files
+/// were changed since; what others have put there is checked first. Several torrents share one port
+/// and all limits: of memory, connections and rates; if one of them fails the others go on, and the
+/// exit code is that of the first SOURCE that failed.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Get {
