@@ -101,7 +101,7 @@ impl dyn Client {
     }
 
     /// Some answer to us before they do to peers, and who is refused comes back much later.
-    fn start_listening(
+    pub(crate) fn start_listening(
         &self,
         case: &Case<'_>,
         torrent: &Torrent,

@@ -368,7 +368,8 @@ fn moving_in_from_libtorrent(case: &Case<'_>) -> Outcome {
 fn moving_in_from_transmission(case: &Case<'_>) -> Outcome {
     let download = Download::begin(case, &Payload::single(8 * MIB))?;
     download.seeder.borrow_mut().limit_upload(0)?;
-    let mut other = Transmission.start(case, &download.torrent, &download.folder, None)?;
+    let client: &dyn Client = &Transmission;
+    let mut other = client.start_listening(case, &download.torrent, &download.folder, None)?;
     download.seeder.borrow_mut().connect(other.address())?;
     other.wait_complete(wait::TRANSFER)?;
     other.stop()?;

@@ -115,6 +115,9 @@ fn settings(
     })
 }
 
+/// The states of a torrent that is neither stopped, queued nor being checked.
+const RUNS: [&str; 4] = ["Idle", "Downloading", "Seeding", "Up & Down"];
+
 struct Running {
     process: Process,
     address: SocketAddrV4,
@@ -133,10 +136,16 @@ impl Running {
             answer.contains("success"),
             "transmission did not take the torrent: {answer}"
         );
-        // A torrent that has been added can be asked for.
-        wait::until("transmission lists the torrent", wait::SOON, || {
-            Ok(self.info()?.contains("Percent Done").then_some(()))
+        // Until it has looked at what is there it sends away whoever comes, and who is sent away comes
+        // back much later.
+        wait::until("transmission runs the torrent", wait::TRANSFER, || {
+            Ok(RUNS.contains(&self.state()?.as_str()).then_some(()))
         })
+    }
+
+    /// One word or two; none before it knows the torrent.
+    fn state(&self) -> Outcome<String> {
+        Ok(field(&self.info()?, "State").unwrap_or_default().to_owned())
     }
 
     fn info(&self) -> Outcome<String> {
