@@ -123,7 +123,7 @@ impl World {
             }
             Op::Cancel => {
                 if let Some(id) = self.open.pop_first() {
-                    self.tracker.cancel(id);
+                    self.tracker.cancel(self.now, id);
                 }
             }
             Op::Advance(half_seconds) => {

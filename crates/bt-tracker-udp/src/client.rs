@@ -14,13 +14,16 @@ use rand_chacha::{
 };
 
 pub use self::errors::{Busy, DatagramError, ScrapeError};
-use self::pending::{Ask, Pending};
+use self::pending::{Ask, Awaited, Pending};
 use crate::wire::{
     self, ConnectionId, Family, MAX_SCRAPE, MAX_URL_DATA, Response, ScrapeEntry, TransactionId,
 };
 
 /// One address of a UDP tracker: connects, announces and scrapes for any number of torrents,
 /// retransmits (BEP 15). Performs no I/O.
+///
+/// At most [`MAX_UNANSWERED`] requests are with the tracker at a time, so that a thousand torrents that
+/// start together do not overrun it; the others wait for their turn, and that time counts as theirs.
 ///
 /// Call a command ([`announce`](Self::announce), [`scrape`](Self::scrape),
 /// [`cancel`](Self::cancel)) or a `handle_*` method, then drain
@@ -33,7 +36,7 @@ pub struct UdpTracker {
     url_data: Box<[u8]>,
     rng: ChaCha12Rng,
     connection: Connection,
-    /// In no particular order; at most [`MAX_PENDING_REQUESTS`].
+    /// In the order in which they were asked; at most [`MAX_PENDING_REQUESTS`].
     pending: Vec<Pending>,
     next_id: u64,
     transmits: VecDeque<Transmit>,
@@ -167,8 +170,9 @@ impl UdpTracker {
     }
 
     /// Forgets a request: no event will come. Harmless if it has ended already.
-    pub fn cancel(&mut self, id: RequestId) {
+    pub fn cancel(&mut self, now: Instant, id: RequestId) {
         self.pending.retain(|pending| pending.id != id);
+        self.send_waiting(now, Awaited::Turn);
         self.stop_connecting_if_nobody_waits();
     }
 
@@ -211,10 +215,13 @@ impl UdpTracker {
             }
             !gives_up
         });
+        // Whoever has waited longest is first.
+        self.send_waiting(now, Awaited::Turn);
+        let mut room = self.room();
         for index in 0..self.pending.len() {
             if self.pending[index].deadline <= now {
                 self.pending[index].attempt += 1;
-                self.send(now, index);
+                self.send(now, index, &mut room);
             }
         }
         self.stop_connecting_if_nobody_waits();
@@ -255,14 +262,18 @@ impl UdpTracker {
     pub fn check_invariants(&self) {
         assert!(self.pending.len() <= MAX_PENDING_REQUESTS);
         let connecting = matches!(self.connection, Connection::Connecting { .. });
-        let waiting = self.pending.iter().any(|p| p.awaits_connection);
         assert_eq!(
-            connecting, waiting,
+            connecting,
+            self.is_awaited(Awaited::Connection),
             "connecting exactly while somebody waits"
         );
+        let unanswered = self.pending.iter().filter(|p| p.sent_with.is_some());
+        assert!(unanswered.count() <= MAX_UNANSWERED);
+        assert!(self.room() == 0 || !self.is_awaited(Awaited::Turn));
+        assert!(self.pending.is_sorted_by_key(|pending| pending.id));
         for pending in &self.pending {
             assert!(pending.attempt < pending.attempts && pending.attempts <= BEP_15_ATTEMPTS);
-            assert!(pending.awaits_connection || pending.sent_with.is_some());
+            assert!(pending.awaits.is_some() || pending.sent_with.is_some());
             let same_id = |p: &&Pending| p.transaction_id == pending.transaction_id;
             assert_eq!(self.pending.iter().filter(same_id).count(), 1);
         }
@@ -280,13 +291,14 @@ impl UdpTracker {
             ask,
             transaction_id,
             sent_with: None,
-            awaits_connection: false,
+            awaits: None,
             reconnected: false,
             attempt: 0,
             attempts: attempts.clamp(1, BEP_15_ATTEMPTS),
             deadline: now,
         });
-        self.send(now, self.pending.len() - 1);
+        let mut room = self.room();
+        self.send(now, self.pending.len() - 1, &mut room);
         Ok(id)
     }
 
@@ -301,25 +313,23 @@ impl UdpTracker {
                     id,
                     expires: now + CONNECTION_ID_LIFETIME,
                 };
-                for index in 0..self.pending.len() {
-                    if self.pending[index].awaits_connection {
-                        self.send(now, index);
-                    }
-                }
+                self.send_waiting(now, Awaited::Connection);
                 Ok(())
             }
             Response::Error(text) => {
                 self.connection = Connection::None;
                 let events = &mut self.events;
                 self.pending.retain(|pending| {
-                    if pending.awaits_connection {
+                    let is_refused = pending.awaits == Some(Awaited::Connection);
+                    if is_refused {
                         events.push_back(Event {
                             id: pending.id,
                             outcome: Outcome::Refused(text.clone()),
                         });
                     }
-                    !pending.awaits_connection
+                    !is_refused
                 });
+                self.send_waiting(now, Awaited::Turn);
                 Ok(())
             }
             _ => Err(DatagramError::Unsolicited),
@@ -351,7 +361,8 @@ impl UdpTracker {
                     }
                     _ => {}
                 }
-                self.send(now, index);
+                let mut room = self.room();
+                self.send(now, index, &mut room);
                 return Ok(());
             }
             Response::Error(text) => Outcome::Refused(text),
@@ -364,25 +375,59 @@ impl UdpTracker {
             Response::Connect(_) => return Err(DatagramError::Unsolicited),
         };
         let id = pending.id;
-        self.pending.swap_remove(index);
+        self.pending.remove(index);
         self.events.push_back(Event { id, outcome });
+        self.send_waiting(now, Awaited::Turn);
         self.stop_connecting_if_nobody_waits();
         Ok(())
     }
 
-    /// Sends the request, or asks for the connection that it needs first, and starts its clock.
-    fn send(&mut self, now: Instant, index: usize) {
+    /// Sends what waits for this, as far as there is room.
+    fn send_waiting(&mut self, now: Instant, awaited: Awaited) {
+        let mut room = self.room();
+        for index in 0..self.pending.len() {
+            if awaited == Awaited::Turn && room == 0 {
+                return;
+            }
+            if self.pending[index].awaits == Some(awaited) {
+                self.send(now, index, &mut room);
+            }
+        }
+    }
+
+    /// For how many more requests there is room at the tracker.
+    fn room(&self) -> usize {
+        let unanswered = self.pending.iter().filter(|p| p.sent_with.is_some());
+        MAX_UNANSWERED.saturating_sub(unanswered.count())
+    }
+
+    fn is_awaited(&self, awaited: Awaited) -> bool {
+        let mut pending = self.pending.iter();
+        pending.any(|pending| pending.awaits == Some(awaited))
+    }
+
+    /// Sends the request, or asks for the connection that it needs first, or lets it wait where there
+    /// is no room; and starts its clock.
+    fn send(&mut self, now: Instant, index: usize, room: &mut usize) {
         let usable = match self.connection {
             Connection::Connected { id, expires } if now < expires => Some(id),
             _ => None,
         };
         let pending = &mut self.pending[index];
         pending.deadline = now + FIRST_TIMEOUT * (1 << pending.attempt);
-        pending.awaits_connection = usable.is_none();
         let Some(connection_id) = usable else {
+            pending.awaits = Some(Awaited::Connection);
             self.connect(now);
             return;
         };
+        if pending.sent_with.is_none() {
+            if *room == 0 {
+                pending.awaits = Some(Awaited::Turn);
+                return;
+            }
+            *room -= 1;
+        }
+        pending.awaits = None;
         pending.sent_with = Some(connection_id);
         let mut payload = Vec::new();
         let transaction_id = pending.transaction_id;
@@ -427,7 +472,7 @@ impl UdpTracker {
 
     fn stop_connecting_if_nobody_waits(&mut self) {
         let connecting = matches!(self.connection, Connection::Connecting { .. });
-        if connecting && !self.pending.iter().any(|p| p.awaits_connection) {
+        if connecting && !self.is_awaited(Awaited::Connection) {
             self.connection = Connection::None;
         }
     }
@@ -464,6 +509,8 @@ pub const BEP_15_ATTEMPTS: u32 = 9;
 /// Enough for a session of some thousand torrents that all start at once; bounds memory and the
 /// time of the linear searches here (microseconds).
 pub const MAX_PENDING_REQUESTS: usize = 4096;
+/// Answers of 200 peers each fill what sockets hold for us at about as many.
+pub const MAX_UNANSWERED: usize = 64;
 /// BEP 15, "Time outs": wait 15 * 2^n seconds.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(15);
 /// BEP 15, "UDP connections": a client may use an id until one minute after receiving it.

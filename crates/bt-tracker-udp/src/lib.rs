@@ -81,7 +81,7 @@ mod server;
 pub mod wire;
 
 pub use client::{
-    BEP_15_ATTEMPTS, Busy, DatagramError, Event, MAX_PENDING_REQUESTS, Outcome, RequestId,
-    ScrapeError, Transmit, UdpTracker,
+    BEP_15_ATTEMPTS, Busy, DatagramError, Event, MAX_PENDING_REQUESTS, MAX_UNANSWERED, Outcome,
+    RequestId, ScrapeError, Transmit, UdpTracker,
 };
 pub use server::{AnnounceCounts, Config as ServerConfig, SwarmStats, TrackerServer};

@@ -222,7 +222,7 @@ impl Driver {
     fn handle_timeout(&mut self) {
         let now = Instant::now();
         for machine in &mut self.machines {
-            machine.forget_who_no_longer_waits();
+            machine.forget_who_no_longer_waits(now);
             machine.udp.handle_timeout(now);
         }
     }
@@ -260,8 +260,9 @@ impl Machine {
 
     /// No route, or forbidden: waiting for an answer would be in vain.
     fn give_up(&mut self, error: &std::io::Error) {
+        let now = Instant::now();
         for (id, reply) in self.replies.drain() {
-            self.udp.cancel(id);
+            self.udp.cancel(now, id);
             let _ = reply.send(Err(AnnounceError::Unreachable {
                 tracker: self.udp.tracker(),
                 source: error.kind().into(),
@@ -269,10 +270,10 @@ impl Machine {
         }
     }
 
-    fn forget_who_no_longer_waits(&mut self) {
+    fn forget_who_no_longer_waits(&mut self, now: Instant) {
         self.replies.retain(|id, reply| {
             if reply.is_closed() {
-                self.udp.cancel(*id);
+                self.udp.cancel(now, *id);
             }
             !reply.is_closed()
         });

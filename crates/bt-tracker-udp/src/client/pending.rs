@@ -14,8 +14,8 @@ pub(super) struct Pending {
     pub(super) transaction_id: TransactionId,
     /// With which connection id the last copy was sent; `None` before the first.
     pub(super) sent_with: Option<ConnectionId>,
-    /// Whether the next copy leaves as soon as we are connected.
-    pub(super) awaits_connection: bool,
+    /// What the next copy waits for, before it leaves or is due again.
+    pub(super) awaits: Option<Awaited>,
     /// Whether the tracker disowned our connection id once already.
     pub(super) reconnected: bool,
     /// Timeouts so far, those of the connect that it waited for included: `n` of BEP 15. Always
@@ -23,6 +23,13 @@ pub(super) struct Pending {
     pub(super) attempt: u32,
     pub(super) attempts: u32,
     pub(super) deadline: Instant,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Awaited {
+    Connection,
+    /// That the tracker has answered others.
+    Turn,
 }
 
 #[derive(Debug)]

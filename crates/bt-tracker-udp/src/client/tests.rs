@@ -267,12 +267,62 @@ fn a_cancelled_request_ends_without_an_event() {
     let (mut tracker, epoch) = tracker();
     let id = tracker.announce(epoch, request(1)).unwrap();
     let connect = transmits(&mut tracker).remove(0);
-    tracker.cancel(id);
+    tracker.cancel(epoch, id);
     tracker.check_invariants();
     assert_eq!(tracker.poll_timeout(), None);
     let late = tracker.handle_datagram(epoch, TRACKER, &connected(&connect));
     assert_eq!(late, Err(DatagramError::Unsolicited));
     assert_eq!(tracker.poll_event(), None);
+}
+
+#[test]
+fn no_more_than_the_tracker_can_take_are_asked_at_a_time() {
+    let (mut tracker, epoch) = tracker();
+    let count = 2 * MAX_UNANSWERED + 10;
+    let ask = |tracker: &mut UdpTracker| tracker.announce(epoch, request(1)).unwrap();
+    let ids: Vec<_> = (0..count).map(|_| ask(&mut tracker)).collect();
+    let connect = transmits(&mut tracker).remove(0);
+    let connected = connected(&connect);
+    tracker.handle_datagram(epoch, TRACKER, &connected).unwrap();
+    let mut asked = transmits(&mut tracker);
+    assert_eq!(asked.len(), MAX_UNANSWERED);
+
+    // One that is answered, and one that nobody wants any more, make room for the next ones.
+    let answer = announced(&asked[0]);
+    tracker.handle_datagram(epoch, TRACKER, &answer).unwrap();
+    assert_eq!(tracker.poll_event().unwrap().id, ids[0]);
+    tracker.cancel(epoch, ids[1]);
+    tracker.check_invariants();
+    asked.extend(transmits(&mut tracker));
+    assert_eq!(asked.len(), MAX_UNANSWERED + 2);
+
+    let mut ended = Vec::new();
+    let mut asked = asked.split_off(2);
+    while !asked.is_empty() {
+        assert!(asked.len() <= MAX_UNANSWERED);
+        for asked in &asked {
+            let answer = announced(asked);
+            tracker.handle_datagram(epoch, TRACKER, &answer).unwrap();
+            ended.push(tracker.poll_event().unwrap().id);
+        }
+        asked = transmits(&mut tracker);
+    }
+    assert_eq!(ended, ids[2..], "each in its turn");
+    tracker.check_invariants();
+}
+
+#[test]
+fn waiting_for_a_turn_counts() {
+    let (mut tracker, epoch) = connected_tracker();
+    for _ in 0..MAX_UNANSWERED {
+        tracker.announce(epoch, request(1)).unwrap();
+    }
+    let late = tracker.announce_with_attempts(epoch, request(2), 1);
+    let late = late.unwrap();
+    assert_eq!(transmits(&mut tracker).len(), MAX_UNANSWERED);
+    tracker.handle_timeout(epoch + secs(15));
+    assert_eq!(tracker.poll_event(), Some(ended(late, Outcome::TimedOut)));
+    assert_eq!(transmits(&mut tracker).len(), MAX_UNANSWERED);
 }
 
 #[test]
