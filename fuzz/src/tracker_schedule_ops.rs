@@ -65,6 +65,8 @@ enum Op {
     },
     Advance(u16),
     NextTimeout,
+    Waits(u8),
+    Begins(u8),
 }
 
 #[derive(Arbitrary)]
@@ -168,14 +170,29 @@ impl World {
                 self.now = at.map_or(self.now, |at| at.max(self.now));
                 self.schedule.handle_timeout(self.now);
             }
+            Op::Waits(open) => {
+                if let Some(open) = self.pick(*open) {
+                    self.schedule.handle_waiting(self.open[open].id);
+                }
+            }
+            Op::Begins(open) => {
+                if let Some(open) = self.pick(*open) {
+                    self.schedule.handle_begun(self.now, self.open[open].id);
+                }
+            }
         }
     }
 
+    /// One of those that are under way.
+    fn pick(&self, open: u8) -> Option<usize> {
+        usize::from(open).checked_rem(self.open.len())
+    }
+
     fn end(&mut self, open: u8, outcome: Result<AnnounceResponse, AnnounceFailure>) {
-        if self.open.is_empty() {
+        let Some(open) = self.pick(open) else {
             return;
-        }
-        let announce = self.open.remove(usize::from(open) % self.open.len());
+        };
+        let announce = self.open.remove(open);
         if outcome.is_ok() {
             let told = self.told.entry(announce.url.to_string()).or_default();
             told.push(announce.request.event);

@@ -23,7 +23,8 @@ pub struct Announce {
     pub family: Option<Family>,
     /// What it gave us to be sent back, if it did.
     pub tracker_id: Option<Arc<[u8]>>,
-    /// When it counts as failed: an outcome that comes later is ignored.
+    /// When it counts as failed: an outcome that comes later is ignored. It moves for one that
+    /// [waits in line](crate::Schedule::handle_waiting).
     pub deadline: Instant,
 }
 

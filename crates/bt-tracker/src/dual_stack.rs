@@ -112,14 +112,28 @@ impl DualStack {
         id: AnnounceId,
         outcome: Result<AnnounceResponse, AnnounceFailure>,
     ) {
-        let count = self.lanes.len() as u64;
-        let (lane, inner) = ((id.0 % count) as usize, AnnounceId(id.0 / count));
         let is_silent = matches!(&outcome, Err(failure) if failure.retry == Retry::NoAddress);
-        let Some(found) = self.lanes.get_mut(lane) else {
-            return;
-        };
-        found.schedule.handle_outcome(now, inner, outcome);
-        self.gather(lane, is_silent && count > 1);
+        let (lane, inner) = self.inner(id);
+        if let Some(found) = self.lanes.get_mut(lane) {
+            found.schedule.handle_outcome(now, inner, outcome);
+            self.gather(lane, is_silent && self.lanes.len() > 1);
+        }
+    }
+
+    /// As [`Schedule::handle_waiting`].
+    pub fn handle_waiting(&mut self, id: AnnounceId) {
+        let (lane, inner) = self.inner(id);
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.schedule.handle_waiting(inner);
+        }
+    }
+
+    /// As [`Schedule::handle_begun`].
+    pub fn handle_begun(&mut self, now: Instant, id: AnnounceId) {
+        let (lane, inner) = self.inner(id);
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.schedule.handle_begun(now, inner);
+        }
     }
 
     /// As [`Schedule::handle_timeout`].
@@ -185,6 +199,12 @@ impl DualStack {
         assert!(!self.lanes.iter().all(|lane| lane.has_stopped), "not told");
     }
 
+    /// Of which family's schedule an announce is, and how that calls it.
+    fn inner(&self, id: AnnounceId) -> (usize, AnnounceId) {
+        let count = self.lanes.len() as u64;
+        ((id.0 % count) as usize, AnnounceId(id.0 / count))
+    }
+
     fn for_all(&mut self, mut f: impl FnMut(&mut Schedule)) {
         for lane in &mut self.lanes {
             f(&mut lane.schedule);
@@ -223,6 +243,7 @@ impl DualStack {
     }
 }
 
+/// The converse of [`DualStack::inner`].
 fn outer(id: AnnounceId, lane: u64, count: u64) -> AnnounceId {
     AnnounceId(id.0 * count + lane)
 }

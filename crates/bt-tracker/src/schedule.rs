@@ -191,11 +191,24 @@ impl Schedule {
         self.finish_stop_if_done();
     }
 
+    /// The driver lets this announce wait in line behind others, of whichever torrents. It is not late
+    /// for that, until [`handle_begun`](Self::handle_begun) starts its time anew; but a stop waits no
+    /// longer than it may. An id that is not awaited (any more) is ignored.
+    pub fn handle_waiting(&mut self, id: AnnounceId) {
+        self.set_deadline(id, None);
+    }
+
+    /// The turn of this announce has come.
+    pub fn handle_begun(&mut self, now: Instant, id: AnnounceId) {
+        self.set_deadline(id, Some(now + self.config.announce_timeout));
+    }
+
     /// Gives up announces that have taken too long; harmless when called early.
     pub fn handle_timeout(&mut self, now: Instant) {
         for index in 0..self.trackers.len() {
             let late = self.trackers[index].in_flight;
-            if let Some(InFlight { id, .. }) = late.filter(|it| it.deadline <= now) {
+            let is_late = |it: &InFlight| it.deadline.is_some_and(|deadline| deadline <= now);
+            if let Some(InFlight { id, .. }) = late.filter(is_late) {
                 self.events.push_back(Event::Abandoned { id });
                 let failure = AnnounceFailure {
                     message: "no answer in time".into(),
@@ -248,7 +261,7 @@ impl Schedule {
             Phase::Stopping { deadline } => Some(deadline),
             Phase::Running { since, .. } => {
                 let in_flight = self.trackers.iter().filter_map(|tracker| tracker.in_flight);
-                let deadlines = in_flight.map(|it| it.deadline);
+                let deadlines = in_flight.filter_map(|it| it.deadline);
                 let announces = self.candidates(since).map(|(_, due)| due);
                 deadlines.chain(announces).min()
             }
@@ -304,7 +317,7 @@ impl Schedule {
         tracker.in_flight = Some(InFlight {
             id,
             event,
-            deadline,
+            deadline: Some(deadline),
         });
         let identity = self.config.identity;
         Announce {
@@ -327,6 +340,19 @@ impl Schedule {
             family: None,
             tracker_id: tracker.tracker_id.clone(),
             deadline,
+        }
+    }
+
+    fn set_deadline(&mut self, id: AnnounceId, deadline: Option<Instant>) {
+        if !matches!(self.phase, Phase::Running { .. }) {
+            return;
+        }
+        let in_flight = self
+            .trackers
+            .iter_mut()
+            .filter_map(|t| t.in_flight.as_mut());
+        for it in in_flight.filter(|it| it.id == id) {
+            it.deadline = deadline;
         }
     }
 
@@ -412,7 +438,7 @@ impl Schedule {
         let tracker = &mut self.trackers[index];
         match &mut tracker.in_flight {
             Some(in_flight) if in_flight.event == AnnounceEvent::Completed => {
-                in_flight.deadline = deadline;
+                in_flight.deadline = Some(deadline);
                 tracker.farewell = Some(Farewell::Stopped);
             }
             _ => {

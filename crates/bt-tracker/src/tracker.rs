@@ -43,7 +43,8 @@ pub(crate) enum Standing {
 pub(crate) struct InFlight {
     pub(crate) id: AnnounceId,
     pub(crate) event: AnnounceEvent,
-    pub(crate) deadline: Instant,
+    /// `None` while it waits in line.
+    pub(crate) deadline: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

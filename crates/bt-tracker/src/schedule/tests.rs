@@ -410,6 +410,37 @@ fn stopping_takes_no_longer_than_it_may() {
 }
 
 #[test]
+fn who_waits_in_line_is_not_late() {
+    let mut world = World::with(&[&["udp://a"]], |config| {
+        config.announce_timeout = secs(50);
+    });
+    world.reply("udp://a", Reply::Silence);
+    world.start();
+    world.run_for(secs(1));
+    let id = world.open[0].id;
+    world.schedule.handle_waiting(id);
+    world.run_for(mins(30));
+    assert_eq!(world.schedule.poll_timeout(), None);
+    world.schedule.handle_begun(world.now, id);
+    world.run_for(secs(49));
+    assert_eq!(world.open.len(), 1);
+    world.run_for(secs(1));
+    assert!(world.open.is_empty(), "abandoned");
+
+    // Who stops does not wait for anybody's turn, however often that is said.
+    world.run_for(mins(1));
+    let again = world.open[0].id;
+    assert_ne!(again, id);
+    world.schedule.handle_begun(world.now, id);
+    world.schedule.handle_waiting(again);
+    world.schedule.completed(world.now);
+    world.stop();
+    world.schedule.handle_waiting(again);
+    world.run_for(secs(10));
+    assert!(world.has_stopped());
+}
+
+#[test]
 fn a_completion_just_before_the_stop_is_not_lost() {
     for completes_first in [false, true] {
         let mut world = World::new(&[&["udp://a"]]);
