@@ -14,6 +14,7 @@ use crate::{
     State, TorrentError,
     buffers::Buffer,
     handshake::{Established, HandshakeFailure},
+    net::Wait,
     torrent::Found,
 };
 
@@ -28,6 +29,8 @@ pub(crate) enum Mail {
     /// A peer has connected to us.
     Accepted(Established),
     Disk(DiskReport),
+    /// Of which generation of trackers it is, and whether it waits for its turn.
+    AnnounceWaits(u32, AnnounceId, Wait),
     /// Of which generation of trackers it was, and how it ended.
     Announced(u32, AnnounceId, Outcome),
     /// The names of peers have been looked up.

@@ -8,7 +8,7 @@ use crate::{
     net::{HttpClient, UdpSockets},
     random::Seeds,
     session::new_peer_id,
-    trackers::{Clients, Memory, UdpTrackers},
+    trackers::{Clients, Memory, UdpTrackers, What},
 };
 
 /// Asks trackers without having a torrent: to see what they say, or whether they are there.
@@ -87,10 +87,14 @@ impl TrackerClient {
         request: AnnounceRequest,
     ) -> Result<AnnounceResponse, AnnounceError> {
         let tracker: Arc<str> = url.into();
-        let what = (request, None, None);
-        self.clients
-            .announce_to(&self.addresses, &tracker, what)
-            .await
+        let what = What {
+            tracker: &tracker,
+            request,
+            tracker_id: None,
+            family: None,
+        };
+        let addresses = &self.addresses;
+        self.clients.announce(addresses, &what, |_| ()).await
     }
 
     /// Asks a tracker how many peers some swarms have (BEP 48), at most 64 at a time. That, too, may

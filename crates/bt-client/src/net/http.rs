@@ -2,6 +2,7 @@
 
 mod body;
 mod error;
+mod queue;
 mod tls;
 
 use std::{
@@ -22,22 +23,22 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::Semaphore,
     time::timeout,
 };
 use tracing::debug;
 
 pub use self::error::HttpError;
-use self::tls::Tls;
+use self::{queue::Queue, tls::Tls};
 use super::{dial::connect, resolve};
 use crate::tasks::AbortOnDrop;
 
-/// Asks web servers. Cheap to clone; all clones together ask at most [`MAX_AT_ONCE`] at a time.
+/// Asks web servers. Cheap to clone; all clones together ask no more than 50 at a time, and no server
+/// for more than 10 things.
 #[derive(Clone)]
 pub(crate) struct HttpClient(Arc<Inner>);
 
 struct Inner {
-    slots: Semaphore,
+    queue: Queue,
     source: Option<IpAddr>,
     tls: Tls,
 }
@@ -49,6 +50,13 @@ pub(crate) struct Bounds {
     pub(crate) body: usize,
     /// From the first look-up to the last byte, redirects included.
     pub(crate) time: Duration,
+}
+
+/// Of a request for its turn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wait {
+    Begins,
+    Ends,
 }
 
 /// What a server answered, redirects followed and gzip unpacked.
@@ -72,7 +80,7 @@ impl HttpClient {
 
     fn with(source: Option<IpAddr>, tls: Tls) -> Self {
         Self(Arc::new(Inner {
-            slots: Semaphore::new(MAX_AT_ONCE),
+            queue: Queue::new(),
             source,
             tls,
         }))
@@ -86,10 +94,35 @@ impl HttpClient {
         family: Option<Family>,
         bounds: Bounds,
     ) -> Result<Reply, HttpError> {
-        // It is never closed; and were it, there would still be the bounds.
-        let _slot = self.0.slots.acquire().await;
+        self.get_telling(route, family, bounds, |_| ()).await
+    }
+
+    /// As [`get`](Self::get), and tells of its wait, if there is one.
+    pub(crate) async fn get_telling(
+        &self,
+        route: Route,
+        family: Option<Family>,
+        bounds: Bounds,
+        tell: impl Fn(Wait),
+    ) -> Result<Reply, HttpError> {
+        let queue = &self.0.queue;
+        let turn = match queue.turn_at_once(route.url(), family) {
+            Some(turn) => turn,
+            None => {
+                tell(Wait::Begins);
+                let turn = queue.turn(route.url(), family).await?;
+                tell(Wait::Ends);
+                turn
+            }
+        };
         let reply = timeout(bounds.time, self.follow(route, family, bounds.body)).await;
-        reply.unwrap_or(Err(HttpError::TimedOut(bounds.time)))
+        let reply = reply.unwrap_or(Err(HttpError::TimedOut(bounds.time)));
+        if let Err(error) = &reply
+            && error.says_that_it_is_down()
+        {
+            turn.found_down(error);
+        }
+        reply
     }
 
     async fn follow(
@@ -219,8 +252,6 @@ fn location(response: &Response<Incoming>) -> Option<String> {
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
-/// As libtorrent: what hundreds of torrents want of trackers at once must not take all sockets.
-const MAX_AT_ONCE: usize = 50;
 /// Then the next address has its turn.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// Of status line and headers together.

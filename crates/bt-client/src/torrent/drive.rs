@@ -228,6 +228,10 @@ impl Drive {
             Mail::Dialled(dial, result) => self.handle_dialled(now, dial, result),
             Mail::Accepted(established) => self.open(now, established, None),
             Mail::Disk(report) => self.handle_disk(now, report),
+            Mail::AnnounceWaits(generation, id, wait) => {
+                let trackers = &mut self.parts.trackers;
+                trackers.handle_wait(now, generation, id, wait);
+            }
             Mail::Announced(generation, id, outcome) => {
                 let trackers = &mut self.parts.trackers;
                 trackers.handle_outcome(now, generation, id, outcome);

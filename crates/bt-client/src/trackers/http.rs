@@ -1,33 +1,34 @@
 use std::time::Duration;
 
-use bt_tracker::{Family, Retry};
+use bt_tracker::Retry;
 use bt_tracker_http::{
     Answer, Extras, HttpUrl, Origin, Refusal, ResponseError, RetryIn, Route, Scrape, announce_url,
     parse_announce, parse_scrape, scrape_url,
 };
-use bt_types::{AnnounceRequest, AnnounceResponse, SwarmId};
+use bt_types::{AnnounceResponse, SwarmId};
 
+use super::What;
 use crate::{
     AnnounceError,
-    net::{Bounds, HttpClient, HttpError, Reply},
+    net::{Bounds, HttpClient, HttpError, Reply, Wait},
 };
 
 /// Announces over HTTP or HTTPS.
 pub(super) async fn announce(
     client: &HttpClient,
     origin: Origin,
-    url: &str,
-    request: &AnnounceRequest,
-    tracker_id: Option<&[u8]>,
-    family: Option<Family>,
+    announce: &What<'_>,
+    tell: impl Fn(Wait),
 ) -> Result<AnnounceResponse, AnnounceError> {
-    let tracker: HttpUrl = url.parse()?;
+    let tracker: HttpUrl = announce.tracker.parse()?;
     let extras = Extras {
-        tracker_id,
+        tracker_id: announce.tracker_id,
         ..Extras::default()
     };
-    let route = Route::new(origin, &tracker, announce_url(&tracker, request, &extras)?);
-    let reply = client.get(route, family, BOUNDS).await?;
+    let url = announce_url(&tracker, &announce.request, &extras)?;
+    let route = Route::new(origin, &tracker, url);
+    let reply = client.get_telling(route, announce.family, BOUNDS, tell);
+    let reply = reply.await?;
     let answer = parse_announce(&reply.body);
     judge(&reply, answer)
 }

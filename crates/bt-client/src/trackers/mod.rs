@@ -30,7 +30,7 @@ use self::{
 use crate::{
     AnnounceError,
     mail::{Mail, Mailbox, Outcome},
-    net::{self, HttpClient, HttpError},
+    net::{self, HttpClient, HttpError, Wait},
     tasks::AbortOnDrop,
 };
 
@@ -60,6 +60,14 @@ pub(crate) struct Clients {
     pub(crate) http: HttpClient,
     /// Who has named the trackers.
     pub(crate) origin: Origin,
+}
+
+/// What is announced, and to whom.
+pub(crate) struct What<'a> {
+    pub(crate) tracker: &'a Arc<str>,
+    pub(crate) request: AnnounceRequest,
+    pub(crate) tracker_id: Option<&'a [u8]>,
+    pub(crate) family: Option<Family>,
 }
 
 /// What a schedule is made of.
@@ -194,6 +202,24 @@ impl Trackers {
         self.schedule.handle_outcome(now, id, outcome);
     }
 
+    /// An announce waits for its turn, or has got it.
+    pub(crate) fn handle_wait(
+        &mut self,
+        now: Instant,
+        generation: u32,
+        id: AnnounceId,
+        wait: Wait,
+    ) {
+        if generation != self.generation {
+            return;
+        }
+        self.is_touched = true;
+        match wait {
+            Wait::Begins => self.schedule.handle_waiting(id),
+            Wait::Ends => self.schedule.handle_begun(now, id),
+        }
+    }
+
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.is_touched = true;
         self.schedule.handle_timeout(now);
@@ -227,7 +253,16 @@ impl Trackers {
         let addresses = self.addresses.clone();
         let generation = self.generation;
         let task = AbortOnDrop::spawn(async move {
-            let answer = clients.announce(&addresses, &announce).await;
+            let tell = |wait| {
+                let _ = mailbox.send(Mail::AnnounceWaits(generation, id, wait));
+            };
+            let what = What {
+                tracker: &announce.url,
+                request: announce.request,
+                tracker_id: announce.tracker_id.as_deref(),
+                family: announce.family,
+            };
+            let answer = clients.announce(&addresses, &what, tell).await;
             let outcome = answer.map_err(|error| failure(&error));
             // A torrent that has gone needs no answer.
             let _ = mailbox.send(Mail::Announced(generation, id, outcome));
@@ -247,28 +282,23 @@ pub(crate) fn announce_timeout(tiers: &[Vec<String>]) -> Duration {
 }
 
 impl Clients {
-    /// Announces by the protocol that the URL names. It takes as long as it takes: the caller gives
-    /// up what is too slow.
-    async fn announce(
+    /// Announces by the protocol that the URL names, and tells of its wait, if it has to wait for its
+    /// turn. It takes as long as it takes: the caller gives up what is too slow.
+    pub(crate) async fn announce(
         &self,
         memory: &Memory,
-        announce: &Announce,
+        announce: &What<'_>,
+        tell: impl Fn(Wait),
     ) -> Result<AnnounceResponse, AnnounceError> {
-        let tracker_id = announce.tracker_id.as_deref();
-        let what = (announce.request, tracker_id, announce.family);
-        self.announce_to(memory, &announce.url, what).await
-    }
-
-    pub(crate) async fn announce_to(
-        &self,
-        memory: &Memory,
-        tracker: &Arc<str>,
-        (request, tracker_id, family): (AnnounceRequest, Option<&[u8]>, Option<Family>),
-    ) -> Result<AnnounceResponse, AnnounceError> {
+        let What {
+            tracker,
+            request,
+            family,
+            ..
+        } = *announce;
         if is_http(tracker) {
             debug!(url = %tracker, event = ?request.event, "announcing");
-            let (client, origin) = (&self.http, self.origin);
-            return http::announce(client, origin, tracker, &request, tracker_id, family).await;
+            return http::announce(&self.http, self.origin, announce, tell).await;
         }
         let url = UdpUrl::parse(tracker)?;
         let of = (Arc::clone(tracker), family);

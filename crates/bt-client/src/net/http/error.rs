@@ -1,4 +1,4 @@
-use std::{io, net::SocketAddr, time::Duration};
+use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bt_tracker::Family;
 use bt_tracker_http::{Forbidden, RedirectError};
@@ -82,4 +82,25 @@ pub enum HttpError {
     /// The URL makes no request.
     #[error("the url cannot be asked for")]
     Unaskable,
+    /// Others have found the server down while this waited for its turn; what they saw.
+    #[error("{0}")]
+    FoundDown(Arc<str>),
+}
+
+impl HttpError {
+    /// Whether it is so for whoever asks the server, whatever for.
+    pub(super) fn says_that_it_is_down(&self) -> bool {
+        matches!(
+            self,
+            Self::LookUp { .. } | Self::Connect { .. } | Self::Tls { .. } | Self::TimedOut(_)
+        )
+    }
+
+    /// What it says, and why.
+    pub(super) fn in_full(&self) -> String {
+        match self.source() {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
+        }
+    }
 }

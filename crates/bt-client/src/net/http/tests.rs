@@ -304,17 +304,41 @@ async fn nobody_there_is_named() {
 }
 
 #[tokio::test]
-async fn no_more_than_fifty_are_asked_at_once() {
+async fn nobody_is_asked_out_of_turn() {
     let client = HttpClient::new(None);
-    let slots = Arc::clone(&client.0);
-    let all = slots.slots.acquire_many(MAX_AT_ONCE as u32).await.unwrap();
     let server = Server::start(|_| response("200 OK", "", b"hello")).await;
     let route = route(Origin::User, &server.url("/"));
-    let mut waiting = Box::pin(client.get(route, None, BOUNDS));
+    let url = route.url().clone();
+    let queue = &client.0.queue;
+    let all: Vec<_> = std::iter::from_fn(|| queue.turn_at_once(&url, None)).collect();
+    let told = std::cell::RefCell::new(Vec::new());
+    let tell = |wait| told.borrow_mut().push(wait);
+    let mut waiting = Box::pin(client.get_telling(route, None, BOUNDS, tell));
     let early = timeout(Duration::from_millis(20), &mut waiting).await;
-    assert!(early.is_err(), "there is no slot");
+    assert!(early.is_err(), "it is not its turn");
+    assert_eq!(*told.borrow(), [Wait::Begins]);
     drop(all);
     assert!(waiting.await.is_ok());
+    assert_eq!(*told.borrow(), [Wait::Begins, Wait::Ends]);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_server_that_is_down_does_not_ask_it() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let url = format!("http://{}/", socket.local_addr().unwrap());
+    let client = HttpClient::new(None);
+    let route = || route(Origin::User, &url);
+    let queue = &client.0.queue;
+    let mut turns: Vec<_> =
+        std::iter::from_fn(|| queue.turn_at_once(route().url(), None)).collect();
+    let get = || client.get(route(), None, BOUNDS);
+    let (first, second, _) = tokio::join!(biased; get(), get(), async { drop(turns.pop()) });
+    assert!(matches!(first, Err(HttpError::Connect { .. })));
+    let Err(HttpError::FoundDown(reason)) = second else {
+        panic!("it has got a turn");
+    };
+    assert!(reason.contains("cannot connect: "), "{reason}");
 }
 
 /// See `testdata/README.md`.
