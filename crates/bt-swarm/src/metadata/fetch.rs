@@ -309,8 +309,8 @@ impl Fetch {
     pub(crate) fn memory_bytes(&self) -> usize {
         let drafts = self.groups.values().flat_map(|group| group.drafts.values());
         let held: usize = drafts.map(|(draft, _)| draft.bytes()).sum();
-        let outstanding: usize = self.sources.values().map(Source::outstanding).sum();
-        held + outstanding * BLOCK_LENGTH as usize
+        let asked = self.sources.values().filter_map(Source::request);
+        held + asked.count() * BLOCK_LENGTH as usize
     }
 
     #[cfg(any(test, debug_assertions))]
@@ -359,10 +359,9 @@ impl Fetch {
         sizes
     }
 
-    /// What a peer could be asked for.
+    /// What a peer could be asked for, that is not asked for anything.
     fn choose(&self, now: Instant, size: u32, conn: ConnId) -> Option<u32> {
         let group = self.groups.get(&size)?;
-        let source = self.sources.get(&conn)?;
         let owner = group.is_suspect.then_some(conn);
         let draft = group.drafts.get(&owner).map(|(draft, _)| draft);
         if owner.is_some() {
@@ -370,8 +369,7 @@ impl Fetch {
             if draft.is_none() && !group.has_room_for_another(size, self.max_bytes) {
                 return None;
             }
-            let mut missing = missing(draft, size);
-            return missing.find(|block| source.asked_at(*block).is_none());
+            return missing(draft, size).next();
         }
         let asked: BTreeMap<u32, Instant> = self.asked_of_group(size);
         let mut free = missing(draft, size).filter(|block| !asked.contains_key(block));
@@ -379,7 +377,6 @@ impl Fetch {
             let mut slow = missing(draft, size).filter(|block| {
                 let last = asked.get(block);
                 last.is_some_and(|last| now.duration_since(*last) >= ASK_AGAIN)
-                    && source.asked_at(*block).is_none()
             });
             slow.next()
         })
@@ -388,11 +385,10 @@ impl Fetch {
     /// Blocks that are on their way, and when somebody was last asked for each.
     fn asked_of_group(&self, size: u32) -> BTreeMap<u32, Instant> {
         let mut asked = BTreeMap::new();
-        for source in self.sources.values().filter(|source| source.size == size) {
-            for (block, at) in source.requests() {
-                let last = asked.entry(block).or_insert(at);
-                *last = at.max(*last);
-            }
+        let sources = self.sources.values().filter(|source| source.size == size);
+        for (block, at) in sources.filter_map(Source::request) {
+            let last = asked.entry(block).or_insert(at);
+            *last = at.max(*last);
         }
         asked
     }

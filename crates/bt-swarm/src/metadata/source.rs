@@ -11,8 +11,9 @@ pub(super) struct Source {
     pub(super) addr: SocketAddr,
     /// Bytes of the dictionary, by its own word.
     pub(super) size: u32,
-    /// The blocks that it has been asked for, and when.
-    requests: Vec<(u32, Instant)>,
+    /// The block that it has been asked for, and when. Never two: rtorrent 0.9 does not read again from
+    /// who asks for another before it has sent the first.
+    request: Option<(u32, Instant)>,
     /// Those that it did not send in time, and may send yet.
     late: VecDeque<u32>,
     not_before: Instant,
@@ -34,7 +35,7 @@ impl Source {
         Self {
             addr,
             size,
-            requests: Vec::new(),
+            request: None,
             late: VecDeque::new(),
             not_before: now,
             failures: 0,
@@ -43,7 +44,7 @@ impl Source {
 
     /// Whether it may be asked for another block.
     pub(super) fn is_ready(&self, now: Instant) -> bool {
-        self.requests.len() < MAX_OUTSTANDING && self.not_before <= now
+        self.request.is_none() && self.not_before <= now
     }
 
     /// Whether it answers, as far as is known.
@@ -56,31 +57,19 @@ impl Source {
         self.failures
     }
 
-    pub(super) fn outstanding(&self) -> usize {
-        self.requests.len()
-    }
-
-    /// When it was asked for this block, if it has not answered.
-    pub(super) fn asked_at(&self, block: u32) -> Option<Instant> {
-        let mut requests = self.requests.iter();
-        requests
-            .find(|(asked, _)| *asked == block)
-            .map(|(_, at)| *at)
-    }
-
-    /// The blocks that it has been asked for, and when.
-    pub(super) fn requests(&self) -> impl Iterator<Item = (u32, Instant)> + '_ {
-        self.requests.iter().copied()
+    /// The block that it has been asked for, and when.
+    pub(super) fn request(&self) -> Option<(u32, Instant)> {
+        self.request
     }
 
     pub(super) fn ask(&mut self, now: Instant, block: u32) {
-        self.requests.push((block, now));
+        self.request = Some((block, now));
     }
 
     /// It has answered.
     pub(super) fn answered(&mut self, block: u32) -> Asked {
-        if let Some(at) = self.requests.iter().position(|(asked, _)| *asked == block) {
-            self.requests.swap_remove(at);
+        if self.request.is_some_and(|(asked, _)| asked == block) {
+            self.request = None;
             Asked::Yes
         } else if let Some(at) = self.late.iter().position(|asked| *asked == block) {
             self.late.remove(at);
@@ -103,7 +92,7 @@ impl Source {
     /// Gives up what was asked too long ago; returns whether there was any of that.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         let is_overdue = |asked: Instant| now.duration_since(asked) >= REQUEST_TIMEOUT;
-        let is_late = self.requests.iter().any(|(_, asked)| is_overdue(*asked));
+        let is_late = self.request.is_some_and(|(_, asked)| is_overdue(asked));
         if is_late {
             self.give_up();
             self.fail(now, TIMEOUT_DELAY);
@@ -113,9 +102,9 @@ impl Source {
 
     /// Expects nothing any more of what it was asked for.
     pub(super) fn give_up(&mut self) {
-        self.late
-            .extend(self.requests.drain(..).map(|(block, _)| block));
-        while self.late.len() > MAX_LATE {
+        let late = self.request.take().map(|(block, _)| block);
+        self.late.extend(late);
+        if self.late.len() > MAX_LATE {
             self.late.pop_front();
         }
     }
@@ -129,16 +118,14 @@ impl Source {
 
     /// When something changes about it by itself, after `now`.
     pub(super) fn next_change(&self, now: Instant) -> Option<Instant> {
-        let asked = self.requests.iter().map(|(_, asked)| *asked);
-        let overdue = asked.clone().map(|asked| asked + REQUEST_TIMEOUT);
+        let asked = self.request.map(|(_, asked)| asked);
+        let overdue = asked.map(|asked| asked + REQUEST_TIMEOUT);
         let again = asked.map(|asked| asked + ASK_AGAIN).filter(|at| *at > now);
         let ready = Some(self.not_before).filter(|at| *at > now);
-        overdue.chain(again).chain(ready).min()
+        [overdue, again, ready].into_iter().flatten().min()
     }
 }
 
-/// As libtorrent: two keep the line busy, and somebody else can be asked for the rest.
-const MAX_OUTSTANDING: usize = 2;
 /// A block takes less at 2 KB/s.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Then another peer may be asked for the same block, if nothing else is left to ask for.
