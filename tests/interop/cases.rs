@@ -29,6 +29,7 @@ mod selftest;
 mod several;
 mod statistics;
 mod super_seed;
+mod thousand;
 mod trackers;
 
 use crate::harness::{Case, Outcome};
@@ -110,6 +111,7 @@ fn short() -> Vec<Planned> {
         hostile::trackers::CASES,
         hostile::http::CASES,
         trackers::CASES,
+        thousand::CASES,
         announce::CASES,
         http::CASES,
         dht::CASES,

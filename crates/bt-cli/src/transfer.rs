@@ -85,9 +85,7 @@ pub(crate) fn open(
 
 /// A torrent with the trackers and peers that the user names.
 pub(crate) fn with_named(network: &Network, mut torrent: AddTorrent) -> AddTorrent {
-    // What the user names is asked first, each for itself.
-    let named = network.tracker.iter().map(|url| vec![url.clone()]);
-    torrent.trackers.splice(0..0, named);
+    torrent.user_trackers.clone_from(&network.tracker);
     torrent.peers.extend(&network.peer);
     torrent.recheck = network.recheck;
     torrent
@@ -115,7 +113,8 @@ pub(crate) fn warn_if_lonely(network: &Network, torrent: &AddTorrent) {
 
 /// What to say if there is no way to find anybody.
 fn lonely(torrent: &AddTorrent, has_dht: bool) -> Option<&'static str> {
-    let mut urls = torrent.trackers.iter().flatten().peekable();
+    let tiers = torrent.tiers();
+    let mut urls = tiers.iter().flatten().peekable();
     let asks_dht = has_dht && !torrent.is_private();
     if asks_dht || !torrent.peers.is_empty() || !torrent.peer_names.is_empty() {
         None

@@ -11,7 +11,6 @@ use bt_scheduler::{Grant, RateLimits};
 use bt_storage::FilePool;
 use bt_swarm::Swarm;
 use bt_tracker::{Family, Identity};
-use bt_tracker_http::Origin;
 use bt_types::{PeerId, TorrentIds};
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::{Instrument, error_span, info};
@@ -182,7 +181,6 @@ impl Session {
             clients: Clients {
                 udp: UdpTrackers::start(udp.sockets, udp.trackers, seeds.fork()),
                 http: HttpClient::new(config.bind),
-                origin: Origin::Torrent,
             },
             seeds: Mutex::new(seeds),
             torrents: Mutex::default(),
@@ -304,10 +302,12 @@ impl Session {
         config.is_private = torrent.is_private();
         config.schemes = SCHEMES;
         config.min_interval = self.min_announce_interval;
-        config.announce_timeout = announce_timeout(&torrent.trackers);
+        let tiers = torrent.tiers();
+        config.announce_timeout = announce_timeout(&tiers);
         config.stop_timeout = STOP_TIMEOUT;
         let plan = Plan {
-            tiers: torrent.trackers.clone(),
+            tiers,
+            of_user: torrent.user_trackers.clone(),
             config,
             families: self.families.clone(),
             seed: seeds.draw(),

@@ -50,7 +50,6 @@ impl TrackerClient {
             clients: Clients {
                 udp: UdpTrackers::alone(sockets, seeds.fork()),
                 http: HttpClient::new(bind),
-                origin: Origin::User,
             },
             addresses: Memory::default(),
             peer_id: new_peer_id(&mut seeds),
@@ -89,6 +88,7 @@ impl TrackerClient {
         let tracker: Arc<str> = url.into();
         let what = What {
             tracker: &tracker,
+            origin: Origin::User,
             request,
             tracker_id: None,
             family: None,

@@ -40,6 +40,9 @@ pub struct AddTorrent {
     pub root: PathBuf,
     /// Its trackers' URLs, by tier (BEP 12).
     pub trackers: Vec<Vec<String>>,
+    /// Trackers that the user names: asked first, each a tier of its own. They may be anywhere on the
+    /// user's own network, where a torrent may ask for `/announce` alone.
+    pub user_trackers: Vec<String>,
     /// Peers to begin with.
     pub peers: Vec<SocketAddr>,
     /// The same by host and port, to be looked up.
@@ -63,6 +66,7 @@ impl AddTorrent {
             subject,
             root,
             trackers: Vec::new(),
+            user_trackers: Vec::new(),
             peers: Vec::new(),
             peer_names: Vec::new(),
             dht_nodes: Vec::new(),
@@ -118,6 +122,13 @@ impl AddTorrent {
     #[must_use]
     pub fn is_private(&self) -> bool {
         matches!(&self.subject, Subject::Info { info, .. } if info.is_private())
+    }
+
+    /// All its trackers, by tier, those of the user in front.
+    #[must_use]
+    pub fn tiers(&self) -> Vec<Vec<String>> {
+        let named = self.user_trackers.iter().map(|url| vec![url.clone()]);
+        named.chain(self.trackers.iter().cloned()).collect()
     }
 
     /// What to call it. Untrusted text, safe as a file name.

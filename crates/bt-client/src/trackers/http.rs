@@ -16,7 +16,6 @@ use crate::{
 /// Announces over HTTP or HTTPS.
 pub(super) async fn announce(
     client: &HttpClient,
-    origin: Origin,
     announce: &What<'_>,
     tell: impl Fn(Wait),
 ) -> Result<AnnounceResponse, AnnounceError> {
@@ -26,22 +25,21 @@ pub(super) async fn announce(
         ..Extras::default()
     };
     let url = announce_url(&tracker, &announce.request, &extras)?;
-    let route = Route::new(origin, &tracker, url);
+    let route = Route::new(announce.origin, &tracker, url);
     let reply = client.get_telling(route, announce.family, BOUNDS, tell);
     let reply = reply.await?;
     let answer = parse_announce(&reply.body);
     judge(&reply, answer)
 }
 
-/// Scrapes over HTTP or HTTPS.
+/// Scrapes over HTTP or HTTPS, for the user.
 pub(super) async fn scrape(
     client: &HttpClient,
-    origin: Origin,
     url: &str,
     swarm_ids: &[SwarmId],
 ) -> Result<Scrape, AnnounceError> {
     let tracker: HttpUrl = url.parse()?;
-    let route = Route::new(origin, &tracker, scrape_url(&tracker, swarm_ids)?);
+    let route = Route::new(Origin::User, &tracker, scrape_url(&tracker, swarm_ids)?);
     let reply = client.get(route, None, BOUNDS).await?;
     let answer = parse_scrape(&reply.body, swarm_ids);
     judge(&reply, answer)

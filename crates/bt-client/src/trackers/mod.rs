@@ -58,13 +58,12 @@ pub(crate) struct Trackers {
 pub(crate) struct Clients {
     pub(crate) udp: UdpTrackers,
     pub(crate) http: HttpClient,
-    /// Who has named the trackers.
-    pub(crate) origin: Origin,
 }
 
 /// What is announced, and to whom.
 pub(crate) struct What<'a> {
     pub(crate) tracker: &'a Arc<str>,
+    pub(crate) origin: Origin,
     pub(crate) request: AnnounceRequest,
     pub(crate) tracker_id: Option<&'a [u8]>,
     pub(crate) family: Option<Family>,
@@ -73,6 +72,8 @@ pub(crate) struct What<'a> {
 /// What a schedule is made of.
 pub(crate) struct Plan {
     pub(crate) tiers: Vec<Vec<String>>,
+    /// Those of them that the user has named.
+    pub(crate) of_user: Vec<String>,
     pub(crate) config: Config,
     pub(crate) families: Vec<Family>,
     pub(crate) seed: [u8; 32],
@@ -81,6 +82,14 @@ pub(crate) struct Plan {
 impl Plan {
     fn schedule(&self) -> DualStack {
         DualStack::new(&self.tiers, &self.config, &self.families, self.seed)
+    }
+
+    /// Who has named a tracker; the user's word counts more.
+    fn origin(&self, url: &str) -> Origin {
+        match self.of_user.iter().any(|named| named.trim() == url) {
+            true => Origin::User,
+            false => Origin::Torrent,
+        }
     }
 }
 
@@ -252,12 +261,14 @@ impl Trackers {
         let mailbox = self.mailbox.clone();
         let addresses = self.addresses.clone();
         let generation = self.generation;
+        let origin = self.plan.origin(&announce.url);
         let task = AbortOnDrop::spawn(async move {
             let tell = |wait| {
                 let _ = mailbox.send(Mail::AnnounceWaits(generation, id, wait));
             };
             let what = What {
                 tracker: &announce.url,
+                origin,
                 request: announce.request,
                 tracker_id: announce.tracker_id.as_deref(),
                 family: announce.family,
@@ -298,7 +309,7 @@ impl Clients {
         } = *announce;
         if is_http(tracker) {
             debug!(url = %tracker, event = ?request.event, "announcing");
-            return http::announce(&self.http, self.origin, announce, tell).await;
+            return http::announce(&self.http, announce, tell).await;
         }
         let url = UdpUrl::parse(tracker)?;
         let of = (Arc::clone(tracker), family);
@@ -306,7 +317,7 @@ impl Clients {
         announce_in_turn(&self.udp, memory, (&of, url.data), &addresses, request).await
     }
 
-    /// Asks how many peers some swarms have, by the protocol that the URL names.
+    /// Asks how many peers some swarms have, by the protocol that the URL names, for the user.
     pub(crate) async fn scrape(
         &self,
         memory: &Memory,
@@ -314,7 +325,7 @@ impl Clients {
         swarm_ids: &[SwarmId],
     ) -> Result<Scrape, AnnounceError> {
         if is_http(tracker) {
-            return http::scrape(&self.http, self.origin, tracker, swarm_ids).await;
+            return http::scrape(&self.http, tracker, swarm_ids).await;
         }
         let url = UdpUrl::parse(tracker)?;
         let of = (Arc::clone(tracker), None);
@@ -441,33 +452,41 @@ mod tests {
     use super::*;
     use crate::{net::UdpSockets, random::Seeds};
 
-    fn clients(udp: UdpTrackers) -> Clients {
-        Clients {
-            udp,
-            http: HttpClient::new(None),
-            origin: Origin::Torrent,
-        }
-    }
-
-    #[tokio::test]
-    async fn the_schedule_is_left_alone_while_it_has_nothing_to_do() {
+    /// Of a torrent with these trackers, each a tier of its own.
+    fn trackers(urls: &[&str]) -> Trackers {
         let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let udp = UdpTrackers::alone(sockets, Seeds::from_system().unwrap());
-        let config = Config::new(Identity {
+        let mut config = Config::new(Identity {
             swarm_id: SwarmId([1; 20]),
             peer_id: PeerId([2; 20]),
             key: 3,
             port: 4,
         });
-        let tiers = vec![vec!["udp://127.0.0.1:9".to_owned()]];
-        let (mailbox, _mail) = mpsc::unbounded_channel();
+        config.schemes = SCHEMES;
         let plan = Plan {
-            tiers,
+            tiers: urls.iter().map(|url| vec![(*url).to_owned()]).collect(),
+            of_user: vec![" http://mine ".to_owned()],
             config,
             families: vec![Family::V4],
             seed: [5; 32],
         };
-        let mut trackers = Trackers::new(plan, clients(udp), mailbox);
+        let clients = Clients {
+            udp: UdpTrackers::alone(sockets, Seeds::from_system().unwrap()),
+            http: HttpClient::new(None),
+        };
+        let (mailbox, _) = mpsc::unbounded_channel();
+        Trackers::new(plan, clients, mailbox)
+    }
+
+    #[tokio::test]
+    async fn who_has_named_a_tracker_decides_where_it_may_be() {
+        let trackers = trackers(&["http://mine", "http://other"]);
+        let origins = ["http://mine", "http://other"].map(|url| trackers.plan.origin(url));
+        assert_eq!(origins, [Origin::User, Origin::Torrent]);
+    }
+
+    #[tokio::test]
+    async fn the_schedule_is_left_alone_while_it_has_nothing_to_do() {
+        let mut trackers = trackers(&["udp://127.0.0.1:9"]);
         let now = Instant::now();
         let mut asked = 0;
         let mut drain = |trackers: &mut Trackers, now| {
@@ -491,25 +510,7 @@ mod tests {
 
     #[tokio::test]
     async fn trackers_are_counted_by_how_they_do() {
-        let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let udp = UdpTrackers::alone(sockets, Seeds::from_system().unwrap());
-        let mut config = Config::new(Identity {
-            swarm_id: SwarmId([1; 20]),
-            peer_id: PeerId([2; 20]),
-            key: 3,
-            port: 4,
-        });
-        config.schemes = &["udp"];
-        let urls = ["udp://127.0.0.1:9", "udp://127.0.0.1:10", "wss://a"];
-        let tiers = urls.map(|url| vec![url.to_owned()]).to_vec();
-        let (mailbox, _mail) = mpsc::unbounded_channel();
-        let plan = Plan {
-            tiers,
-            config,
-            families: vec![Family::V4],
-            seed: [5; 32],
-        };
-        let mut trackers = Trackers::new(plan, clients(udp), mailbox);
+        let mut trackers = trackers(&["udp://127.0.0.1:9", "udp://127.0.0.1:10", "wss://a"]);
         let now = Instant::now();
         let counts = |trackers: &Trackers| {
             let counts = trackers.counts();
@@ -583,23 +584,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_torrent_that_turns_out_to_be_private_asks_one_tracker_at_a_time() {
-        let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let udp = UdpTrackers::alone(sockets, Seeds::from_system().unwrap());
-        let config = Config::new(Identity {
-            swarm_id: SwarmId([1; 20]),
-            peer_id: PeerId([2; 20]),
-            key: 3,
-            port: 4,
-        });
-        let urls = ["udp://127.0.0.1:9", "udp://127.0.0.1:10"];
-        let plan = Plan {
-            tiers: urls.map(|url| vec![url.to_owned()]).to_vec(),
-            config,
-            families: vec![Family::V4],
-            seed: [5; 32],
-        };
-        let (mailbox, _mail) = mpsc::unbounded_channel();
-        let mut trackers = Trackers::new(plan, clients(udp), mailbox);
+        let mut trackers = trackers(&["udp://127.0.0.1:9", "udp://127.0.0.1:10"]);
         let now = Instant::now();
         trackers.start(now, Progress::UNKNOWN);
         trackers.drain(now, || Progress::UNKNOWN);

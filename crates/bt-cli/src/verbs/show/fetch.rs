@@ -32,8 +32,7 @@ async fn follow(show: &Show, link: &MagnetLink, quiet: bool) -> Result<Snapshot,
     };
     let session = Session::start(config).map_err(|error| Failure::other(in_full(&error)))?;
     let mut torrent = AddTorrent::from_link(link, ".".into(), Then::Stop);
-    let named = show.tracker.iter().map(|url| vec![url.clone()]);
-    torrent.trackers.splice(0..0, named);
+    torrent.user_trackers.clone_from(&show.tracker);
     torrent.peers.extend(&show.peer);
     let name = torrent.name();
     let added = session.add(torrent);

@@ -1,0 +1,199 @@
+//! A thousand torrents at once, and what their trackers see of it.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::Write,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use bt_metainfo::{InfoBuilder, MetainfoBuilder};
+use bt_tracker_http::server;
+use bt_types::{AnnounceEvent, AnnounceResponse, SwarmId};
+
+use super::Entry;
+use crate::{
+    bt::{self, exit},
+    foreign::Torrent,
+    harness::{Case, Context, Outcome, ensure, wait},
+    own_tracker::OwnTracker,
+    web_server::{WebServer, response},
+};
+
+pub(super) const CASES: &[Entry] = &[Entry {
+    name: "thousand/announces",
+    run: announces,
+}];
+
+/// Each names a tracker by HTTP, one that does not answer before the first has heard of all torrents,
+/// and one by UDP. Nobody is held up by the second, which has a few requests to hold, and nobody hears
+/// of a torrent twice.
+fn announces(case: &Case<'_>) -> Outcome {
+    let desk = Arc::new(Desk::default());
+    let (quick, slow) = (tracker(case, &desk, QUICK)?, tracker(case, &desk, SLOW)?);
+    let udp = OwnTracker::start(case)?;
+    let urls = [quick.url("/announce"), slow.url("/announce"), udp.url()];
+    let torrents = (0..COUNT).map(|number| torrent(case, number, &urls));
+    let torrents = torrents.collect::<Outcome<Vec<_>>>()?;
+
+    let mut bt = bt::get(case, "bt-get", &torrents[0], &case.folder("got")?)?
+        .with(|command| {
+            command.args(torrents[1..].iter().map(|torrent| &torrent.path));
+        })
+        .start()?;
+    wait::until("the web has heard of all", wait::TRANSFER, || {
+        bt.ensure_running()?;
+        Ok(desk.lock().has_heard_of_all().then_some(()))
+    })?;
+    for torrent in &torrents {
+        wait::until("the UDP tracker has heard of all", wait::SOON, || {
+            let announces = udp.stats(torrent)?.announces;
+            Ok((announces.started == 1).then_some(()))
+        })?;
+    }
+    let heard = desk.lock();
+    for tracker in &heard.trackers {
+        let mut counts = tracker.starts.values();
+        ensure!(counts.all(|count| *count == 1), "one was started twice");
+    }
+    let most = heard.trackers.each_ref().map(|tracker| tracker.most);
+    ensure!(
+        most[QUICK] <= OF_ONE && most[SLOW] == OF_ONE && heard.most <= OF_ALL,
+        "{most:?} requests at once, {} together",
+        heard.most
+    );
+    drop(heard);
+    bt.interrupt()?;
+    bt.wait_exit(exit::STOPPED, wait::SOON)
+}
+
+/// Of one small file that nobody has.
+fn torrent(case: &Case<'_>, number: usize, trackers: &[String; 3]) -> Outcome<Torrent> {
+    let name = format!("file-{number}");
+    let hash = bt_hash::sha1(name.as_bytes());
+    let info = InfoBuilder::new(&name, 16 << 10)
+        .single_file(16 << 10)
+        .pieces([hash])
+        .build()
+        .context("building a torrent")?;
+    let tiers = trackers.iter();
+    let file = tiers.fold(MetainfoBuilder::new(info.raw()), |file, url| {
+        file.tier([url.as_str()])
+    });
+    let path = case.path().join(format!("{name}.torrent"));
+    fs::write(&path, file.encode()).context("writing a torrent")?;
+    Ok(Torrent {
+        path,
+        info_hash: info.ids().v1().map(|hash| hash.to_string()),
+        info_hash_v2: None,
+    })
+}
+
+/// A tracker that knows nobody, and never wants to hear from anybody again.
+fn tracker(case: &Case<'_>, desk: &Arc<Desk>, which: usize) -> Outcome<WebServer> {
+    let desk = Arc::clone(desk);
+    WebServer::start(case, move |target, stream| {
+        let _open = desk.open(which);
+        if which == SLOW {
+            desk.wait_until_the_quick_one_has_heard_of_all();
+        }
+        let body = match server::Request::parse(target) {
+            Ok(server::Request::Announce(announce)) => {
+                desk.note(which, &announce);
+                let interval = wait::TRANSFER * 10;
+                server::encode_announce(
+                    &AnnounceResponse {
+                        interval,
+                        min_interval: Some(interval),
+                        ..AnnounceResponse::default()
+                    },
+                    true,
+                )
+            }
+            other => server::encode_refusal(&format!("{other:?}"), Default::default()),
+        };
+        stream.write_all(&response("200 OK", "", &body))
+    })
+}
+
+/// Where both trackers write down what comes.
+#[derive(Default)]
+struct Desk {
+    heard: Mutex<Heard>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Heard {
+    trackers: [OfOne; 2],
+    /// How many requests there are now, of both, and have been at most.
+    open: usize,
+    most: usize,
+}
+
+#[derive(Default)]
+struct OfOne {
+    /// How often it was told that we start, of each torrent.
+    starts: HashMap<SwarmId, u32>,
+    open: usize,
+    most: usize,
+}
+
+/// A request that is not answered yet.
+struct Open<'a>(&'a Desk, usize);
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self, which: usize) -> Open<'_> {
+        let heard = &mut *self.lock();
+        heard.open += 1;
+        heard.most = heard.most.max(heard.open);
+        let tracker = &mut heard.trackers[which];
+        tracker.open += 1;
+        tracker.most = tracker.most.max(tracker.open);
+        Open(self, which)
+    }
+
+    fn note(&self, which: usize, announce: &server::Announce) {
+        let request = &announce.request;
+        if request.event == AnnounceEvent::Started {
+            let starts = &mut self.lock().trackers[which].starts;
+            *starts.entry(request.swarm_id).or_default() += 1;
+        }
+        self.changed.notify_all();
+    }
+
+    fn wait_until_the_quick_one_has_heard_of_all(&self) {
+        let is_early = |heard: &mut Heard| heard.trackers[QUICK].starts.len() < COUNT;
+        // If that is in vain, the case fails for it.
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), wait::TRANSFER, is_early);
+        drop(waited);
+    }
+}
+
+impl Heard {
+    fn has_heard_of_all(&self) -> bool {
+        let mut trackers = self.trackers.iter();
+        trackers.all(|tracker| tracker.starts.len() == COUNT)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let heard = &mut *self.0.lock();
+        heard.open -= 1;
+        heard.trackers[self.1].open -= 1;
+    }
+}
+
+const COUNT: usize = 1000;
+const QUICK: usize = 0;
+const SLOW: usize = 1;
+/// Requests that one web server has to answer at a time, and all together.
+const OF_ONE: usize = 10;
+const OF_ALL: usize = 50;
