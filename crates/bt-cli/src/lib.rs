@@ -34,6 +34,7 @@ mod log_format;
 mod logging;
 mod looks;
 mod manual;
+mod open_files;
 mod progress;
 mod seeding;
 mod state_folder;

@@ -14,7 +14,7 @@ use crate::{
     arguments::{Network, is_served},
     exit::{Exit, Failure},
     format::{bytes, in_full, printable, reason},
-    logging,
+    logging, open_files,
     progress::{self, Progress},
     state_folder::state_folder,
 };
@@ -73,6 +73,7 @@ pub(crate) fn open(
         pex: !network.no_pex,
         ..SessionConfig::default()
     };
+    open_files::allow_many();
     let session = Session::start(config).map_err(|error| Failure::other(in_full(&error)))?;
     let port = session.listen_port();
     progress.listening(port);

@@ -4,6 +4,8 @@ use std::{
     collections::HashMap,
     fs,
     io::Write,
+    mem,
+    process::Command,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
@@ -39,6 +41,7 @@ fn announces(case: &Case<'_>) -> Outcome {
     let mut bt = bt::get(case, "bt-get", &torrents[0], &case.folder("got")?)?
         .with(|command| {
             command.args(torrents[1..].iter().map(|torrent| &torrent.path));
+            few_open_files(command);
         })
         .start()?;
     wait::until("the web has heard of all", wait::TRANSFER, || {
@@ -65,6 +68,20 @@ fn announces(case: &Case<'_>) -> Outcome {
     drop(heard);
     bt.interrupt()?;
     bt.wait_exit(exit::STOPPED, wait::SOON)
+}
+
+/// As a login shell starts programs.
+fn few_open_files(command: &mut Command) {
+    let plain = mem::replace(command, Command::new("sh"));
+    command
+        .args(["-c", "ulimit -S -n 1024 && exec \"$0\" \"$@\""])
+        .arg(plain.get_program())
+        .args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
 }
 
 /// Of one small file that nobody has.
