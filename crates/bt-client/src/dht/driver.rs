@@ -428,7 +428,7 @@ mod tests {
     #[test]
     fn what_waits_begins_with_the_first_answer() {
         let now = Instant::now();
-        let [ours, theirs, silent] = [1, 2, 3].map(|port| ([127, 0, 0, 1], port).into());
+        let [ours, theirs, silent] = [6881, 6882, 6883].map(|port| ([127, 0, 0, 1], port).into());
         let (mut driver, _told) = asked(now, &[theirs, silent]);
         let mut other = node(now, 2);
         let mut datagram = Vec::new();
@@ -451,7 +451,7 @@ mod tests {
     async fn what_waits_ends_where_nobody_answers() {
         // What is drained reads the clock, which must not be behind.
         let mut now = Instant::now() - Duration::from_secs(10);
-        let silent = ([127, 0, 0, 1], 3).into();
+        let silent = ([127, 0, 0, 1], 6883).into();
         let (mut driver, mut told) = asked(now, &[silent]);
         for _ in 0..10 {
             now += Duration::from_secs(1);
