@@ -19,7 +19,7 @@ pub(crate) const NODES: usize = 10;
 /// Where the client is found, and from where it sends.
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 79, 0, 2);
 
-/// Nodes of libtorrent 2.1 that know each other, and a libtorrent 2.0 at its defaults that all of them
+/// Nodes of libtorrent 2.1 that know each other, and a libtorrent 2.0 seeder that all of them
 /// find. Gone when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Dht {
