@@ -7,10 +7,10 @@ use crate::table::Table;
 pub(crate) const USAGE: &str = "\
 usage: bench --out FILE [--size BYTES] [--rounds N] [--clients A,B] [--bt PATH] [TABLE…]
 
-  TABLE          download, files, verify, create, swarm; all of them without one
+  TABLE          download, files, verify, create, swarm, magnet; all of them without one
   --out FILE     where the results go, as JSON
-  --size BYTES   of the payload, instead of 2 GiB (verify, create: 4 GiB, swarm: 32 MiB); not for
-                 files
+  --size BYTES   of the payload, instead of 2 GiB (verify, create: 4 GiB, swarm: 32 MiB, magnet:
+                 256 MiB); not for files
   --rounds N     how often each client runs (7; swarm: 3)
   --clients A,B  these only, by the names in the tables
   --bt PATH      the binary to measure (default: $BT_BIN, then target/release/bt)

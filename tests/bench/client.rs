@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddrV4, path::Path};
 
-use bt_tests::harness::Outcome;
+use bt_tests::harness::{Context, Outcome};
 
 use crate::measure::Job;
 
@@ -35,6 +35,9 @@ pub(crate) enum Work {
     Leech,
     /// Check what is there already and serve it to a swarm. Whoever can leech can do this.
     Seed,
+    /// Fetch something from one seeder that the DHT knows, by the info hash alone. It is watched by
+    /// others, and never ends.
+    Magnet,
 }
 
 /// What all runs of a bench share.
@@ -46,6 +49,7 @@ pub(crate) struct Bench<'a> {
 pub(crate) struct Task<'a> {
     pub(crate) bench: &'a Bench<'a>,
     pub(crate) work: Work,
+    /// Or the magnet link.
     pub(crate) torrent: &'a Path,
     /// The file or folder that the torrent is made of; it exists.
     pub(crate) content: &'a Path,
@@ -57,7 +61,16 @@ pub(crate) struct Task<'a> {
     pub(crate) address: SocketAddrV4,
     /// The tracker, which speaks both UDP (its URL is in the torrent) and HTTP.
     pub(crate) tracker: SocketAddrV4,
+    /// What leads into the DHT; where nobody takes part in one, there is none.
+    pub(crate) dht_node: Option<SocketAddrV4>,
     pub(crate) piece_length: u64,
+}
+
+impl Task<'_> {
+    pub(crate) fn dht_node(&self) -> Outcome<String> {
+        let node = self.dht_node.context("there is no DHT")?;
+        Ok(node.to_string())
+    }
 }
 
 impl fmt::Debug for Client {

@@ -4,11 +4,18 @@
     libtorrent_client.py seed TORRENT DIR IP:PORT RESUME
                                                high_performance_seed(); until stdin ends. What the
                                                first one checked, the next ones find in RESUME
+    libtorrent_client.py seed_dht TORRENT DIR IP:PORT RESUME NODE
+                                               default settings, known to the DHT alone; says when
+                                               it has sent the first block; until stdin ends
     libtorrent_client.py get TORRENT DIR IP:PORT      default settings; ends when complete
+    libtorrent_client.py fetch MAGNET DIR IP:PORT NODE
+                                               default settings, but that NODE leads into the DHT,
+                                               where it is looked up as soon as can be; until stdin
+                                               ends
     libtorrent_client.py share TORRENT DIR IP:PORT    default settings; says when it is complete,
                                                and serves until stdin ends
     libtorrent_client.py verify TORRENT DIR IP:PORT   default settings; ends when checked
-    libtorrent_client.py create PATH OUT PIECE_LENGTH URL
+    libtorrent_client.py create PATH OUT PIECE_LENGTH [URL]
 
 Prints one JSON object a line, the kind under "event". `interpreter` tells what Python had cost
 when libtorrent's own work began: BENCH_STARTED, if it is set, is the Unix time at which the
@@ -17,6 +24,7 @@ process was started.
 
 import json
 import os
+import select
 import sys
 import time
 import warnings
@@ -35,7 +43,7 @@ def main():
             user_secs=spent.user,
             system_secs=spent.system,
         )
-    commands = (version, seed, get, share, verify, create)
+    commands = (version, seed, seed_dht, get, fetch, share, verify, create)
     {function.__name__: function for function in commands}[command](*arguments)
 
 
@@ -44,18 +52,32 @@ def version():
 
 
 def seed(torrent, folder, address, resume):
-    parameters = None
-    if os.path.exists(resume):
-        with open(resume, "rb") as file:
-            parameters = lt.read_resume_data(file.read())
+    parameters = remembered(resume)
     session, handle = start(torrent, folder, address, lt.high_performance_seed(), parameters)
-    wait(session, lambda: handle.status().is_seeding)
-    if parameters is None:
-        handle.save_resume_data()
-        saved = wait_for(session, lt.save_resume_data_alert)
-        with open(resume, "wb") as file:
-            file.write(lt.write_resume_data_buf(saved.params))
+    until_seeding(session, handle, resume)
     say("seeding")
+    sys.stdin.read()
+
+
+def seed_dht(torrent, folder, address, resume, node):
+    category = lt.alert.category_t
+    session = lt.session(dict(
+        listen_interfaces=address,
+        dht_bootstrap_nodes=node,
+        alert_mask=category.status_notification | category.storage_notification
+        | category.dht_notification | category.upload_notification,
+        # Whoever looks for peers in other ways, too, finds none.
+        enable_lsd=False,
+        # Its node is one of many that ask each other all the time, and is silent when it has said more.
+        dht_upload_rate_limit=1000000,
+    ))
+    # A torrent that is there before the DHT is would be announced minutes later.
+    wait_for(session, lt.dht_bootstrap_alert)
+    handle = add(session, remembered(resume), torrent, folder)
+    until_seeding(session, handle, resume)
+    say("seeding")
+    wait_for(session, lt.block_uploaded_alert)
+    say("sent", unix_secs=time.time())
     sys.stdin.read()
 
 
@@ -63,6 +85,22 @@ def get(torrent, folder, address):
     session, handle = start(torrent, folder, address, {})
     wait(session, lambda: handle.status().is_seeding)
     say("complete")
+
+
+def fetch(link, folder, address, node):
+    session = lt.session(dict(
+        listen_interfaces=address,
+        dht_bootstrap_nodes=node,
+        alert_mask=lt.alert.category_t.dht_notification,
+    ))
+    parameters = lt.parse_magnet_uri(link)
+    parameters.save_path = folder
+    parameters.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
+    handle = session.add_torrent(parameters)
+    # By itself it would not look up before minutes are over what was added before the DHT was there.
+    wait_for(session, lt.dht_bootstrap_alert)
+    handle.force_dht_announce()
+    sys.stdin.read()
 
 
 def share(torrent, folder, address):
@@ -81,11 +119,12 @@ def verify(torrent, folder, address):
     say("complete")
 
 
-def create(path, out, piece_length, url):
+def create(path, out, piece_length, *urls):
     files = lt.file_storage()
     lt.add_files(files, path)
     maker = lt.create_torrent(files, int(piece_length), lt.create_torrent.v1_only)
-    maker.add_tracker(url)
+    for url in urls:
+        maker.add_tracker(url)
     lt.set_piece_hashes(maker, os.path.dirname(path))
     with open(out, "wb") as file:
         file.write(lt.bencode(maker.generate()))
@@ -111,11 +150,33 @@ def start(torrent, folder, address, settings, parameters=None):
         ssrf_mitigation=False,
     )
     session = lt.session(settings)
+    return session, add(session, parameters, torrent, folder)
+
+
+def add(session, parameters, torrent, folder):
     parameters = parameters or lt.add_torrent_params()
     parameters.ti = lt.torrent_info(torrent)
     parameters.save_path = folder
     parameters.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
-    return session, session.add_torrent(parameters)
+    return session.add_torrent(parameters)
+
+
+def remembered(resume):
+    """What an earlier seeder has checked, if there was one."""
+    if not os.path.exists(resume):
+        return None
+    with open(resume, "rb") as file:
+        return lt.read_resume_data(file.read())
+
+
+def until_seeding(session, handle, resume):
+    """Waits for it, and has others remember what was checked."""
+    wait(session, lambda: handle.status().is_seeding)
+    if not os.path.exists(resume):
+        handle.save_resume_data()
+        saved = wait_for(session, lt.save_resume_data_alert)
+        with open(resume, "wb") as file:
+            file.write(lt.write_resume_data_buf(saved.params))
 
 
 def wait(session, is_done):
@@ -126,11 +187,17 @@ def wait(session, is_done):
 
 
 def wait_for(session, kind):
-    while True:
+    while not stdin_has_ended():
         session.wait_for_alert(1000)
         for alert in session.pop_alerts():
             if isinstance(alert, kind):
                 return alert
+    sys.exit("nobody waits for " + kind.__name__)
+
+
+def stdin_has_ended():
+    """It says nothing but that."""
+    return bool(select.select([sys.stdin], [], [], 0)[0])
 
 
 def say(event, **fields):

@@ -13,6 +13,7 @@
 mod arguments;
 mod client;
 mod clients;
+mod dht;
 mod lines;
 mod machine;
 mod measure;

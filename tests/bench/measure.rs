@@ -26,6 +26,8 @@ pub(crate) enum Done<'a> {
     Event(&'static str),
     /// When asked; it never ends, and is killed.
     Answer(Box<dyn FnMut() -> Outcome<bool> + 'a>),
+    /// Others know; it never ends, and is killed.
+    Unasked,
 }
 
 /// What a run cost.
@@ -78,10 +80,7 @@ impl fmt::Display for Cost {
 pub(crate) fn run(case: &Case<'_>, name: &str, mut job: Job<'_>) -> Outcome<Cost> {
     let mut watched = Watched::start(case, name, job.command)?;
     let wall = watched.until_end(&mut job.done);
-    let wall = wall.map_err(|reason| {
-        let said = watched.process.log().tail(LINES_SHOWN);
-        Failure::new(format!("{reason}\n{said}"))
-    })?;
+    let wall = wall.map_err(|reason| watched.blame(&reason))?;
     Ok(Cost {
         wall,
         first: None,
@@ -92,10 +91,45 @@ pub(crate) fn run(case: &Case<'_>, name: &str, mut job: Job<'_>) -> Outcome<Cost
     })
 }
 
+/// Runs it until a seeder says that it has `sent` something, and kills it: so all are measured alike,
+/// whatever they say of themselves.
+///
+/// # Errors
+/// If it ends before that, with the end of what it said.
+pub(crate) fn run_until_sent(
+    case: &Case<'_>,
+    name: &str,
+    command: Command,
+    seeder: &mut Process,
+) -> Outcome<Cost> {
+    let mut watched = Watched::start(case, name, command)?;
+    let sent = wait::until("the seeder has sent something", wait::TRANSFER, || {
+        if let Some(exit) = watched.look()? {
+            return Err(Failure::new(format!("it ended with {exit} too early")));
+        }
+        seeder.ensure_running()?;
+        Ok(seeder.latest_event("sent"))
+    });
+    let sent = sent.map_err(|reason| watched.blame(&reason))?;
+    watched.sample();
+    watched.process.kill();
+    let unix_secs = sent["unix_secs"].as_f64().context("no time")?;
+    Ok(Cost {
+        wall: watched.took_until(Duration::from_secs_f64(unix_secs)),
+        first: None,
+        usage: watched.usage()?,
+        peak_rss: watched.peak_rss,
+        peak_anon: watched.peak_anon,
+        hash: None,
+    })
+}
+
 /// A process and the most memory that it has been seen to have.
 pub(crate) struct Watched {
     pub(crate) process: Process,
     pub(crate) started: Instant,
+    /// The same, after 1970: by the clock that other programs read.
+    started_unix: Duration,
     looks: u32,
     pub(crate) peak_rss: u64,
     pub(crate) peak_anon: u64,
@@ -105,23 +139,29 @@ impl Watched {
     pub(crate) fn start(case: &Case<'_>, name: &str, mut command: Command) -> Outcome<Self> {
         let now = std::time::SystemTime::now();
         let since = now.duration_since(std::time::UNIX_EPOCH);
-        let since = since.context("reading the clock")?.as_secs_f64();
-        command.env("BENCH_STARTED", since.to_string());
+        let started_unix = since.context("reading the clock")?;
+        command.env("BENCH_STARTED", started_unix.as_secs_f64().to_string());
         let started = Instant::now();
         Ok(Self {
             process: case.spawn(name, command)?,
             started,
+            started_unix,
             looks: 0,
             peak_rss: 0,
             peak_anon: 0,
         })
     }
 
+    fn blame(&self, reason: &Failure) -> Failure {
+        let said = self.process.log().tail(LINES_SHOWN);
+        Failure::new(format!("{reason}\n{said}"))
+    }
+
     /// How long the work took. It ends after that by itself, or is killed.
     fn until_end(&mut self, done: &mut Done<'_>) -> Outcome<Duration> {
         let wall = self.until_done(done)?;
         match done {
-            Done::Answer(_) => self.process.kill(),
+            Done::Answer(_) | Done::Unasked => self.process.kill(),
             Done::Exit | Done::Event(_) => {
                 let exit = wait::until("it ends", wait::SOON, || self.look())?;
                 ensure!(exit == Exit::Code(0), "it ended with {exit}");
@@ -153,7 +193,7 @@ impl Watched {
             Done::Exit => exit.is_some(),
             Done::Event(kind) => self.process.latest_event(kind).is_some(),
             Done::Answer(ask) if self.looks.is_multiple_of(LOOKS_PER_QUESTION) => ask()?,
-            Done::Answer(_) => false,
+            Done::Answer(_) | Done::Unasked => false,
         };
         if is_done {
             let not_its_own = Interpreter::of(&self.process);
@@ -169,11 +209,21 @@ impl Watched {
     pub(crate) fn look(&mut self) -> Outcome<Option<Exit>> {
         self.looks += 1;
         if self.looks.is_multiple_of(LOOKS_PER_SAMPLE) {
-            let memory = |line| self.process.memory(line).unwrap_or(0);
-            self.peak_rss = self.peak_rss.max(memory("VmHWM"));
-            self.peak_anon = self.peak_anon.max(memory("RssAnon"));
+            self.sample();
         }
         self.process.poll_exit()
+    }
+
+    pub(crate) fn sample(&mut self) {
+        let memory = |line| self.process.memory(line).unwrap_or(0);
+        self.peak_rss = self.peak_rss.max(memory("VmHWM"));
+        self.peak_anon = self.peak_anon.max(memory("RssAnon"));
+    }
+
+    /// How long after its start something was that others have seen, less what is not its own.
+    pub(crate) fn took_until(&self, unix_time: Duration) -> Duration {
+        let elapsed = unix_time.saturating_sub(self.started_unix);
+        elapsed.saturating_sub(Interpreter::of(&self.process).wall)
     }
 
     /// What it has cost so far, or in all if it has ended.

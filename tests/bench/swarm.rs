@@ -126,6 +126,7 @@ impl Place {
             scratch: &self.scratch,
             address: SocketAddrV4::new(Lines::address(self.host), PEER_PORT),
             tracker: setting.tracker,
+            dht_node: None,
             piece_length: setting.piece_length,
         }
     }
@@ -206,7 +207,7 @@ fn end(mut leechers: Vec<Member<'_>>) -> Outcome {
     for leecher in &mut leechers {
         let process = &mut leecher.watched.process;
         match leecher.done {
-            Done::Answer(_) => process.signal(Signal::TERM)?,
+            Done::Answer(_) | Done::Unasked => process.signal(Signal::TERM)?,
             Done::Exit | Done::Event(_) => process.close_stdin(),
         }
     }

@@ -22,6 +22,7 @@ use crate::{
     arguments::Arguments,
     client::{Bench, Client, Task, Work},
     clients::{self, libtorrent},
+    dht::{self, Dht},
     lines, machine, measure, network,
     source::Source,
     swarm,
@@ -34,15 +35,17 @@ pub(crate) enum Table {
     Verify,
     Create,
     Swarm,
+    Magnet,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Download,
         Self::Files,
         Self::Verify,
         Self::Create,
         Self::Swarm,
+        Self::Magnet,
     ];
 
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -56,6 +59,7 @@ impl Table {
             Self::Verify => "verify",
             Self::Create => "create",
             Self::Swarm => "swarm",
+            Self::Magnet => "magnet",
         }
     }
 
@@ -65,6 +69,7 @@ impl Table {
             Self::Verify => Work::Verify,
             Self::Create => Work::Create,
             Self::Swarm => Work::Leech,
+            Self::Magnet => Work::Magnet,
         }
     }
 
@@ -91,12 +96,13 @@ impl Table {
             Self::Files => Payload::many_between(20_000, 4 * KIB..=64 * KIB),
             Self::Verify | Self::Create => Payload::single(size.unwrap_or(4 * GIB)),
             Self::Swarm => Payload::single(size.unwrap_or(32 * 1024 * KIB)),
+            Self::Magnet => Payload::single(size.unwrap_or(256 * 1024 * KIB)),
         }
     }
 
     fn piece_length(self) -> u64 {
         match self {
-            Self::Files | Self::Swarm => 256 * KIB,
+            Self::Files | Self::Swarm | Self::Magnet => 256 * KIB,
             _ => 1024 * KIB,
         }
     }
@@ -166,6 +172,7 @@ pub(crate) fn run(table: Table, arguments: &Arguments) -> Outcome<Value> {
         "piece_length": table.piece_length(),
         "file_system": file_system,
         "swarm": (table == Table::Swarm).then(|| swarm::describe(payload.length())),
+        "dht_nodes": (table == Table::Magnet).then_some(dht::NODES),
         "rounds": rounds,
         "load_before": load_before,
         "load_after": machine::load()?,
@@ -237,8 +244,9 @@ impl<'a> Stage<'a> {
         let torrent = bench.case.path().join("payload.torrent");
         let content = original.join(&payload.name);
         let url = format!("udp://{tracker}/announce");
+        let url = (table != Table::Magnet).then_some(url.as_str());
         let piece_length = table.piece_length();
-        let creator = libtorrent::creator(bench, &content, &torrent, piece_length, &url)?;
+        let creator = libtorrent::creator(bench, &content, &torrent, piece_length, url)?;
         let mut creator = bench.case.spawn("creator", creator)?;
         let exit = creator.wait_exit(wait::TRANSFER)?;
         ensure!(exit == Exit::Code(0), "no torrent could be made: {exit}");
@@ -263,6 +271,9 @@ impl<'a> Stage<'a> {
         if self.table == Table::Swarm {
             return Ok((self.swarm(bench, client, &folders)?, None));
         }
+        if self.table == Table::Magnet {
+            return Ok((self.magnet(bench, client, &folders)?, None));
+        }
         let task = Task {
             bench,
             work,
@@ -278,6 +289,7 @@ impl<'a> Stage<'a> {
             scratch: &folders.scratch,
             address: SocketAddrV4::new(network::LEECHER, free_port()?),
             tracker: self.tracker,
+            dht_node: None,
             piece_length: self.table.piece_length(),
         };
         let job = (client.job)(&task)?;
@@ -319,6 +331,30 @@ impl<'a> Stage<'a> {
             scratch: &folders.scratch,
         };
         swarm::run(&setting, client)
+    }
+
+    fn magnet(
+        &self,
+        bench: &Bench<'_>,
+        client: &Client,
+        folders: &Folders,
+    ) -> Outcome<measure::Cost> {
+        let torrent = described(&self.torrent)?;
+        let mut dht = Dht::start(bench, &torrent, &self.original)?;
+        let task = Task {
+            bench,
+            work: Work::Magnet,
+            torrent: &torrent.by_link("")?.path,
+            content: &self.original.join(&self.payload.name),
+            folder: &folders.fresh,
+            scratch: &folders.scratch,
+            address: SocketAddrV4::new(dht::CLIENT, free_port()?),
+            tracker: self.tracker,
+            dht_node: Some(dht.way_in()),
+            piece_length: self.table.piece_length(),
+        };
+        let job = (client.job)(&task)?;
+        measure::run_until_sent(bench.case, client.name, job.command, dht.seeder())
     }
 
     fn source(&self, bench: &Bench<'_>) -> Outcome<Source> {

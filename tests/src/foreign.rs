@@ -1,5 +1,6 @@
 //! Programs that nobody here wrote, as interop and the benches both use them.
 
+pub mod libtorrent_dht;
 pub mod opentracker;
 
 use std::path::PathBuf;

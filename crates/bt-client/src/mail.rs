@@ -35,8 +35,10 @@ pub(crate) enum Mail {
     Announced(u32, AnnounceId, Outcome),
     /// The names of peers have been looked up.
     PeersNamed(Vec<SocketAddr>),
-    /// The metadata that peers have sent has been read and kept.
+    /// The metadata that peers have sent has been read.
     Metadata(Result<Info, MetainfoError>),
+    /// And it has been kept, if it can be.
+    MetadataKept,
     /// How the look at what is on disk goes, while peers are connected already.
     Looking(State, Limit),
     /// What it has found; `None` if it was to end early.

@@ -8,15 +8,35 @@ use crate::{
 
 pub(super) const ARIA2: Client = Client {
     name: "aria2",
-    settings: "--file-allocation=none --bt-max-peers=0 --seed-time=0; no DHT, LPD, PEX. It cannot \
+    settings: "defaults; except in magnet: --file-allocation=none --bt-max-peers=0 --seed-time=0; no DHT, LPD, PEX. It cannot \
                be told never to encrypt. Finds the tracker by HTTP",
     is_optional: false,
-    works: &[Work::Download, Work::Verify],
+    works: &[Work::Download, Work::Verify, Work::Magnet],
     version: |_| version_of(ARIA2C, "--version"),
     job,
 };
 
 fn job<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
+    match task.work {
+        Work::Magnet => by_magnet(task),
+        _ => of_torrent(task),
+    }
+}
+
+fn by_magnet<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
+    let mut command = ARIA2C.command()?;
+    command.arg("--no-conf");
+    command.arg(format!("--dht-entry-point={}", task.dht_node()?));
+    command.arg("-d").arg(task.folder).arg(task.torrent);
+    // What it remembers of the DHT lies there.
+    command.env("HOME", task.scratch);
+    Ok(Job {
+        command,
+        done: Done::Unasked,
+    })
+}
+
+fn of_torrent<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
     let mut command = ARIA2C.command()?;
     command.args([
         "--no-conf",

@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) const BT: Client = Client {
     name: "bt",
-    settings: "defaults",
+    settings: "defaults; except in magnet: no DHT, LSD",
     is_optional: false,
     works: &[
         Work::Download,
@@ -18,12 +18,13 @@ pub(super) const BT: Client = Client {
         Work::Create,
         Work::Leech,
         Work::Seed,
+        Work::Magnet,
     ],
     version: |bench| version_by(Command::new(bench.case.bt()?), "--version"),
     job,
 };
 
-/// With `--json`, for the time that it hashed.
+/// With `--json` where it ends, for the time that it hashed.
 fn job<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
     let mut command = Command::new(task.bench.case.bt()?);
     let done = match task.work {
@@ -39,6 +40,13 @@ fn job<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
             command.args(["--json", "--no-dht", "--no-lsd"]);
             remember_nothing(task, &mut command)?;
             Done::Event("listening")
+        }
+        Work::Magnet => {
+            command.arg("get").arg(task.torrent);
+            command.arg("-o").arg(task.folder);
+            command.args(["--dht-node", &task.dht_node()?]);
+            command.arg("--state").arg(task.scratch);
+            Done::Unasked
         }
         Work::Verify => {
             command.arg("verify").arg(task.torrent).arg(task.content);

@@ -45,23 +45,51 @@ pub(crate) fn seeder(
     Ok(command)
 }
 
+/// A libtorrent 2.0 that serves what lies in `folder`, to whom it is known by the DHT.
+pub(crate) fn seeder_in_dht(
+    bench: &Bench<'_>,
+    torrent: &Path,
+    folder: &Path,
+    address: SocketAddrV4,
+    node: SocketAddrV4,
+) -> Outcome<Command> {
+    let mut command = script(bench, "2.0.")?;
+    command.arg("seed_dht").arg(torrent).arg(folder);
+    command.arg(address.to_string());
+    command.arg(bench.case.path().join("seeder.resume"));
+    command.arg(node.to_string());
+    Ok(command)
+}
+
+/// A Python with the newest libtorrent, which nodes of a DHT are made of.
+pub(crate) fn newest() -> PathBuf {
+    python("2.1.")
+}
+
 /// A libtorrent 2.0 that makes a torrent.
 pub(crate) fn creator(
     bench: &Bench<'_>,
     content: &Path,
     torrent: &Path,
     piece_length: u64,
-    tracker: &str,
+    tracker: Option<&str>,
 ) -> Outcome<Command> {
     let mut command = script(bench, "2.0.")?;
     command.arg("create").arg(content).arg(torrent);
-    command.arg(piece_length.to_string()).arg(tracker);
+    command.arg(piece_length.to_string()).args(tracker);
     Ok(command)
 }
 
 fn job<'a>(task: &'a Task<'a>, series: &str) -> Outcome<Job<'a>> {
     let mut command = script(task.bench, series)?;
     match task.work {
+        Work::Magnet => {
+            command.arg("fetch").arg(task.torrent).arg(task.folder);
+            command.arg(task.address.to_string());
+            command.arg(task.dht_node()?);
+            let done = Done::Unasked;
+            return Ok(Job { command, done });
+        }
         Work::Download | Work::Verify | Work::Leech | Work::Seed => {
             let verb = match task.work {
                 Work::Download => "get",
@@ -125,6 +153,8 @@ const WORKS: &[Work] = &[
     Work::Create,
     Work::Leech,
     Work::Seed,
+    Work::Magnet,
 ];
-const SETTINGS: &str = "defaults of the library (PyPI); no encryption, uTP, DHT, LSD, UPnP. \
+const SETTINGS: &str = "defaults of the library (PyPI); except in magnet: no encryption, uTP, DHT, LSD, UPnP. \
+                        In magnet it is told to ask the DHT once it is in. \
                         The cost of starting Python is taken away";

@@ -13,9 +13,15 @@ use crate::{
 
 pub(super) const RQBIT: Client = Client {
     name: "rqbit",
-    settings: "defaults; no DHT, LSD, UPnP. It has no options for encryption and PEX",
+    settings: "defaults; except in magnet: no DHT, LSD, UPnP. It has no options for encryption and PEX",
     is_optional: true,
-    works: &[Work::Download, Work::Verify, Work::Leech, Work::Seed],
+    works: &[
+        Work::Download,
+        Work::Verify,
+        Work::Leech,
+        Work::Seed,
+        Work::Magnet,
+    ],
     version: |_| version_of(RQBIT_PROGRAM, "--version"),
     job,
 };
@@ -23,6 +29,7 @@ pub(super) const RQBIT: Client = Client {
 fn job<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
     match task.work {
         Work::Leech | Work::Seed => stay(task),
+        Work::Magnet => by_magnet(task),
         _ => exit_on_finish(task),
     }
 }
@@ -45,6 +52,19 @@ fn stay<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
     Ok(Job {
         command,
         done: Done::Answer(Box::new(move || is_complete(JsonApi(api)))),
+    })
+}
+
+fn by_magnet<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
+    let mut command = RQBIT_PROGRAM.command()?;
+    // What it remembers of the DHT lies there.
+    command.env("HOME", task.scratch);
+    command.args(["--dht-bootstrap-addrs", &task.dht_node()?]);
+    command.args(["download", "--disable-http-api"]);
+    what_and_where(&mut command, task);
+    Ok(Job {
+        command,
+        done: Done::Unasked,
     })
 }
 

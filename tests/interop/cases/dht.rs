@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Entry;
 use crate::{
-    foreign::libtorrent_dht::Nodes,
+    foreign::libtorrent_dht::{self, Nodes},
     harness::{Case, Context, Outcome, ensure, wait},
     own_dht::OwnNode,
 };
@@ -39,7 +39,7 @@ impl Network {
     fn start(case: &Case<'_>, each: usize) -> Outcome<Self> {
         let ours = (0..each).map(|_| OwnNode::start(case.address()?));
         let ours: Vec<_> = ours.collect::<Outcome<_>>()?;
-        let theirs = Nodes::by_way_of(case, each, ours[0].address())?;
+        let theirs = libtorrent_dht::by_way_of(case, each, ours[0].address())?;
         let way_in = [SocketAddr::V4(theirs.address(0))];
         let others = [SocketAddr::V4(ours[0].address())];
         for (number, node) in ours.iter().enumerate() {

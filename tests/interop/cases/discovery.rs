@@ -8,7 +8,7 @@ use crate::{
     foreign::{
         Torrent,
         libtorrent::{Format, Libtorrent},
-        libtorrent_dht::Nodes,
+        libtorrent_dht,
     },
     harness::{Case, Context, Exit, Namespace, Outcome, Payload, ensure, wait},
 };
@@ -37,7 +37,7 @@ pub(super) const CASES: &[Entry] = &[
 fn get_and_again(case: &Case<'_>) -> Outcome {
     let payload = Payload::single(4 * MIB);
     let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
-    let nodes = Nodes::among_themselves(case, 10)?;
+    let nodes = libtorrent_dht::among_themselves(case, 10)?;
     let seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?
         .dht(nodes.address(1))
         .seed()?;
@@ -62,7 +62,7 @@ fn get_and_again(case: &Case<'_>) -> Outcome {
 fn seed(case: &Case<'_>) -> Outcome {
     let payload = Payload::single(4 * MIB);
     let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
-    let nodes = Nodes::among_themselves(case, 10)?;
+    let nodes = libtorrent_dht::among_themselves(case, 10)?;
     let content = bt::content(&case.folder("seed")?, &payload.name);
     let mut bt = bt::seed(case, "bt-seed", &torrent, &content)?
         .dht_by(&[nodes.address(0)])
@@ -103,7 +103,7 @@ fn wait_announced(
 }
 
 fn verbs(case: &Case<'_>) -> Outcome {
-    let mut nodes = Nodes::among_themselves(case, 10)?;
+    let mut nodes = libtorrent_dht::among_themselves(case, 10)?;
     let way_in = nodes.address(0);
 
     let node = nodes.address(3).to_string();

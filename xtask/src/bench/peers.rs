@@ -11,10 +11,10 @@ use crate::{Result, cmd::Cmd, origin, run::release_binary, workspace};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Which of them; all of them without one
-    #[arg(value_parser = ["download", "files", "verify", "create", "swarm", "all"])]
+    #[arg(value_parser = ["download", "files", "verify", "create", "swarm", "magnet", "all"])]
     tables: Vec<String>,
-    /// Bytes of the payload, as in 512M, instead of 2G (verify, create: 4G; swarm: 32M); not for
-    /// files
+    /// Bytes of the payload, as in 512M, instead of 2G (verify, create: 4G; swarm: 32M; magnet:
+    /// 256M); not for files
     #[arg(long, value_parser = parse_size)]
     size: Option<u64>,
     /// How often each client runs, instead of 7 times (swarm: 3)

@@ -39,6 +39,9 @@ pub(crate) struct Table {
     /// Of whom there are many at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) swarm: Option<Swarm>,
+    /// In which a seeder is to be found by its info hash, if that is the work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dht_nodes: Option<u32>,
     pub(crate) rounds: u32,
     /// How busy the machine was.
     pub(crate) load_before: f64,
@@ -102,13 +105,14 @@ pub(crate) enum Outcome {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Cost {
-    /// From its start until it says that it is done; of a swarm, until all leechers do.
+    /// From its start until it says that it is done; of a swarm, until all leechers do; from a
+    /// magnet link, until the seeder says that it has sent something.
     pub(crate) wall_secs: f64,
     /// Of a swarm, until the first does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) first_secs: Option<f64>,
     /// CPU time of the whole process, to its end; of a swarm, of all processes, to the end of
-    /// `wall_secs`.
+    /// `wall_secs`, and from a magnet link, too.
     pub(crate) user_secs: f64,
     pub(crate) system_secs: f64,
     /// The part of it that went into hashing, of who tells.

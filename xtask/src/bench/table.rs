@@ -5,10 +5,11 @@ use std::fmt::{self, Write as _};
 use super::results::{Cost, Outcome, Table};
 use crate::origin;
 
+mod magnet;
 mod swarm;
 
 /// In this order.
-pub(crate) const NAMES: [&str; 5] = ["download", "files", "verify", "create", "swarm"];
+pub(crate) const NAMES: [&str; 6] = ["download", "files", "verify", "create", "swarm", "magnet"];
 
 /// What all runs of one client come to.
 struct Row<'a> {
@@ -23,6 +24,9 @@ impl Table {
     pub(crate) fn caption(&self) -> String {
         if let Some(swarm) = &self.swarm {
             return self.swarm_caption(swarm);
+        }
+        if let Some(nodes) = self.dht_nodes {
+            return self.magnet_caption(nodes);
         }
         let size = self.payload_bytes as f64 / GIB;
         let size = format!("{} GiB", (size * 100.0).round() / 100.0);
@@ -69,6 +73,9 @@ impl Table {
     pub(crate) fn to_markdown(&self) -> String {
         if let Some(swarm) = &self.swarm {
             return self.swarm_to_markdown(swarm);
+        }
+        if self.dht_nodes.is_some() {
+            return self.magnet_to_markdown();
         }
         let has_seeder = self.is_transfer();
         let mut text = String::from(
@@ -135,6 +142,9 @@ impl Table {
         };
         if let Some(swarm) = &self.swarm {
             return swarm::verdicts(swarm, ours, &others);
+        }
+        if self.dht_nodes.is_some() {
+            return magnet::verdicts(ours, &others);
         }
         if others.is_empty() {
             return Vec::new();

@@ -35,11 +35,11 @@ pub(super) struct Driver {
     file: Option<StateFile>,
     entering: Entering,
     listeners: HashMap<OperationId, Listener>,
-    /// What waits until the node has found in, or has not.
+    /// What waits until the node knows somebody, or has found nobody.
     waiting: VecDeque<(DhtQuery, Listener)>,
     /// Attempts to find in that have not ended.
     attempts: usize,
-    /// One of them has ended well.
+    /// Somebody is known, or was.
     has_entered: bool,
     /// When it is tried anew if we know nobody then.
     enter_again_at: Instant,
@@ -90,6 +90,7 @@ impl Driver {
         let mut datagram = Vec::new();
         let mut received = Vec::new();
         loop {
+            self.note_entered(Instant::now());
             self.drain(&mut datagram).await;
             let deadline = self.poll_timeout();
             tokio::select! {
@@ -238,9 +239,18 @@ impl Driver {
         }
     }
 
-    /// Whether somebody may be found in a moment who knows more than we do.
+    /// Whether somebody may be found in a moment, while nobody is known.
     fn is_entering(&self) -> bool {
         !self.has_entered && (self.attempts > 0 || self.entering.is_looking_up())
+    }
+
+    /// The first node that answers is the way in for all that waits: to wait until those around
+    /// ourselves have answered, or have not, would take seconds.
+    fn note_entered(&mut self, now: Instant) {
+        if !self.has_entered && self.node_count() > 0 {
+            self.has_entered = true;
+            self.begin_what_waits(now);
+        }
     }
 
     /// By way of the nodes that we were given, and of those of the last run.
@@ -259,10 +269,9 @@ impl Driver {
 
     fn handle_entered(&mut self, now: Instant, nodes: usize) {
         self.attempts = self.attempts.saturating_sub(1);
-        debug!(nodes, "found in");
-        if nodes > 0 && !self.has_entered {
-            info!(nodes, "in the DHT");
-            self.has_entered = true;
+        match nodes {
+            0 => debug!("not found in"),
+            _ => info!(nodes, "in the DHT"),
         }
         if nodes < FEW_NODES {
             self.entering.look_up(now);
@@ -385,3 +394,73 @@ const ENTER_AGAIN: Duration = Duration::from_secs(60);
 /// Soon, so that a short run leaves something to the next.
 const FIRST_SAVE: Duration = Duration::from_secs(30);
 const SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+#[cfg(test)]
+mod tests {
+    use bt_dht::Config;
+    use bt_types::SwarmId;
+
+    use super::*;
+
+    /// A node that is led in by these, and a query that it was asked at once.
+    fn asked(now: Instant, ways_in: &[SocketAddr]) -> (Driver, mpsc::UnboundedReceiver<Event>) {
+        let config = DhtConfig {
+            bootstrap: ways_in.iter().map(SocketAddr::to_string).collect(),
+            trusts_local_addresses: true,
+        };
+        let sockets = Arc::default();
+        let mut driver = Driver::new(now, node(now, 1), &config, sockets, None, Arc::default());
+        let (events, told) = mpsc::unbounded_channel();
+        let query = DhtQuery::GetPeers(SwarmId([7; 20]));
+        driver.ask(now, query, Listener::Client(events));
+        assert_eq!(driver.waiting.len(), 1);
+        (driver, told)
+    }
+
+    fn node(now: Instant, seed: u8) -> Dht {
+        let config = Config {
+            trusts_local_addresses: true,
+            ..Config::default()
+        };
+        Dht::new(now, config, [seed; 32])
+    }
+
+    #[test]
+    fn what_waits_begins_with_the_first_answer() {
+        let now = Instant::now();
+        let [ours, theirs, silent] = [6881, 6882, 6883].map(|port| ([127, 0, 0, 1], port).into());
+        let (mut driver, _told) = asked(now, &[theirs, silent]);
+        let mut other = node(now, 2);
+        let mut datagram = Vec::new();
+        while let Some(to) = driver.dht.poll_transmit(&mut datagram) {
+            if to == theirs {
+                other.handle_datagram(now, ours, &datagram).unwrap();
+            }
+        }
+        driver.note_entered(now);
+        assert_eq!(driver.waiting.len(), 1, "nobody has answered");
+        while other.poll_transmit(&mut datagram).is_some() {
+            let _ = driver.dht.handle_datagram(now, theirs, &datagram);
+        }
+        driver.note_entered(now);
+        assert_eq!(driver.waiting.len(), 0);
+        assert_eq!(driver.attempts, 1, "the silent one is still waited for");
+    }
+
+    #[tokio::test]
+    async fn what_waits_ends_where_nobody_answers() {
+        // What is drained reads the clock, which must not be behind.
+        let mut now = Instant::now() - Duration::from_secs(10);
+        let silent = ([127, 0, 0, 1], 6883).into();
+        let (mut driver, mut told) = asked(now, &[silent]);
+        for _ in 0..10 {
+            now += Duration::from_secs(1);
+            driver.handle_timeout(now);
+            driver.drain(&mut Vec::new()).await;
+        }
+        let Some(Event::Finished { outcome, .. }) = told.recv().await else {
+            panic!("it has not ended");
+        };
+        assert_eq!(outcome, Outcome::PeersFound { peers: 0 });
+    }
+}

@@ -247,6 +247,7 @@ impl Drive {
             }
             Mail::PeersNamed(peers) => self.handle_peers_named(now, peers),
             Mail::Metadata(read) => self.handle_metadata(now, read),
+            Mail::MetadataKept => self.disk_jobs -= 1,
             Mail::Looking(state, limit) => self.show_look(now, state, limit),
             Mail::Looked(looked) => self.handle_looked(now, looked),
             Mail::Grant(grant) => self.parts.swarm.set_grant(now, grant),

@@ -63,7 +63,8 @@ impl Parts {
 }
 
 impl Drive {
-    /// Peers have sent the metadata: reads and keeps it, which may take a moment, beside the swarm.
+    /// Peers have sent the metadata: reads it, and then keeps it, which may take a moment, beside the
+    /// swarm.
     pub(super) fn read_metadata(&mut self, bytes: Box<[u8]>) {
         self.disk_jobs += 1;
         let mailbox = self.parts.mailbox.clone();
@@ -72,18 +73,20 @@ impl Drive {
         spawn_blocking(move || {
             let _entered = span.enter();
             let read = Info::from_bytes(&bytes);
-            if let (Ok(_), Some(folder)) = (&read, folder)
+            let is_good = read.is_ok();
+            // A torrent that has gone needs no answer; another has waited for it, and for the disk it
+            // need not.
+            let _ = mailbox.send(Mail::Metadata(read));
+            if let Some(folder) = folder.filter(|_| is_good)
                 && let Err(error) = metadata::keep(&folder, ids, &bytes)
             {
                 warn!(%error, "the metadata will not be remembered");
             }
-            // A torrent that has gone needs no answer.
-            let _ = mailbox.send(Mail::Metadata(read));
+            let _ = mailbox.send(Mail::MetadataKept);
         });
     }
 
     pub(super) fn handle_metadata(&mut self, now: Instant, read: Result<Info, MetainfoError>) {
-        self.disk_jobs -= 1;
         let Stage::Metadata(then) = &self.stage else {
             return;
         };

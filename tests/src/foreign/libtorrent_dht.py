@@ -1,4 +1,4 @@
-"""Nodes of libtorrent's DHT, driven by the interop harness. Runs with libtorrent 2.0.8 and later.
+"""Nodes of libtorrent's DHT, driven by the interop harness and the bench. Runs with libtorrent 2.0.8 and later.
 
     libtorrent_dht.py IP:PORT... [--bootstrap IP:PORT]
 
@@ -77,6 +77,8 @@ def session(listen, bootstrap):
         "dht_prefer_verified_node_ids": False,
         "dht_enforce_node_id": False,
         "dht_block_ratelimit": 1000,
+        # Beyond it a node does not answer.
+        "dht_upload_rate_limit": 1000000,
         "alert_mask": category.dht_notification
         | category.dht_operation_notification
         | category.error_notification,
