@@ -213,17 +213,33 @@ fn instructions(which: usize) -> Option<u64> {
     Some((count(1001)? - count(1)?) / 1000)
 }
 
+/// Whether none takes many more than it did when `baseline.txt` was written.
 #[expect(clippy::print_stdout, reason = "that is its job")]
-fn count_instructions() {
-    println!("| query | instructions | bytes of the answer |\n|---|---|---|");
+fn count_instructions() -> bool {
+    println!("| query | instructions | of the baseline | bytes of the answer |\n|---|---|---|---|");
     let mut node = Node::new();
+    let mut is_as_good = true;
     for (which, name) in QUERIES.iter().enumerate() {
         let query = node.query(name);
         let bytes = node.answer(&query);
-        let count = instructions(which);
-        let count = count.map_or_else(|| "–".to_owned(), |count| count.to_string());
-        println!("| {name} | {count} | {bytes} |");
+        let baseline = baseline(name).expect("each query has a line in baseline.txt");
+        let Some(count) = instructions(which) else {
+            println!("| {name} | – | – | {bytes} |");
+            continue;
+        };
+        let ratio = count as f64 / baseline as f64;
+        println!("| {name} | {count} | {ratio:.3} | {bytes} |");
+        is_as_good &= ratio <= MOST_OF_BASELINE;
     }
+    is_as_good
+}
+
+/// What `baseline.txt` says.
+fn baseline(query: &str) -> Option<u64> {
+    let lines = include_str!("baseline.txt").lines();
+    let mut words = lines.map(str::split_whitespace);
+    let mut line = words.find(|words| words.clone().next() == Some(query))?;
+    line.nth(1)?.parse().ok()
 }
 
 /// What [`instructions`] runs under valgrind.
@@ -248,13 +264,21 @@ fn main() -> ExitCode {
         return run_counted(&args[1..]);
     }
     // Criterion runs benches for measuring only with this.
-    if args.iter().any(|arg| arg == "--bench") {
-        count_instructions();
-    }
+    let is_measured = args.iter().any(|arg| arg == "--bench");
+    let is_as_good = !is_measured || count_instructions();
     benches();
     Criterion::default().configure_from_args().final_summary();
-    ExitCode::SUCCESS
+    if is_as_good {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!(
+        "some query takes more than {MOST_OF_BASELINE} times the instructions of baseline.txt"
+    );
+    ExitCode::FAILURE
 }
+
+/// Compilers differ by a few percent.
+const MOST_OF_BASELINE: f64 = 1.1;
 
 /// By which this program tells that it runs under valgrind.
 const COUNTED: &str = "--count-instructions";
