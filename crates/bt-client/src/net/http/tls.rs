@@ -1,9 +1,13 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use bt_tracker_http::HttpUrl;
-use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider, pki_types::ServerName};
+use rustls::{
+    CertificateError, ClientConfig, RootCertStore, crypto::CryptoProvider, pki_types::ServerName,
+};
+use rustls_native_certs::CertificateResult;
 use tokio::{net::TcpStream, sync::OnceCell, task::spawn_blocking};
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use tracing::debug;
 
 use super::HttpError;
 
@@ -30,7 +34,10 @@ impl Tls {
         url: &HttpUrl,
     ) -> Result<TlsStream<TcpStream>, HttpError> {
         let connector = self.0.get_or_try_init(load).await?;
-        let failed = |source| HttpError::Tls { from, source };
+        let failed = |source| match is_of_a_stranger(&source) {
+            true => HttpError::NotTrusted { from },
+            false => HttpError::Tls { from, source },
+        };
         let name = ServerName::try_from(url.host().to_owned())
             .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
         connector.connect(name, stream).await.map_err(failed)
@@ -40,17 +47,32 @@ impl Tls {
 async fn load() -> Result<TlsConnector, HttpError> {
     let provider = CryptoProvider::get_default().cloned();
     let provider = provider.ok_or(HttpError::NoTls("the program has chosen no cryptography"))?;
-    let certificates = spawn_blocking(rustls_native_certs::load_native_certs).await;
+    let found = spawn_blocking(rustls_native_certs::load_native_certs).await;
+    connector(roots(found.unwrap_or_default())?, provider)
+}
+
+/// One that cannot be read is no reason to do without the others.
+fn roots(found: CertificateResult) -> Result<RootCertStore, HttpError> {
+    for error in &found.errors {
+        debug!(%error, "root certificates");
+    }
     let mut roots = RootCertStore::empty();
-    if let Ok(found) = certificates {
-        roots.add_parsable_certificates(found.certs);
-    }
+    roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        return Err(HttpError::NoTls(
-            "the system has no root certificates (install ca-certificates, or set SSL_CERT_FILE)",
-        ));
+        let why = found.errors.first().map(ToString::to_string);
+        return Err(HttpError::NoRoots(why.unwrap_or_else(|| NO_ROOTS.into())));
     }
-    connector(roots, provider)
+    Ok(roots)
+}
+
+fn is_of_a_stranger(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(
+        error,
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer
+        ))
+    )
 }
 
 fn connector(
@@ -63,4 +85,26 @@ fn connector(
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+const NO_ROOTS: &str = "no root certificates are found (install ca-certificates, or have SSL_CERT_FILE name a file of them)";
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn why_nobody_is_trusted_is_said() {
+        let path = "/nonexistent/ca.pem";
+        let not_there = rustls_native_certs::load_certs_from_paths(Some(Path::new(path)), None);
+        for (found, says) in [
+            (not_there, path),
+            (CertificateResult::default(), "SSL_CERT_FILE"),
+        ] {
+            let error = roots(found).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
 }
