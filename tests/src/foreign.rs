@@ -1,6 +1,7 @@
 //! Programs that nobody here wrote, as interop and the benches both use them.
 
 pub mod opentracker;
+pub mod transmission;
 
 use std::path::PathBuf;
 

@@ -1,8 +1,14 @@
-use std::{fs, fs::File, os::fd::AsFd, path::PathBuf, process::Command};
+use std::{
+    fs,
+    fs::File,
+    os::fd::AsFd,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::{Context, Outcome, Process, wait};
+use super::{Context, Outcome, Process, ensure, wait};
 
 /// A network namespace of its own, with nothing in it but a loopback that is down. It lives as long
 /// as somebody in it, and this keeps somebody there, who ends with us even if we are killed.
@@ -45,6 +51,22 @@ impl Namespace {
     pub fn id(&self) -> u32 {
         self.inhabitant.id()
     }
+}
+
+/// Runs a program of iproute2 (`ip`, `tc`) in the network of this thread.
+pub fn configure(program: &str, arguments: &[&str]) -> Outcome {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .context(format_args!("running {program} (iproute2)"))?;
+    ensure!(
+        output.status.success(),
+        "{program} {}: {} (it needs root, for a network of its own)",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
 }
 
 /// Of this thread only.
