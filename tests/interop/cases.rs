@@ -15,11 +15,13 @@ mod exit_codes;
 mod get;
 mod hostile;
 mod http;
+mod https;
 mod inspect;
 mod limits;
 mod magnet;
 mod matrix;
 mod mixed;
+mod npm_tracker;
 mod resume;
 mod resume_faults;
 mod resume_kills;
@@ -112,6 +114,8 @@ fn short() -> Vec<Planned> {
         trackers::CASES,
         announce::CASES,
         http::CASES,
+        https::CASES,
+        npm_tracker::CASES,
         dht::CASES,
         discovery::CASES,
         disk::CASES,
@@ -139,6 +143,7 @@ fn long() -> Vec<Planned> {
         .chain(planned(resume_kills::LONG_CASES))
         .chain(planned(resume_faults::LONG_CASES))
         .chain(planned(limits::LONG_CASES))
+        .chain(planned(npm_tracker::LONG_CASES))
         .chain(planned(dht::LONG_CASES))
         .chain(planned(corpus::LONG_CASES))
         .collect()

@@ -3,6 +3,7 @@
 mod aria2;
 pub(crate) mod libtorrent;
 pub(crate) mod libtorrent_dht;
+pub(crate) mod npm;
 mod qbittorrent;
 mod rqbit;
 mod rtorrent;

@@ -22,6 +22,7 @@
 mod arguments;
 mod bt;
 mod cases;
+mod certificates;
 mod fault_fs;
 mod foreign;
 mod hostile_peer;
