@@ -12,6 +12,7 @@ mod disk;
 mod disk_faults;
 mod disk_waits;
 mod exit_codes;
+mod finding;
 mod get;
 mod hostile;
 mod http;
@@ -130,7 +131,7 @@ fn short() -> Vec<Planned> {
     ];
     let tables = tables.into_iter().flat_map(planned);
     let clients = matrix::short().into_iter().chain(magnet::short());
-    clients.chain(tables).collect()
+    clients.chain(finding::short()).chain(tables).collect()
 }
 
 /// What takes minutes.
@@ -138,6 +139,7 @@ fn long() -> Vec<Planned> {
     matrix::long()
         .into_iter()
         .chain(magnet::long())
+        .chain(finding::long())
         .chain(planned(mixed::LONG_CASES))
         .chain(planned(resume::LONG_CASES))
         .chain(planned(resume_kills::LONG_CASES))

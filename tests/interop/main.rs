@@ -27,6 +27,7 @@ mod fault_fs;
 mod foreign;
 mod hostile_peer;
 mod hostile_tracker;
+mod local_network;
 mod own_dht;
 mod own_tracker;
 mod pieces;
