@@ -8,8 +8,9 @@ use std::{
 
 use crate::harness::{Context, Namespace, Outcome, configure, wait};
 
-/// Some hosts at a switch, which is a host, too. All of it lives in namespaces, so nothing is left
-/// when it is dropped, or when this process is killed, and several can be there at a time.
+/// Some hosts at a switch, which is a host, too. All of it lives in namespaces: nothing is left of it
+/// when it is dropped, and several can be there at a time. If this process is killed instead, a host
+/// goes with the last client on it.
 #[derive(Debug)]
 pub(crate) struct LocalNetwork {
     /// Dropped before the switch to which they are joined.
@@ -24,17 +25,9 @@ impl LocalNetwork {
             switch: Namespace::new()?,
         };
         let hosts = network.at_switch(|| {
-            ip(&["link", "set", "lo", "up"])?;
+            ip("link set lo up")?;
             // It tells everybody everything at once, as long as it does not look who is in a group.
-            ip(&[
-                "link",
-                "add",
-                DEVICE,
-                "type",
-                "bridge",
-                "mcast_snooping",
-                "0",
-            ])?;
+            ip(&format!("link add {DEVICE} type bridge mcast_snooping 0"))?;
             move_in(SWITCH)?;
             (0..hosts).map(join_one).collect()
         })?;
@@ -92,26 +85,27 @@ impl Ear {
 /// Called at the switch, to which whoever leaves the host comes back.
 fn join_one(host: usize) -> Outcome<Namespace> {
     let namespace = Namespace::new()?;
-    let (port, pid) = (format!("host{host}"), namespace.id().to_string());
-    ip(&[
-        "link", "add", &port, "type", "veth", "peer", "name", DEVICE, "netns", &pid,
-    ])?;
-    ip(&["link", "set", &port, "master", DEVICE, "up"])?;
+    let pid = namespace.id();
+    ip(&format!(
+        "link add host{host} type veth peer name {DEVICE} netns {pid}"
+    ))?;
+    ip(&format!("link set host{host} master {DEVICE} up"))?;
     namespace.inside(|| {
-        ip(&["link", "set", "lo", "up"])?;
+        ip("link set lo up")?;
         move_in(LocalNetwork::ip(host))
     })?;
     Ok(namespace)
 }
 
 fn move_in(address: Ipv4Addr) -> Outcome {
-    ip(&["address", "add", &format!("{address}/24"), "dev", DEVICE])?;
-    ip(&["link", "set", DEVICE, "up"])?;
-    ip(&["route", "add", MULTICAST, "dev", DEVICE])
+    ip(&format!("address add {address}/24 dev {DEVICE}"))?;
+    ip(&format!("link set {DEVICE} up"))?;
+    ip(&format!("route add {MULTICAST} dev {DEVICE}"))
 }
 
-fn ip(arguments: &[&str]) -> Outcome {
-    configure("ip", arguments)
+fn ip(words: &str) -> Outcome {
+    let words: Vec<_> = words.split(' ').collect();
+    configure("ip", &words)
 }
 
 /// Not 127.x, which transmission takes for nobody's.

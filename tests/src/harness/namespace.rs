@@ -2,6 +2,7 @@ use std::{
     fs,
     fs::File,
     os::fd::AsFd,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -42,9 +43,10 @@ impl Namespace {
     /// Does something there: processes that it starts and sockets that it opens stay there.
     pub fn inside<T>(&self, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         enter(&self.theirs)?;
-        let done = work();
+        let done = catch_unwind(AssertUnwindSafe(work));
+        // After a panic, too: this thread goes on with other cases.
         enter(&self.ours)?;
-        done
+        done.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// The process that lives there, by which programs of iproute2 name it.
