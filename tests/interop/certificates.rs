@@ -33,6 +33,11 @@ impl Authority {
         &self.certificate
     }
 
+    /// Its own key and certificate, which a server should not use.
+    pub(crate) fn itself(&self) -> [&Path; 2] {
+        [&self.key, &self.certificate]
+    }
+
     /// The key and the certificate of a server at an address.
     pub(crate) fn certify(&self, case: &Case<'_>, ip: Ipv4Addr) -> Outcome<[PathBuf; 2]> {
         let server = format!("basicConstraints = critical, CA:FALSE\nsubjectAltName = IP:{ip}\n");

@@ -49,7 +49,7 @@ fn front(case: &Case<'_>, authority: &Authority, server: SocketAddrV4) -> Outcom
 /// `bt` run to its end, trusting what is named in a file.
 fn run(case: &Case<'_>, trusted: &Path, words: &[&OsStr]) -> Outcome<Finished> {
     bt::run_with(case, words, wait::TRANSFER, |command| {
-        trust(command, trusted)
+        trust(command, trusted);
     })
 }
 
@@ -130,6 +130,7 @@ fn not_trusted(case: &Case<'_>) -> Outcome {
     let address = case.address()?;
     let [key, certificate] = authority.certify(case, *case.address()?.ip())?;
     let of_another = TlsFront::start(case, address, [&key, &certificate], server.address())?;
+    let of_itself = TlsFront::start(case, case.address()?, authority.itself(), server.address())?;
     let nothing = case.path().join("nothing.pem");
     for (front, trusted, says) in [
         (
@@ -138,6 +139,7 @@ fn not_trusted(case: &Case<'_>) -> Outcome {
             "nobody whom this system trusts",
         ),
         (&of_another, authority.certificate(), "not valid for"),
+        (&of_itself, authority.certificate(), "an authority's"),
         (&right, &*nothing, "nothing.pem"),
     ] {
         let url = front.url("/a.torrent");

@@ -46,6 +46,13 @@ pub enum HttpError {
         /// Its address.
         from: SocketAddr,
     },
+    /// The server's certificate is one that signs others, as one that was made to sign itself mostly
+    /// is; to trust it does not help.
+    #[error("{from}: its certificate is an authority's (CA:TRUE), not a server's")]
+    OfAnAuthority {
+        /// Its address.
+        from: SocketAddr,
+    },
     /// The server could not show that it is who it should be, or speaks no TLS.
     #[error("{from}: no secure connection")]
     Tls {

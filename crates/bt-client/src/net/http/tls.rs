@@ -2,9 +2,10 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use bt_tracker_http::HttpUrl;
 use rustls::{
-    CertificateError, ClientConfig, RootCertStore, crypto::CryptoProvider, pki_types::ServerName,
+    CertificateError, ClientConfig, RootCertStore,
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, ServerName},
 };
-use rustls_native_certs::CertificateResult;
 use tokio::{net::TcpStream, sync::OnceCell, task::spawn_blocking};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tracing::debug;
@@ -34,10 +35,7 @@ impl Tls {
         url: &HttpUrl,
     ) -> Result<TlsStream<TcpStream>, HttpError> {
         let connector = self.0.get_or_try_init(load).await?;
-        let failed = |source| match is_of_a_stranger(&source) {
-            true => HttpError::NotTrusted { from },
-            false => HttpError::Tls { from, source },
-        };
+        let failed = |source| judge(from, source);
         let name = ServerName::try_from(url.host().to_owned())
             .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
         connector.connect(name, stream).await.map_err(failed)
@@ -48,31 +46,43 @@ async fn load() -> Result<TlsConnector, HttpError> {
     let provider = CryptoProvider::get_default().cloned();
     let provider = provider.ok_or(HttpError::NoTls("the program has chosen no cryptography"))?;
     let found = spawn_blocking(rustls_native_certs::load_native_certs).await;
-    connector(roots(found.unwrap_or_default())?, provider)
+    let found = found.unwrap_or_default();
+    let errors = found.errors.iter().map(ToString::to_string).collect();
+    connector(roots(found.certs, errors)?, provider)
 }
 
-/// One that cannot be read is no reason to do without the others.
-fn roots(found: CertificateResult) -> Result<RootCertStore, HttpError> {
-    for error in &found.errors {
+/// A file that cannot be read is no reason to do without the others.
+fn roots(
+    certificates: Vec<CertificateDer<'static>>,
+    errors: Vec<String>,
+) -> Result<RootCertStore, HttpError> {
+    for error in &errors {
         debug!(%error, "root certificates");
     }
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
+    roots.add_parsable_certificates(certificates);
     if roots.is_empty() {
-        let why = found.errors.first().map(ToString::to_string);
+        let why = errors.into_iter().next();
         return Err(HttpError::NoRoots(why.unwrap_or_else(|| NO_ROOTS.into())));
     }
     Ok(roots)
 }
 
-fn is_of_a_stranger(error: &io::Error) -> bool {
-    let error = error.get_ref().and_then(|error| error.downcast_ref());
-    matches!(
-        error,
-        Some(rustls::Error::InvalidCertificate(
-            CertificateError::UnknownIssuer
-        ))
-    )
+/// Tells what users can do something about.
+fn judge(from: SocketAddr, source: io::Error) -> HttpError {
+    let reason = source.get_ref().and_then(|reason| reason.downcast_ref());
+    match reason {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            HttpError::NotTrusted { from }
+        }
+        // Its type is one of rustls' own dependencies.
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
+            if other.to_string() == "CaUsedAsEndEntity" =>
+        {
+            HttpError::OfAnAuthority { from }
+        }
+        _ => HttpError::Tls { from, source },
+    }
 }
 
 fn connector(
@@ -91,19 +101,16 @@ const NO_ROOTS: &str = "no root certificates are found (install ca-certificates,
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
     fn why_nobody_is_trusted_is_said() {
-        let path = "/nonexistent/ca.pem";
-        let not_there = rustls_native_certs::load_certs_from_paths(Some(Path::new(path)), None);
-        for (found, says) in [
-            (not_there, path),
-            (CertificateResult::default(), "SSL_CERT_FILE"),
+        for (errors, says) in [
+            (vec!["ca.pem is not there"], "ca.pem"),
+            (vec![], "SSL_CERT_FILE"),
         ] {
-            let error = roots(found).unwrap_err().to_string();
+            let errors = errors.into_iter().map(str::to_owned).collect();
+            let error = roots(Vec::new(), errors).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
     }
