@@ -5,9 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use bt_tests::harness::{Namespace, Outcome};
-
-use crate::network::configure;
+use bt_tests::harness::{Namespace, Outcome, configure};
 
 pub(crate) const UP_BITS_PER_SEC: u64 = 10_000_000;
 pub(crate) const DOWN_BITS_PER_SEC: u64 = 100_000_000;

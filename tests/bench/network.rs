@@ -1,13 +1,8 @@
 //! Two addresses that are not 127.x, which transmission takes for nobody's, on a loopback of our own.
 
-use std::{
-    env, fs,
-    net::Ipv4Addr,
-    os::unix::process::CommandExt,
-    process::{Command, Stdio},
-};
+use std::{env, fs, net::Ipv4Addr, os::unix::process::CommandExt, process::Command};
 
-use bt_tests::harness::{Context, Failure, Outcome, ensure};
+use bt_tests::harness::{Context, Failure, Outcome, configure};
 
 /// The tracker and the seeder.
 pub(crate) const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
@@ -44,20 +39,4 @@ fn is_alone() -> Outcome<bool> {
 
 fn ip(arguments: &[&str]) -> Outcome {
     configure("ip", arguments)
-}
-
-/// Runs a program of iproute2.
-pub(crate) fn configure(program: &str, arguments: &[&str]) -> Outcome {
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .context(format_args!("running {program} (iproute2)"))?;
-    ensure!(
-        output.status.success(),
-        "{program} {}: {} (the bench needs root, for a network of its own)",
-        arguments.join(" "),
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
 }

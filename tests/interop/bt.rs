@@ -122,6 +122,16 @@ pub(crate) fn run<W: AsRef<OsStr>>(
     words: impl IntoIterator<Item = W>,
     patience: Duration,
 ) -> Outcome<Finished> {
+    run_with(case, words, patience, |_| {})
+}
+
+/// The same, with the command changed in ways that only few cases want.
+pub(crate) fn run_with<W: AsRef<OsStr>>(
+    case: &Case<'_>,
+    words: impl IntoIterator<Item = W>,
+    patience: Duration,
+    change: impl FnOnce(&mut Command),
+) -> Outcome<Finished> {
     let mut command = Command::new(case.bt()?);
     let words: Vec<_> = words.into_iter().collect();
     command.args(&words);
@@ -129,6 +139,7 @@ pub(crate) fn run<W: AsRef<OsStr>>(
         command.args(AT_HOME);
     }
     command.env("XDG_STATE_HOME", case.folder("state")?);
+    change(&mut command);
     let mut process = case.spawn("bt", command)?;
     let exit = process.wait_exit(patience)?;
     let log = process.log();

@@ -12,14 +12,17 @@ mod disk;
 mod disk_faults;
 mod disk_waits;
 mod exit_codes;
+mod finding;
 mod get;
 mod hostile;
 mod http;
+mod https;
 mod inspect;
 mod limits;
 mod magnet;
 mod matrix;
 mod mixed;
+mod npm_tracker;
 mod resume;
 mod resume_faults;
 mod resume_kills;
@@ -114,6 +117,8 @@ fn short() -> Vec<Planned> {
         thousand::CASES,
         announce::CASES,
         http::CASES,
+        https::CASES,
+        npm_tracker::CASES,
         dht::CASES,
         discovery::CASES,
         disk::CASES,
@@ -128,7 +133,7 @@ fn short() -> Vec<Planned> {
     ];
     let tables = tables.into_iter().flat_map(planned);
     let clients = matrix::short().into_iter().chain(magnet::short());
-    clients.chain(tables).collect()
+    clients.chain(finding::short()).chain(tables).collect()
 }
 
 /// What takes minutes.
@@ -136,11 +141,13 @@ fn long() -> Vec<Planned> {
     matrix::long()
         .into_iter()
         .chain(magnet::long())
+        .chain(finding::long())
         .chain(planned(mixed::LONG_CASES))
         .chain(planned(resume::LONG_CASES))
         .chain(planned(resume_kills::LONG_CASES))
         .chain(planned(resume_faults::LONG_CASES))
         .chain(planned(limits::LONG_CASES))
+        .chain(planned(npm_tracker::LONG_CASES))
         .chain(planned(dht::LONG_CASES))
         .chain(planned(corpus::LONG_CASES))
         .collect()

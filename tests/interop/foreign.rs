@@ -3,14 +3,15 @@
 mod aria2;
 pub(crate) mod libtorrent;
 pub(crate) mod libtorrent_dht;
-mod qbittorrent;
+pub(crate) mod npm;
+pub(crate) mod qbittorrent;
 mod rqbit;
 mod rtorrent;
 pub(crate) mod transmission;
 
 use std::{
     fmt,
-    net::SocketAddrV4,
+    net::{Ipv4Addr, SocketAddrV4},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -109,12 +110,67 @@ impl dyn Client {
         upload_limit_bytes_per_sec: Option<u64>,
     ) -> Outcome<Box<dyn Peer>> {
         let peer = self.start(case, torrent, folder, upload_limit_bytes_per_sec)?;
-        let address = peer.address();
-        wait::until(&format!("{} listens", self.name()), wait::SOON, || {
-            Ok(ports::is_listening(address)?.then_some(()))
-        })?;
+        wait_listening(self.name(), peer.address())?;
         Ok(peer)
     }
+}
+
+/// In the network of this thread.
+fn wait_listening(name: &str, address: SocketAddrV4) -> Outcome {
+    wait::until(&format!("{name} listens"), wait::SOON, || {
+        Ok(ports::is_listening(address)?.then_some(()))
+    })
+}
+
+/// A client that finds others by itself where it is told to; else it never does.
+pub(crate) trait Finder: Client {
+    /// As [`start`](Client::start), in the network of this thread.
+    fn start_finding(
+        &self,
+        case: &Case<'_>,
+        torrent: &Torrent,
+        folder: &Path,
+        place: Place,
+    ) -> Outcome<Box<dyn FindingPeer>>;
+
+    /// How often it calls on the local network when it begins, before it is silent for minutes.
+    fn first_calls(&self) -> usize;
+}
+
+impl dyn Finder + '_ {
+    /// Starts one that is ready for peers.
+    pub(crate) fn find(
+        &self,
+        case: &Case<'_>,
+        torrent: &Torrent,
+        folder: &Path,
+        place: Place,
+    ) -> Outcome<Box<dyn FindingPeer>> {
+        let peer = self.start_finding(case, torrent, folder, place)?;
+        wait_listening(self.name(), peer.address())?;
+        Ok(peer)
+    }
+}
+
+/// Where it lives on a network of the case's own, and how it finds others there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) ip: Ipv4Addr,
+    pub(crate) finds: Finds,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Finds {
+    /// Through peers that know of others (PEX).
+    ThroughPeers,
+    /// By calling on the local network (LSD).
+    Nearby,
+}
+
+/// A client at work that finds others.
+pub(crate) trait FindingPeer: Peer {
+    /// Whether it is connected to somebody whom it has found so.
+    fn has_found(&mut self, by: Finds) -> Outcome<bool>;
 }
 
 /// A client at work. Dropping it ends it at once.

@@ -90,6 +90,7 @@ def parse_arguments():
     run.add_argument("--record-uploads", action="store_true")
     run.add_argument("--dht", default="", metavar="IP:PORT", help="a node that leads into the DHT")
     run.add_argument("--lsd", action="store_true", help="search for peers of the local network")
+    run.add_argument("--no-pex", action="store_true", help="neither tell peers of others nor listen to that")
     return parser.parse_args()
 
 
@@ -173,6 +174,8 @@ class Peer:
             parameters.ti = lt.torrent_info(arguments.torrent)
         parameters.save_path = arguments.save
         parameters.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
+        if arguments.no_pex:
+            parameters.flags |= lt.torrent_flags.disable_pex
         self.torrent = self.session.add_torrent(parameters)
         for peer in arguments.peer:
             self.torrent.connect_peer(endpoint(peer))

@@ -22,10 +22,12 @@
 mod arguments;
 mod bt;
 mod cases;
+mod certificates;
 mod fault_fs;
 mod foreign;
 mod hostile_peer;
 mod hostile_tracker;
+mod local_network;
 mod own_dht;
 mod own_tracker;
 mod pieces;

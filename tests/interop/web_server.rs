@@ -49,6 +49,10 @@ impl WebServer {
         })
     }
 
+    pub(crate) fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

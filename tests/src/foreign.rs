@@ -2,6 +2,7 @@
 
 pub mod libtorrent_dht;
 pub mod opentracker;
+pub mod transmission;
 
 use std::path::PathBuf;
 

@@ -15,7 +15,7 @@ pub mod wait;
 pub use self::{
     case::{Case, Settings},
     failure::{Context, Failure, Outcome},
-    namespace::Namespace,
+    namespace::{Namespace, configure},
     payload::Payload,
     process::{Exit, Log, Process, Usage},
     programs::{Program, default_bt, workspace_target},

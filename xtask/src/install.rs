@@ -1,11 +1,19 @@
-//! What a new machine lacks. Reaches package registries only: PyPI, Debian's, and (through cargo)
-//! crates.io.
+//! What a new machine lacks. Reaches package registries only: PyPI, npm, Debian's, and (through
+//! cargo) crates.io.
+
+use std::{fs, path::Path};
 
 use crate::{Result, cmd::Cmd, workspace};
 
 /// Installs what is missing, and says what it cannot install.
 pub(crate) fn run() -> Result {
-    let problems: Vec<String> = [toolchain(), debian_packages(), python_packages()]
+    let outcomes = [
+        toolchain(),
+        debian_packages(),
+        python_packages(),
+        npm_packages(),
+    ];
+    let problems: Vec<String> = outcomes
         .into_iter()
         .filter_map(|outcome| Some(outcome.err()?.to_string()))
         .collect();
@@ -41,7 +49,13 @@ fn debian_packages() -> Result {
             .read();
         status.is_ok_and(|status| status == "install ok installed")
     };
-    let missing: Vec<_> = DEBIAN.iter().filter(|name| !is_installed(name)).collect();
+    let is_there = |program: &str| Cmd::new(program).args(&["--version"]).succeeds();
+    let missing_programs = NODE.iter().filter(|(program, _)| !is_there(program));
+    let missing: Vec<_> = DEBIAN
+        .iter()
+        .filter(|name| !is_installed(name))
+        .chain(missing_programs.map(|(_, package)| package))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -91,6 +105,35 @@ fn install_into(environment: &str, packages: &[&str]) -> Result {
     pip(&["install", "--quiet"]).args(&missing).run()
 }
 
+/// Installs what a committed list names, as its lock has it, below the target folder.
+fn npm_packages() -> Result {
+    let folder = workspace::target_dir().join("tools/npm");
+    let is_current = NPM_LISTS.iter().all(|name| {
+        let wanted = fs::read(workspace::root().join(NPM).join(name));
+        let found = fs::read(folder.join(name));
+        wanted.is_ok_and(|wanted| found.is_ok_and(|found| wanted == found))
+    });
+    let npm = |words: &[&str]| {
+        let prefix = workspace::short(&folder);
+        Cmd::new("npm").args(words).args(&["--prefix", &prefix])
+    };
+    // It fails if something is missing, as after an installation that was interrupted.
+    if is_current && npm(&["ls", "--all"]).succeeds() {
+        return Ok(());
+    }
+    copy_npm_lists(&folder)?;
+    // No scripts: none of what is installed needs its own, and one fails under npm (ip-set wants pnpm).
+    npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).run()
+}
+
+fn copy_npm_lists(folder: &Path) -> Result {
+    fs::create_dir_all(folder)?;
+    for name in NPM_LISTS {
+        fs::copy(workspace::root().join(NPM).join(name), folder.join(name))?;
+    }
+    Ok(())
+}
+
 fn is_root() -> bool {
     let id = Cmd::new("id").args(&["-u"]).read();
     id.is_ok_and(|id| id.trim() == "0")
@@ -106,13 +149,14 @@ const TOOLCHAIN: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// The C++ compiler builds libFuzzer; the rest are the clients, the tracker, the faulty disk and the
-/// tools of tests/interop and tests/bench.
+/// The C++ compiler builds libFuzzer, openssl makes certificates; the rest are the clients, the
+/// tracker, the faulty disk and the tools of tests/interop and tests/bench.
 const DEBIAN: &[&str] = &[
     "aria2",
     "fuse3",
     "g++",
     "mktorrent",
+    "openssl",
     "opentracker",
     "python3-libtorrent",
     "python3-venv",
@@ -121,6 +165,15 @@ const DEBIAN: &[&str] = &[
     "transmission-cli",
     "transmission-daemon",
 ];
+
+/// Programs that a machine may have from elsewhere, and Debian's packages of them.
+const NODE: &[(&str, &str)] = &[("node", "nodejs"), ("npm", "npm")];
+
+/// Where it is listed what npm has for tests/interop: the tracker that speaks UDP and HTTP over IPv6.
+/// In the place of what its WebRTC is made of stand versions that need no scripts (node-datachannel)
+/// and that take what others of its family give them (uint8-util). The lock names no registry.
+const NPM: &str = "tests/interop/npm";
+const NPM_LISTS: [&str; 2] = ["package.json", "package-lock.json"];
 
 /// Prebuilt cargo tools, a newer libtorrent than Debian's, and FUSE. Exact versions, so that a
 /// release of theirs does not turn our CI red.

@@ -3,8 +3,11 @@ use std::{
     net::{Ipv4Addr, SocketAddrV4},
 };
 
-use bt_tests::harness::{Context, Outcome, Program, ensure, http::JsonApi, ports::free_port};
-use serde_json::{Value, json};
+use bt_tests::{
+    foreign::transmission::Rpc,
+    harness::{Context, Outcome, Program, ports::free_port},
+};
+use serde_json::json;
 
 use super::version_of;
 use crate::{
@@ -44,17 +47,14 @@ fn job<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
     command
         .args(["--foreground", "--config-dir"])
         .arg(task.scratch);
-    let mut remote = Remote {
-        rpc: JsonApi(rpc),
-        session: None,
-    };
+    let mut rpc = Rpc::at(rpc);
     let mut is_added = false;
     let done = move || {
         if !is_added {
-            is_added = remote.add(task)?;
+            is_added = add(&mut rpc, task)?;
             return Ok(false);
         }
-        remote.is_complete()
+        is_complete(&mut rpc)
     };
     Ok(Job {
         command,
@@ -62,53 +62,16 @@ fn job<'a>(task: &'a Task<'a>) -> Outcome<Job<'a>> {
     })
 }
 
-struct Remote {
-    rpc: JsonApi,
-    /// Every request must repeat what the first answer said.
-    session: Option<String>,
+/// False if it does not listen yet.
+fn add(rpc: &mut Rpc, task: &Task<'_>) -> Outcome<bool> {
+    let request = json!({ "method": "torrent-add", "arguments": { "filename": task.torrent } });
+    Ok(rpc.ask(&request)?.is_some())
 }
 
-impl Remote {
-    /// False if it does not listen yet.
-    fn add(&mut self, task: &Task<'_>) -> Outcome<bool> {
-        let request = json!({ "method": "torrent-add", "arguments": { "filename": task.torrent } });
-        let answer = self.ask(&request)?;
-        Ok(answer.is_some())
-    }
-
-    fn is_complete(&mut self) -> Outcome<bool> {
-        let fields = ["leftUntilDone", "status", "percentDone"];
-        let request = json!({ "method": "torrent-get", "arguments": { "fields": fields } });
-        let answer = self.ask(&request)?.context("transmission went silent")?;
-        let torrent = &answer["arguments"]["torrents"][0];
-        Ok(torrent["percentDone"] == 1.0 && torrent["status"] == SEEDING)
-    }
-
-    fn ask(&mut self, request: &Value) -> Outcome<Option<Value>> {
-        for _ in 0..2 {
-            let session = self.session.as_deref().unwrap_or_default();
-            let headers = [("X-Transmission-Session-Id", session)];
-            let body = request.to_string();
-            let asked = self
-                .rpc
-                .ask("POST", "/transmission/rpc", &headers, body.as_bytes());
-            let Ok(answer) = asked else {
-                return Ok(None);
-            };
-            if answer.status == 409 {
-                let session = answer.header("X-Transmission-Session-Id");
-                self.session = session.map(str::to_owned);
-                continue;
-            }
-            let answer = answer.json()?;
-            ensure!(
-                answer["result"] == "success",
-                "transmission refused: {answer}"
-            );
-            return Ok(Some(answer));
-        }
-        Ok(None)
-    }
+fn is_complete(rpc: &mut Rpc) -> Outcome<bool> {
+    let torrent = rpc.torrent(&["leftUntilDone", "status", "percentDone"])?;
+    let torrent = torrent.context("transmission went silent")?;
+    Ok(torrent["percentDone"] == 1.0 && torrent["status"] == SEEDING)
 }
 
 /// `TR_STATUS_SEED`

@@ -1,6 +1,6 @@
 //! Peers that are found without trackers: in a DHT of libtorrent's nodes, and on a local network.
 
-use std::{fs, net::SocketAddrV4, process::Command};
+use std::{fs, net::SocketAddrV4};
 
 use super::{Entry, MIB, get::made_by_libtorrent};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         libtorrent::{Format, Libtorrent},
         libtorrent_dht,
     },
-    harness::{Case, Context, Exit, Namespace, Outcome, Payload, ensure, wait},
+    harness::{Case, Context, Exit, Namespace, Outcome, Payload, configure, ensure, wait},
 };
 
 pub(super) const CASES: &[Entry] = &[
@@ -217,13 +217,5 @@ fn on_local_network(case: &Case<'_>) -> Outcome {
 }
 
 fn ip(arguments: &[&str]) -> Outcome {
-    let output = Command::new("ip").args(arguments).output();
-    let output = output.context("running ip (iproute2)")?;
-    ensure!(
-        output.status.success(),
-        "ip {}: {} (this case needs root, for a network of its own)",
-        arguments.join(" "),
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
+    configure("ip", arguments)
 }

@@ -226,6 +226,14 @@ impl Libtorrent {
             })
     }
 
+    /// Waits until it is connected to so many peers.
+    pub(crate) fn wait_peers(&self, count: u64) -> Outcome {
+        let what = format!("libtorrent is connected to {count}");
+        wait::until(&what, wait::TRANSFER, || {
+            Ok((self.status("peers") >= count).then_some(()))
+        })
+    }
+
     /// Payload bytes sent so far; lags by a tenth of a second.
     pub(crate) fn uploaded(&self) -> u64 {
         self.status("uploaded")
@@ -350,6 +358,12 @@ impl Builder<'_> {
     /// Has it find peers on the local network, and be found there.
     pub(crate) fn on_local_network(mut self) -> Self {
         self.options.push("--lsd".to_owned());
+        self
+    }
+
+    /// Has it learn of nobody through its peers, and tell them of nobody.
+    pub(crate) fn without_pex(mut self) -> Self {
+        self.options.push("--no-pex".to_owned());
         self
     }
 

@@ -2,8 +2,10 @@ use std::{fs, net::SocketAddrV4, path::Path, time::Duration};
 
 use serde_json::Value;
 
-use super::{Client, Peer, Torrent};
-use crate::harness::{Case, Context, Outcome, Process, Program, http::JsonApi, wait};
+use super::{Client, Finder, FindingPeer, Finds, Peer, Place, Torrent};
+use crate::harness::{
+    Case, Context, Outcome, Process, Program, http::JsonApi, ports::free_port, wait,
+};
 
 /// qbittorrent-nox, asked through its web interface.
 #[derive(Debug)]
@@ -26,38 +28,30 @@ impl Client for Qbittorrent {
         upload_limit: Option<u64>,
     ) -> Outcome<Box<dyn Peer>> {
         let (address, web) = (case.address()?, case.address()?);
-        let profile = case.folder(&format!("qbittorrent-{}", address.port()))?;
-        let config = profile.join("qBittorrent/config");
-        fs::create_dir_all(&config).context("making qbittorrent's profile")?;
-        fs::write(
-            config.join("qBittorrent.conf"),
-            configuration(address, web, folder, upload_limit),
-        )
-        .context("writing qbittorrent's configuration")?;
+        let configuration = configuration(address, web, folder, upload_limit, None);
+        let running = Running::start(case, torrent, [address, web], &configuration)?;
+        Ok(Box::new(running))
+    }
+}
 
-        let mut command = QBITTORRENT.command()?;
-        command
-            .arg(format!("--profile={}", profile.display()))
-            .arg(&torrent.path)
-            .env("HOME", &profile)
-            // Qt writes file names as the locale says.
-            .env("LC_ALL", "C.UTF-8");
-        let mut qbittorrent = Running {
-            process: case.spawn(self.name(), command)?,
-            address,
-            web: JsonApi(web),
-        };
-        // While it checks it turns peers away.
-        wait::until("qbittorrent has checked its files", wait::TRANSFER, || {
-            qbittorrent.process.ensure_running()?;
-            let torrent = qbittorrent.torrent().ok();
-            let is_checked = |torrent: &Value| {
-                let state = torrent["state"].as_str();
-                state.is_some_and(|state| !state.starts_with("checking"))
-            };
-            Ok(torrent.filter(is_checked))
-        })?;
-        Ok(Box::new(qbittorrent))
+impl Finder for Qbittorrent {
+    fn start_finding(
+        &self,
+        case: &Case<'_>,
+        torrent: &Torrent,
+        folder: &Path,
+        place: Place,
+    ) -> Outcome<Box<dyn FindingPeer>> {
+        let address = SocketAddrV4::new(place.ip, free_port()?);
+        let web = SocketAddrV4::new(place.ip, free_port()?);
+        let configuration = configuration(address, web, folder, None, Some(place.finds));
+        let running = Running::start(case, torrent, [address, web], &configuration)?;
+        Ok(Box::new(running))
+    }
+
+    /// As libtorrent does: again after two seconds, and after four.
+    fn first_calls(&self) -> usize {
+        3
     }
 }
 
@@ -66,6 +60,7 @@ fn configuration(
     web: SocketAddrV4,
     folder: &Path,
     upload_limit: Option<u64>,
+    finds: Option<Finds>,
 ) -> String {
     // Its unit is 1024 bytes per second, and 0 is no limit.
     let limit = upload_limit.map_or(0, |limit| limit.div_ceil(1024));
@@ -78,8 +73,8 @@ Session\InterfaceAddress={ip}
 Session\Port={port}
 Session\BTProtocol=TCP
 Session\DHTEnabled=false
-Session\LSDEnabled=false
-Session\PeXEnabled=false
+Session\LSDEnabled={lsd}
+Session\PeXEnabled={pex}
 Session\QueueingSystemEnabled=false
 Session\SSRFMitigation=false
 Session\MultiConnectionsPerIp=true
@@ -95,11 +90,15 @@ WebUI\Enabled=true
 WebUI\Address={web_ip}
 WebUI\Port={web_port}
 WebUI\LocalHostAuth=false
+WebUI\AuthSubnetWhitelistEnabled=true
+WebUI\AuthSubnetWhitelist=0.0.0.0/0
 WebUI\HostHeaderValidation=false
 WebUI\UseUPnP=false
 ",
         ip = address.ip(),
         port = address.port(),
+        lsd = finds == Some(Finds::Nearby),
+        pex = finds == Some(Finds::ThroughPeers),
         folder = folder.display(),
         web_ip = web.ip(),
         web_port = web.port(),
@@ -113,6 +112,42 @@ struct Running {
 }
 
 impl Running {
+    fn start(
+        case: &Case<'_>,
+        torrent: &Torrent,
+        [address, web]: [SocketAddrV4; 2],
+        configuration: &str,
+    ) -> Outcome<Self> {
+        let profile = case.folder(&format!("qbittorrent-{}", address.port()))?;
+        let config = profile.join("qBittorrent/config");
+        fs::create_dir_all(&config).context("making qbittorrent's profile")?;
+        fs::write(config.join("qBittorrent.conf"), configuration)
+            .context("writing qbittorrent's configuration")?;
+        let mut command = QBITTORRENT.command()?;
+        command
+            .arg(format!("--profile={}", profile.display()))
+            .arg(&torrent.path)
+            .env("HOME", &profile)
+            // Qt writes file names as the locale says.
+            .env("LC_ALL", "C.UTF-8");
+        let mut qbittorrent = Self {
+            process: case.spawn("qbittorrent", command)?,
+            address,
+            web: JsonApi(web),
+        };
+        // While it checks it turns peers away.
+        wait::until("qbittorrent has checked its files", wait::TRANSFER, || {
+            qbittorrent.process.ensure_running()?;
+            let torrent = qbittorrent.torrent().ok();
+            let is_checked = |torrent: &Value| {
+                let state = torrent["state"].as_str();
+                state.is_some_and(|state| !state.starts_with("checking"))
+            };
+            Ok(torrent.filter(is_checked))
+        })?;
+        Ok(qbittorrent)
+    }
+
     /// What it says of its only torrent.
     fn torrent(&self) -> Outcome<Value> {
         let torrents = self.web.get("/api/v2/torrents/info")?;
@@ -144,6 +179,27 @@ impl Peer for Running {
 
     fn stop(mut self: Box<Self>) -> Outcome {
         self.process.terminate()
+    }
+}
+
+impl FindingPeer for Running {
+    /// Of each peer it shows a letter for every way by which it was found.
+    fn has_found(&mut self, by: Finds) -> Outcome<bool> {
+        let torrent = self.torrent()?;
+        let hash = torrent["hash"].as_str().context("a torrent without hash")?;
+        let said = self
+            .web
+            .get(&format!("/api/v2/sync/torrentPeers?hash={hash}"))?;
+        let letter = match by {
+            Finds::ThroughPeers => 'X',
+            Finds::Nearby => 'L',
+        };
+        let peers = said["peers"].as_object().context("no list of peers")?;
+        let has_letter = |peer: &Value| {
+            let flags = peer["flags"].as_str();
+            flags.is_some_and(|flags| flags.contains(letter))
+        };
+        Ok(peers.values().any(has_letter))
     }
 }
 

@@ -1,9 +1,12 @@
 use std::{fs, net::SocketAddrV4, path::Path, process::Command, time::Duration};
 
+use bt_tests::foreign::transmission::Rpc;
 use serde_json::{Value, json};
 
-use super::{Client, Peer, Torrent};
-use crate::harness::{Case, Context, Exit, Outcome, Process, Program, ensure, wait};
+use super::{Client, Finder, FindingPeer, Finds, Peer, Place, Torrent};
+use crate::harness::{
+    Case, Context, Exit, Outcome, Process, Program, ensure, ports::free_port, wait,
+};
 
 /// Has transmission-create make `name.torrent` of `content`.
 pub(crate) fn create(
@@ -61,23 +64,34 @@ impl Client for Transmission {
         upload_limit: Option<u64>,
     ) -> Outcome<Box<dyn Peer>> {
         let (address, rpc) = (case.address()?, case.address()?);
-        let config = case.folder(&format!("transmission-{}", address.port()))?;
         let settings = settings(address, rpc, folder, upload_limit);
-        fs::write(config.join("settings.json"), settings.to_string())
-            .context("writing transmission's settings")?;
-        let mut command = DAEMON.command()?;
-        command.args(["--foreground", "--config-dir"]).arg(&config);
-        let mut transmission = Running {
-            process: case.spawn(self.name(), command)?,
-            address,
-            rpc: rpc.to_string(),
+        let running = Running::start(case, torrent, [address, rpc], &settings)?;
+        Ok(Box::new(running))
+    }
+}
+
+impl Finder for Transmission {
+    fn start_finding(
+        &self,
+        case: &Case<'_>,
+        torrent: &Torrent,
+        folder: &Path,
+        place: Place,
+    ) -> Outcome<Box<dyn FindingPeer>> {
+        let address = SocketAddrV4::new(place.ip, free_port()?);
+        let rpc = SocketAddrV4::new(place.ip, free_port()?);
+        let mut settings = settings(address, rpc, folder, None);
+        let how = match place.finds {
+            Finds::ThroughPeers => "pex-enabled",
+            Finds::Nearby => "lpd-enabled",
         };
-        wait::until("transmission answers", wait::SOON, || {
-            transmission.process.ensure_running()?;
-            Ok(transmission.remote(&["-si"]).ok())
-        })?;
-        transmission.add(torrent)?;
-        Ok(Box::new(transmission))
+        settings[how] = true.into();
+        let running = Running::start(case, torrent, [address, rpc], &settings)?;
+        Ok(Box::new(running))
+    }
+
+    fn first_calls(&self) -> usize {
+        1
     }
 }
 
@@ -121,10 +135,34 @@ const RUNS: [&str; 4] = ["Idle", "Downloading", "Seeding", "Up & Down"];
 struct Running {
     process: Process,
     address: SocketAddrV4,
-    rpc: String,
+    rpc: SocketAddrV4,
 }
 
 impl Running {
+    fn start(
+        case: &Case<'_>,
+        torrent: &Torrent,
+        [address, rpc]: [SocketAddrV4; 2],
+        settings: &Value,
+    ) -> Outcome<Self> {
+        let config = case.folder(&format!("transmission-{}", address.port()))?;
+        fs::write(config.join("settings.json"), settings.to_string())
+            .context("writing transmission's settings")?;
+        let mut command = DAEMON.command()?;
+        command.args(["--foreground", "--config-dir"]).arg(&config);
+        let mut transmission = Self {
+            process: case.spawn("transmission", command)?,
+            address,
+            rpc,
+        };
+        wait::until("transmission answers", wait::SOON, || {
+            transmission.process.ensure_running()?;
+            Ok(transmission.remote(&["-si"]).ok())
+        })?;
+        transmission.add(torrent)?;
+        Ok(transmission)
+    }
+
     /// Adds the torrent; what lies in the download folder is checked.
     fn add(&self, torrent: &Torrent) -> Outcome {
         let path = torrent
@@ -154,7 +192,7 @@ impl Running {
 
     fn remote(&self, arguments: &[&str]) -> Outcome<String> {
         let mut command = REMOTE.command()?;
-        command.arg(&self.rpc).args(arguments);
+        command.arg(self.rpc.to_string()).args(arguments);
         output(command)
     }
 }
@@ -183,6 +221,18 @@ impl Peer for Running {
 
     fn stop(mut self: Box<Self>) -> Outcome {
         self.process.terminate()
+    }
+}
+
+impl FindingPeer for Running {
+    fn has_found(&mut self, by: Finds) -> Outcome<bool> {
+        let torrent = Rpc::at(self.rpc).torrent(&["peersFrom"])?;
+        let torrent = torrent.context("transmission went silent")?;
+        let count = &torrent["peersFrom"][match by {
+            Finds::ThroughPeers => "fromPex",
+            Finds::Nearby => "fromLpd",
+        }];
+        Ok(count.as_u64().context("no count of its peers")? > 0)
     }
 }
 

@@ -1,8 +1,15 @@
-use std::{fs, fs::File, os::fd::AsFd, path::PathBuf, process::Command};
+use std::{
+    fs,
+    fs::File,
+    os::fd::AsFd,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::{Context, Outcome, Process, wait};
+use super::{Context, Outcome, Process, ensure, wait};
 
 /// A network namespace of its own, with nothing in it but a loopback that is down. It lives as long
 /// as somebody in it, and this keeps somebody there, who ends with us even if we are killed.
@@ -36,15 +43,32 @@ impl Namespace {
     /// Does something there: processes that it starts and sockets that it opens stay there.
     pub fn inside<T>(&self, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         enter(&self.theirs)?;
-        let done = work();
+        let done = catch_unwind(AssertUnwindSafe(work));
+        // After a panic, too: this thread goes on with other cases.
         enter(&self.ours)?;
-        done
+        done.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// The process that lives there, by which programs of iproute2 name it.
     pub fn id(&self) -> u32 {
         self.inhabitant.id()
     }
+}
+
+/// Runs a program of iproute2 (`ip`, `tc`) in the network of this thread.
+pub fn configure(program: &str, arguments: &[&str]) -> Outcome {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .context(format_args!("running {program} (iproute2)"))?;
+    ensure!(
+        output.status.success(),
+        "{program} {}: {} (it needs root, for a network of its own)",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
 }
 
 /// Of this thread only.

@@ -71,7 +71,8 @@ pub fn free_port() -> Outcome<u16> {
 pub fn is_listening(address: SocketAddrV4) -> Outcome<bool> {
     let ip = u32::from_le_bytes(address.ip().octets());
     let port = address.port();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+    // Of this thread's network, which need not be that of the process.
+    for table in ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"] {
         let table = fs::read_to_string(table).context(table)?;
         let mut sockets = table.lines().filter_map(|line| {
             let mut fields = line.split_whitespace().skip(1);

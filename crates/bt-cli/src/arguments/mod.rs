@@ -106,9 +106,11 @@ Exit codes:
   6  data failed verification
 
 Environment:
-  BT_LOG    what to log, in the form of RUST_LOG: debug, bt_client::trackers=debug,info;
-            goes before -v and -q
-  NO_COLOR  if set, no colours
+  BT_LOG         what to log, in the form of RUST_LOG: debug, bt_client::trackers=debug,info;
+                 goes before -v and -q
+  NO_COLOR       if set, no colours
+  SSL_CERT_FILE  certificates (PEM) of those who may vouch for https servers, as of one's own
+                 authority, instead of those whom the system trusts
 
 Begin with:
   bt demo          a tracker, a seeder and a download on this machine

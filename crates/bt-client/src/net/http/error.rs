@@ -32,9 +32,27 @@ pub enum HttpError {
         /// Why not, in the system's words.
         source: io::Error,
     },
-    /// There is nothing to verify a server's certificate with.
+    /// The program has no TLS.
     #[error("https is not available: {0}")]
     NoTls(&'static str),
+    /// There is nothing to verify a server's certificate with.
+    #[error("https is not available: {0}")]
+    NoRoots(String),
+    /// The server's certificate leads to none of those that are trusted.
+    #[error(
+        "{from}: its certificate is of nobody whom this system trusts (SSL_CERT_FILE names others)"
+    )]
+    NotTrusted {
+        /// Its address.
+        from: SocketAddr,
+    },
+    /// The server's certificate is one that signs others, as one that was made to sign itself mostly
+    /// is; to trust it does not help.
+    #[error("{from}: its certificate is an authority's (CA:TRUE), not a server's")]
+    OfAnAuthority {
+        /// Its address.
+        from: SocketAddr,
+    },
     /// The server could not show that it is who it should be, or speaks no TLS.
     #[error("{from}: no secure connection")]
     Tls {
