@@ -110,7 +110,12 @@ impl HttpError {
     pub(super) fn says_that_it_is_down(&self) -> bool {
         matches!(
             self,
-            Self::LookUp { .. } | Self::Connect { .. } | Self::Tls { .. } | Self::TimedOut(_)
+            Self::LookUp { .. }
+                | Self::Connect { .. }
+                | Self::NotTrusted { .. }
+                | Self::OfAnAuthority { .. }
+                | Self::Tls { .. }
+                | Self::TimedOut(_)
         )
     }
 
