@@ -8,10 +8,10 @@ use std::{
 
 use bt_tests::{
     foreign::{Torrent, libtorrent_dht::Nodes},
-    harness::{Context, Namespace, Outcome, Process, ports::free_port, wait},
+    harness::{Context, Namespace, Outcome, Process, configure, ports::free_port, wait},
 };
 
-use crate::{client::Bench, clients::libtorrent, network::configure};
+use crate::{client::Bench, clients::libtorrent};
 
 /// Beside those of the seeder and of the client.
 pub(crate) const NODES: usize = 10;
