@@ -207,6 +207,7 @@ impl<P: Payload> Swarm<P> {
             return;
         }
         let layout = Arc::clone(info.layout());
+        let is_private = info.is_private();
         assert_eq!(
             have.len(),
             layout.piece_count(),
@@ -228,7 +229,7 @@ impl<P: Payload> Swarm<P> {
             progress: MeanRate::default(),
             wanted,
         });
-        self.end_metadata_fetch(now);
+        self.end_metadata_fetch(now, is_private);
         // What has kept the metadata from coming says nothing of what comes now.
         self.samples = Samples::default();
         self.begin_super_seeding();

@@ -129,11 +129,7 @@ impl Drive {
     /// It is known what there is, and what of it is on disk. Who is connected stays so.
     pub(super) fn begin_transfer(&mut self, now: Instant, data: Data, found: Found) {
         let Parts {
-            swarm,
-            publisher,
-            trackers,
-            discovery,
-            ..
+            swarm, publisher, ..
         } = &mut self.parts;
         publisher.set_base(|base| {
             (base.bytes_resumed, base.bytes_hashed) = (found.bytes_resumed, found.bytes_hashed);
@@ -150,15 +146,21 @@ impl Drive {
             swarm.handle_partial_piece(now, partial);
         }
         if data.info.is_private() {
-            discovery.make_private();
-        }
-        if data.info.is_private() && trackers.make_private() {
-            // Others may have been named by other trackers (BEP 27).
-            swarm.forget_peers(now);
+            self.make_private(now);
         }
         self.stage = Stage::Transfer(data);
         self.begin_selecting();
         self.parts.publisher.hurry(now);
+    }
+
+    /// The torrent turns out to be private, or was known to be (BEP 27).
+    pub(super) fn make_private(&mut self, now: Instant) {
+        self.parts.discovery.make_private();
+        if self.parts.trackers.make_private() {
+            // Others may have been named by other trackers.
+            self.parts.swarm.forget_peers(now);
+        }
+        self.parts.swarm.make_private(now);
     }
 
     pub(super) async fn run(mut self) {

@@ -120,6 +120,10 @@ impl Drive {
                 self.end(now, State::Stopped);
             }
             Then::Get(choose) => {
+                if info.is_private() {
+                    // Not only when all that is on disk has been looked at.
+                    self.make_private(now);
+                }
                 let data = self.parts.choose(info, &choose)?;
                 self.look(now, data);
             }

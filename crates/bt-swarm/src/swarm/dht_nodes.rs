@@ -12,8 +12,7 @@ impl<P: Payload> Swarm<P> {
     /// The port of our node, if it has anything to do with this torrent: BEP 27 keeps private ones
     /// out of the DHT.
     pub(super) fn dht_port(&self) -> Option<u16> {
-        let is_private = self.info().is_some_and(|info| info.is_private());
-        self.config.dht_port.filter(|_| !is_private)
+        self.config.dht_port.filter(|_| !self.is_private())
     }
 
     pub(super) fn introduce_dht_node(&mut self, conn: ConnId) {

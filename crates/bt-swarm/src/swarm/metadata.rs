@@ -26,6 +26,8 @@ pub(super) struct Exchange {
     line_free_at: Option<Instant>,
     /// Who has been served last.
     last_served: ConnId,
+    /// The dictionary is known to say so (BEP 27).
+    is_private: bool,
 }
 
 impl Exchange {
@@ -35,6 +37,7 @@ impl Exchange {
             waiting: BTreeSet::new(),
             line_free_at: None,
             last_served: ConnId(0),
+            is_private: false,
         }
     }
 
@@ -84,8 +87,7 @@ impl<P: Payload> Swarm<P> {
     }
 
     pub(super) fn is_private(&self) -> bool {
-        let info = self.torrent.as_ref().map(|torrent| &torrent.info);
-        info.is_some_and(|info| info.is_private())
+        self.exchange.is_private
     }
 
     /// Bytes of the dictionary, if peers can have it from us.
@@ -192,19 +194,36 @@ impl<P: Payload> Swarm<P> {
         next.min().map(|at| at.max(free_at))
     }
 
-    /// The metadata has come: nobody is asked any more, and whoever can have it from us is told.
-    pub(super) fn end_metadata_fetch(&mut self, now: Instant) {
-        self.exchange.fetch = None;
-        if self.is_private() {
-            self.part_from_strangers(now);
+    /// The torrent turns out to be private (BEP 27), which may be known before it is known what of it
+    /// is on disk: its peers are its trackers' alone from now on, and are told of nobody.
+    ///
+    /// [`handle_metadata`](Self::handle_metadata) does the same, if nobody has before.
+    pub fn make_private(&mut self, now: Instant) {
+        self.advance(now);
+        if self.exchange.is_private {
+            return;
         }
+        self.exchange.is_private = true;
+        self.part_from_strangers(now);
+        let taken_back = ExtensionIds::default()
+            .with(Extension::Metadata, 0)
+            .with(Extension::Pex, 0);
+        self.tell_extensions(taken_back);
+    }
+
+    /// The metadata is in use: nobody is asked any more, and whoever can have it from us is told.
+    pub(super) fn end_metadata_fetch(&mut self, now: Instant, is_private: bool) {
+        self.exchange.fetch = None;
+        if is_private {
+            self.make_private(now);
+        } else {
+            self.tell_extensions(self.offered());
+        }
+    }
+
+    fn tell_extensions(&mut self, ids: ExtensionIds) {
         let news = ExtendedHandshake {
-            ids: match self.is_private() {
-                true => ExtensionIds::default()
-                    .with(Extension::Metadata, 0)
-                    .with(Extension::Pex, 0),
-                false => self.offered(),
-            },
+            ids,
             metadata_size: self.metadata_size(),
             ..ExtendedHandshake::default()
         };

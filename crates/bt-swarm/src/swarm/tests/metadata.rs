@@ -320,6 +320,22 @@ fn floods_of_requests_for_metadata_are_paced_and_end() {
 
 #[test]
 fn a_torrent_that_turns_out_to_be_private_parts_from_strangers() {
+    let swarm = turn_private(|swarm, info| {
+        swarm.handle_metadata(epoch(), Arc::clone(info), Bitfield::new(1));
+    });
+    assert!(swarm.info().is_some());
+}
+
+/// What is on disk may take minutes to be looked at.
+#[test]
+fn it_does_so_before_it_is_known_what_is_on_disk() {
+    let mut swarm = turn_private(|swarm, _| swarm.make_private(epoch()));
+    assert!(swarm.info().is_none());
+    swarm.make_private(epoch() + secs(91));
+    assert!(drain(&mut swarm).is_empty(), "said once");
+}
+
+fn turn_private(turn: impl FnOnce(&mut Swarm<Tag>, &Arc<Info>)) -> Swarm<Tag> {
     let info = InfoBuilder::new("secret", 16_384)
         .single_file(16_384)
         .pieces([[0; 20]])
@@ -369,7 +385,7 @@ fn a_torrent_that_turns_out_to_be_private_parts_from_strangers() {
     }
     let actions = drain(&mut swarm);
     assert_eq!(metadata_of(&actions), Some(info.raw()));
-    swarm.handle_metadata(epoch(), Arc::clone(&info), Bitfield::new(1));
+    turn(&mut swarm, &info);
     let actions = drain(&mut swarm);
     let parted: Vec<_> = actions
         .iter()
@@ -405,6 +421,7 @@ fn a_torrent_that_turns_out_to_be_private_parts_from_strangers() {
         )
     };
     assert!(!drain(&mut swarm).iter().any(is_extended));
+    swarm
 }
 
 /// A link whose two ids are of different torrents: whoever knows one of them tells the truth.
