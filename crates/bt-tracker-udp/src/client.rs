@@ -23,7 +23,9 @@ use crate::wire::{
 /// retransmits (BEP 15). Performs no I/O.
 ///
 /// At most [`MAX_UNANSWERED`] requests are with the tracker at a time, so that a thousand torrents that
-/// start together do not overrun it; the others wait for their turn, and that time counts as theirs.
+/// start together do not overrun it. The others wait for their turn, and a time-out that they spend so
+/// counts as an attempt. Goodbyes ([`AnnounceEvent::Stopped`]) do not wait: they are sent once, and
+/// answered in a few bytes.
 ///
 /// Call a command ([`announce`](Self::announce), [`scrape`](Self::scrape),
 /// [`cancel`](Self::cancel)) or a `handle_*` method, then drain
@@ -171,7 +173,12 @@ impl UdpTracker {
 
     /// Forgets a request: no event will come. Harmless if it has ended already.
     pub fn cancel(&mut self, now: Instant, id: RequestId) {
-        self.pending.retain(|pending| pending.id != id);
+        self.retain(now, |other| other != id);
+    }
+
+    /// Forgets all requests that are not to be kept; none of those is sent in place of another.
+    pub fn retain(&mut self, now: Instant, mut keep: impl FnMut(RequestId) -> bool) {
+        self.pending.retain(|pending| keep(pending.id));
         self.send_waiting(now, Awaited::Turn);
         self.stop_connecting_if_nobody_waits();
     }
@@ -267,8 +274,8 @@ impl UdpTracker {
             self.is_awaited(Awaited::Connection),
             "connecting exactly while somebody waits"
         );
-        let unanswered = self.pending.iter().filter(|p| p.sent_with.is_some());
-        assert!(unanswered.count() <= MAX_UNANSWERED);
+        let with_tracker = self.pending.iter().filter(|p| p.takes_room());
+        assert!(with_tracker.count() <= MAX_UNANSWERED);
         assert!(self.room() == 0 || !self.is_awaited(Awaited::Turn));
         assert!(self.pending.is_sorted_by_key(|pending| pending.id));
         for pending in &self.pending {
@@ -397,8 +404,8 @@ impl UdpTracker {
 
     /// For how many more requests there is room at the tracker.
     fn room(&self) -> usize {
-        let unanswered = self.pending.iter().filter(|p| p.sent_with.is_some());
-        MAX_UNANSWERED.saturating_sub(unanswered.count())
+        let with_tracker = self.pending.iter().filter(|p| p.takes_room());
+        MAX_UNANSWERED.saturating_sub(with_tracker.count())
     }
 
     fn is_awaited(&self, awaited: Awaited) -> bool {
@@ -420,7 +427,7 @@ impl UdpTracker {
             self.connect(now);
             return;
         };
-        if pending.sent_with.is_none() {
+        if pending.sent_with.is_none() && !pending.ask.is_goodbye() {
             if *room == 0 {
                 pending.awaits = Some(Awaited::Turn);
                 return;

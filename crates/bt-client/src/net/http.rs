@@ -28,12 +28,16 @@ use tokio::{
 use tracing::debug;
 
 pub use self::error::HttpError;
-use self::{queue::Queue, tls::Tls};
+pub(crate) use self::queue::Line;
+use self::{
+    queue::{Queue, Turn},
+    tls::Tls,
+};
 use super::{dial::connect, resolve};
 use crate::tasks::AbortOnDrop;
 
 /// Asks web servers. Cheap to clone; all clones together ask no more than 50 at a time, and no server
-/// for more than 10 things.
+/// for more than 10 things over each family, goodbyes apart; of one that has not answered yet, 2.
 #[derive(Clone)]
 pub(crate) struct HttpClient(Arc<Inner>);
 
@@ -94,7 +98,8 @@ impl HttpClient {
         family: Option<Family>,
         bounds: Bounds,
     ) -> Result<Reply, HttpError> {
-        self.get_telling(route, family, bounds, |_| ()).await
+        self.get_telling(route, family, Line::Ordinary, bounds, |_| ())
+            .await
     }
 
     /// As [`get`](Self::get), and tells of its wait, if there is one.
@@ -102,20 +107,22 @@ impl HttpClient {
         &self,
         route: Route,
         family: Option<Family>,
+        line: Line,
         bounds: Bounds,
         tell: impl Fn(Wait),
     ) -> Result<Reply, HttpError> {
         let queue = &self.0.queue;
-        let turn = match queue.turn_at_once(route.url(), family) {
+        let turn = match queue.turn_at_once(route.url(), family, line) {
             Some(turn) => turn,
             None => {
                 tell(Wait::Begins);
-                let turn = queue.turn(route.url(), family).await?;
+                let turn = queue.turn(route.url(), family, line).await?;
                 tell(Wait::Ends);
                 turn
             }
         };
-        let reply = timeout(bounds.time, self.follow(route, family, bounds.body)).await;
+        let reply = self.follow(&turn, route, family, bounds.body);
+        let reply = timeout(bounds.time, reply).await;
         let reply = reply.unwrap_or(Err(HttpError::TimedOut(bounds.time)));
         if let Err(error) = &reply
             && error.says_that_it_is_down()
@@ -127,12 +134,15 @@ impl HttpClient {
 
     async fn follow(
         &self,
+        turn: &Turn,
         mut route: Route,
         family: Option<Family>,
         max_body: usize,
     ) -> Result<Reply, HttpError> {
         loop {
-            match self.ask(&route, family, max_body).await? {
+            let answer = self.ask(&route, family, max_body).await?;
+            turn.answered();
+            match answer {
                 Answer::Whole(reply) => return Ok(reply),
                 Answer::Elsewhere { from, location } => {
                     route.follow(from.ip(), &location)?;

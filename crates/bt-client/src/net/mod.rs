@@ -17,7 +17,7 @@ mod udp;
 pub(crate) use demultiplex::{Inbox, Udp};
 pub(crate) use dial::dial;
 pub use http::HttpError;
-pub(crate) use http::{Bounds, HttpClient, Reply, Wait};
+pub(crate) use http::{Bounds, HttpClient, Line, Reply, Wait};
 pub use listen::ListenError;
 pub(crate) use listen::{Listener, Sockets, listen};
 pub(crate) use multicast::GroupSocket;

@@ -5,12 +5,12 @@ use bt_tracker_http::{
     Answer, Extras, HttpUrl, Origin, Refusal, ResponseError, RetryIn, Route, Scrape, announce_url,
     parse_announce, parse_scrape, scrape_url,
 };
-use bt_types::{AnnounceResponse, SwarmId};
+use bt_types::{AnnounceEvent, AnnounceResponse, SwarmId};
 
 use super::What;
 use crate::{
     AnnounceError,
-    net::{Bounds, HttpClient, HttpError, Reply, Wait},
+    net::{Bounds, HttpClient, HttpError, Line, Reply, Wait},
 };
 
 /// Announces over HTTP or HTTPS.
@@ -26,7 +26,11 @@ pub(super) async fn announce(
     };
     let url = announce_url(&tracker, &announce.request, &extras)?;
     let route = Route::new(announce.origin, &tracker, url);
-    let reply = client.get_telling(route, announce.family, BOUNDS, tell);
+    let line = match announce.request.event {
+        AnnounceEvent::Stopped => Line::Goodbye,
+        _ => Line::Ordinary,
+    };
+    let reply = client.get_telling(route, announce.family, line, BOUNDS, tell);
     let reply = reply.await?;
     let answer = parse_announce(&reply.body);
     judge(&reply, answer)

@@ -192,6 +192,8 @@ impl Driver {
             self.machines.len() - 1
         });
         let machine = &mut self.machines[index];
+        // Torrents that have gone hold no places.
+        machine.forget_who_no_longer_waits(now);
         machine.last_asked = now;
         let tracker = ask.tracker;
         let busy = AnnounceError::Busy { tracker };
@@ -260,9 +262,8 @@ impl Machine {
 
     /// No route, or forbidden: waiting for an answer would be in vain.
     fn give_up(&mut self, error: &std::io::Error) {
-        let now = Instant::now();
-        for (id, reply) in self.replies.drain() {
-            self.udp.cancel(now, id);
+        self.udp.retain(Instant::now(), |_| false);
+        for (_, reply) in self.replies.drain() {
             let _ = reply.send(Err(AnnounceError::Unreachable {
                 tracker: self.udp.tracker(),
                 source: error.kind().into(),
@@ -271,12 +272,8 @@ impl Machine {
     }
 
     fn forget_who_no_longer_waits(&mut self, now: Instant) {
-        self.replies.retain(|id, reply| {
-            if reply.is_closed() {
-                self.udp.cancel(now, *id);
-            }
-            !reply.is_closed()
-        });
+        self.replies.retain(|_, reply| !reply.is_closed());
+        self.udp.retain(now, |id| self.replies.contains_key(&id));
     }
 
     fn is_in_use(&self, now: Instant) -> bool {

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use bt_types::{AnnounceRequest, SwarmId};
+use bt_types::{AnnounceEvent, AnnounceRequest, SwarmId};
 
 use super::RequestId;
 use crate::wire::{ConnectionId, Response, TransactionId};
@@ -25,6 +25,13 @@ pub(super) struct Pending {
     pub(super) deadline: Instant,
 }
 
+impl Pending {
+    /// Whether the tracker has it, and may be busy with it.
+    pub(super) fn takes_room(&self) -> bool {
+        self.sent_with.is_some() && !self.ask.is_goodbye()
+    }
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Awaited {
     Connection,
@@ -46,6 +53,10 @@ impl Ask {
             Response::Error(_) => true,
             Response::Connect(_) => false,
         }
+    }
+
+    pub(super) fn is_goodbye(&self) -> bool {
+        matches!(self, Self::Announce(request) if request.event == AnnounceEvent::Stopped)
     }
 
     pub(super) fn swarm_count(&self) -> usize {

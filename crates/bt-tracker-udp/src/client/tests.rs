@@ -312,6 +312,26 @@ fn no_more_than_the_tracker_can_take_are_asked_at_a_time() {
 }
 
 #[test]
+fn goodbyes_do_not_wait_and_nothing_is_sent_that_is_forgotten_at_once() {
+    let (mut tracker, epoch) = connected_tracker();
+    let ids: Vec<_> = (0..2 * MAX_UNANSWERED)
+        .map(|_| tracker.announce(epoch, request(1)).unwrap())
+        .collect();
+    assert_eq!(transmits(&mut tracker).len(), MAX_UNANSWERED);
+    let stopped = AnnounceRequest {
+        event: AnnounceEvent::Stopped,
+        ..request(2)
+    };
+    let goodbye = tracker.announce(epoch, stopped).unwrap();
+    assert_eq!(transmits(&mut tracker).len(), 1);
+    tracker.check_invariants();
+    tracker.retain(epoch, |id| id == goodbye || id == ids[MAX_UNANSWERED + 9]);
+    tracker.check_invariants();
+    assert_eq!(transmits(&mut tracker).len(), 1, "the one that is left");
+    assert_eq!(tracker.pending_count(), 2);
+}
+
+#[test]
 fn waiting_for_a_turn_counts() {
     let (mut tracker, epoch) = connected_tracker();
     for _ in 0..MAX_UNANSWERED {

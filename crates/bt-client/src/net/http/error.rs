@@ -106,7 +106,7 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// Whether it is so for whoever asks the server, whatever for.
+    /// Whether it may be so for whoever asks the server, whatever for.
     pub(super) fn says_that_it_is_down(&self) -> bool {
         matches!(
             self,

@@ -310,10 +310,11 @@ async fn nobody_is_asked_out_of_turn() {
     let route = route(Origin::User, &server.url("/"));
     let url = route.url().clone();
     let queue = &client.0.queue;
-    let all: Vec<_> = std::iter::from_fn(|| queue.turn_at_once(&url, None)).collect();
+    let all: Vec<_> =
+        std::iter::from_fn(|| queue.turn_at_once(&url, None, Line::Ordinary)).collect();
     let told = std::cell::RefCell::new(Vec::new());
     let tell = |wait| told.borrow_mut().push(wait);
-    let mut waiting = Box::pin(client.get_telling(route, None, BOUNDS, tell));
+    let mut waiting = Box::pin(client.get_telling(route, None, Line::Ordinary, BOUNDS, tell));
     let early = timeout(Duration::from_millis(20), &mut waiting).await;
     assert!(early.is_err(), "it is not its turn");
     assert_eq!(*told.borrow(), [Wait::Begins]);
@@ -331,7 +332,7 @@ async fn who_waits_for_a_server_that_is_down_does_not_ask_it() {
     let route = || route(Origin::User, &url);
     let queue = &client.0.queue;
     let mut turns: Vec<_> =
-        std::iter::from_fn(|| queue.turn_at_once(route().url(), None)).collect();
+        std::iter::from_fn(|| queue.turn_at_once(route().url(), None, Line::Ordinary)).collect();
     let get = || client.get(route(), None, BOUNDS);
     let (first, second, _) = tokio::join!(biased; get(), get(), async { drop(turns.pop()) });
     assert!(matches!(first, Err(HttpError::Connect { .. })));
