@@ -8,7 +8,7 @@ use crate::{
 
 pub(super) const ARIA2: Client = Client {
     name: "aria2",
-    settings: "defaults; except in magnet: --file-allocation=none --bt-max-peers=0 --seed-time=0; no DHT, LPD, PEX. It cannot \
+    settings: "defaults, in magnet; in the others: --file-allocation=none --bt-max-peers=0 --seed-time=0; no DHT, LPD, PEX. It cannot \
                be told never to encrypt. Finds the tracker by HTTP",
     is_optional: false,
     works: &[Work::Download, Work::Verify, Work::Magnet],

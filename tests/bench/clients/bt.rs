@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) const BT: Client = Client {
     name: "bt",
-    settings: "defaults; except in magnet: no DHT, LSD",
+    settings: "defaults; no DHT, LSD but in magnet",
     is_optional: false,
     works: &[
         Work::Download,

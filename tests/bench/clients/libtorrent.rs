@@ -155,6 +155,6 @@ const WORKS: &[Work] = &[
     Work::Seed,
     Work::Magnet,
 ];
-const SETTINGS: &str = "defaults of the library (PyPI); except in magnet: no encryption, uTP, DHT, LSD, UPnP. \
-                        In magnet it is told to ask the DHT once it is in. \
+const SETTINGS: &str = "defaults of the library (PyPI); no encryption, uTP, DHT, LSD, UPnP but in magnet, \
+                        where it is told to ask the DHT once it is in. \
                         The cost of starting Python is taken away";

@@ -13,7 +13,7 @@ use crate::{
 
 pub(super) const RQBIT: Client = Client {
     name: "rqbit",
-    settings: "defaults; except in magnet: no DHT, LSD, UPnP. It has no options for encryption and PEX",
+    settings: "defaults, in magnet; in the others: no DHT, LSD, UPnP. It has no options for encryption and PEX",
     is_optional: true,
     works: &[
         Work::Download,

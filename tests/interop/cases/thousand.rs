@@ -27,15 +27,18 @@ pub(super) const CASES: &[Entry] = &[Entry {
     run: announces,
 }];
 
-/// Each names a tracker by HTTP, one that does not answer before the first has heard of all torrents,
-/// and one by UDP. Nobody is held up by the second, which has a few requests to hold, and nobody hears
-/// of a torrent twice.
+/// Each names a tracker by HTTP, one of six that do not answer before the first has heard of all
+/// torrents, and one by UDP. Nobody is held up by those six, each of which has two requests to hold, and
+/// nobody hears of a torrent twice.
 fn announces(case: &Case<'_>) -> Outcome {
     let desk = Arc::new(Desk::default());
-    let (quick, slow) = (tracker(case, &desk, QUICK)?, tracker(case, &desk, SLOW)?);
+    let web = (0..TRACKERS).map(|which| tracker(case, &desk, which));
+    let web = web.collect::<Outcome<Vec<_>>>()?;
     let udp = OwnTracker::start(case)?;
-    let urls = [quick.url("/announce"), slow.url("/announce"), udp.url()];
-    let torrents = (0..COUNT).map(|number| torrent(case, number, &urls));
+    let torrents = (0..COUNT).map(|number| {
+        let web = [&web[QUICK], &web[slow(number)]].map(|tracker| tracker.url("/announce"));
+        torrent(case, number, &[&web[0], &web[1], &udp.url()])
+    });
     let torrents = torrents.collect::<Outcome<Vec<_>>>()?;
 
     let mut bt = bt::get(case, "bt-get", &torrents[0], &case.folder("got")?)?
@@ -61,9 +64,14 @@ fn announces(case: &Case<'_>) -> Outcome {
     }
     let most = heard.trackers.each_ref().map(|tracker| tracker.most);
     ensure!(
-        most[QUICK] <= OF_ONE && most[SLOW] == OF_ONE && heard.most <= OF_ALL,
+        most.iter().all(|most| *most <= OF_ONE) && heard.most <= OF_ALL,
         "{most:?} requests at once, {} together",
         heard.most
+    );
+    let held = heard.held;
+    ensure!(
+        held == OF_STRANGER * (TRACKERS - 1),
+        "{held} requests were held by those who do not answer"
     );
     drop(heard);
     bt.interrupt()?;
@@ -85,7 +93,7 @@ fn few_open_files(command: &mut Command) {
 }
 
 /// Of one small file that nobody has.
-fn torrent(case: &Case<'_>, number: usize, trackers: &[String; 3]) -> Outcome<Torrent> {
+fn torrent(case: &Case<'_>, number: usize, trackers: &[&str; 3]) -> Outcome<Torrent> {
     let name = format!("file-{number}");
     let hash = bt_hash::sha1(name.as_bytes());
     let info = InfoBuilder::new(&name, 16 << 10)
@@ -95,7 +103,7 @@ fn torrent(case: &Case<'_>, number: usize, trackers: &[String; 3]) -> Outcome<To
         .context("building a torrent")?;
     let tiers = trackers.iter();
     let file = tiers.fold(MetainfoBuilder::new(info.raw()), |file, url| {
-        file.tier([url.as_str()])
+        file.tier([*url])
     });
     let path = case.path().join(format!("{name}.torrent"));
     fs::write(&path, file.encode()).context("writing a torrent")?;
@@ -111,7 +119,7 @@ fn tracker(case: &Case<'_>, desk: &Arc<Desk>, which: usize) -> Outcome<WebServer
     let desk = Arc::clone(desk);
     WebServer::start(case, move |target, stream| {
         let _open = desk.open(which);
-        if which == SLOW {
+        if which != QUICK {
             desk.wait_until_the_quick_one_has_heard_of_all();
         }
         let body = match server::Request::parse(target) {
@@ -133,7 +141,12 @@ fn tracker(case: &Case<'_>, desk: &Arc<Desk>, which: usize) -> Outcome<WebServer
     })
 }
 
-/// Where both trackers write down what comes.
+/// Which of the slow trackers a torrent names.
+fn slow(number: usize) -> usize {
+    1 + number % (TRACKERS - 1)
+}
+
+/// Where the web's trackers write down what comes.
 #[derive(Default)]
 struct Desk {
     heard: Mutex<Heard>,
@@ -142,10 +155,12 @@ struct Desk {
 
 #[derive(Default)]
 struct Heard {
-    trackers: [OfOne; 2],
-    /// How many requests there are now, of both, and have been at most.
+    trackers: [OfOne; TRACKERS],
+    /// How many requests there are now, of all, and have been at most.
     open: usize,
     most: usize,
+    /// How many there were of all but the quick one when that had heard of all torrents.
+    held: usize,
 }
 
 #[derive(Default)]
@@ -177,8 +192,13 @@ impl Desk {
     fn note(&self, which: usize, announce: &server::Announce) {
         let request = &announce.request;
         if request.event == AnnounceEvent::Started {
-            let starts = &mut self.lock().trackers[which].starts;
+            let heard = &mut *self.lock();
+            let starts = &mut heard.trackers[which].starts;
             *starts.entry(request.swarm_id).or_default() += 1;
+            if which == QUICK && starts.len() == COUNT {
+                let slow = heard.trackers.iter().skip(1);
+                heard.held = slow.map(|tracker| tracker.open).sum();
+            }
         }
         self.changed.notify_all();
     }
@@ -195,8 +215,9 @@ impl Desk {
 
 impl Heard {
     fn has_heard_of_all(&self) -> bool {
-        let mut trackers = self.trackers.iter();
-        trackers.all(|tracker| tracker.starts.len() == COUNT)
+        let slow = self.trackers.iter().skip(1);
+        let by_slow: usize = slow.map(|tracker| tracker.starts.len()).sum();
+        self.trackers[QUICK].starts.len() == COUNT && by_slow == COUNT
     }
 }
 
@@ -209,8 +230,11 @@ impl Drop for Open<'_> {
 }
 
 const COUNT: usize = 1000;
+/// In the web: a quick one and six that are slow.
+const TRACKERS: usize = 7;
 const QUICK: usize = 0;
-const SLOW: usize = 1;
-/// Requests that one web server has to answer at a time, and all together.
+/// Requests that a web server has to answer at a time, before it has answered any, then, and all
+/// together.
+const OF_STRANGER: usize = 2;
 const OF_ONE: usize = 10;
 const OF_ALL: usize = 50;

@@ -244,10 +244,12 @@ impl Driver {
         !self.has_entered && (self.attempts > 0 || self.entering.is_looking_up())
     }
 
-    /// The first node that answers is the way in for all that waits: to wait until those around
-    /// ourselves have answered, or have not, would take seconds.
+    /// The first nodes that answer are the way in for all that waits: to wait until those around
+    /// ourselves have answered, or have not, would take seconds. One alone may know nobody.
     fn note_entered(&mut self, now: Instant) {
-        if !self.has_entered && self.node_count() > 0 {
+        let nodes = self.node_count();
+        if !self.has_entered && nodes >= WAY_IN {
+            info!(nodes, "in the DHT");
             self.has_entered = true;
             self.begin_what_waits(now);
         }
@@ -269,10 +271,7 @@ impl Driver {
 
     fn handle_entered(&mut self, now: Instant, nodes: usize) {
         self.attempts = self.attempts.saturating_sub(1);
-        match nodes {
-            0 => debug!("not found in"),
-            _ => info!(nodes, "in the DHT"),
-        }
+        debug!(nodes, "looked for those around ourselves");
         if nodes < FEW_NODES {
             self.entering.look_up(now);
         }
@@ -391,6 +390,8 @@ const ENOUGH_NODES: usize = 200;
 const BUSY: usize = 64;
 const MAX_ROUTERS: usize = 64;
 const ENTER_AGAIN: Duration = Duration::from_secs(60);
+/// Nodes that are known, before something is looked up.
+const WAY_IN: usize = 2;
 /// Soon, so that a short run leaves something to the next.
 const FIRST_SAVE: Duration = Duration::from_secs(30);
 const SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -426,21 +427,25 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_begins_with_the_first_answer() {
+    fn what_waits_begins_with_the_first_answers() {
         let now = Instant::now();
-        let [ours, theirs, silent] = [6881, 6882, 6883].map(|port| ([127, 0, 0, 1], port).into());
-        let (mut driver, _told) = asked(now, &[theirs, silent]);
-        let mut other = node(now, 2);
+        let [ours, first, second, silent] =
+            [6881, 6882, 6883, 6884].map(|port| ([127, 0, 0, 1], port).into());
+        let (mut driver, _told) = asked(now, &[first, second, silent]);
+        let mut others = [(first, node(now, 2)), (second, node(now, 3))];
         let mut datagram = Vec::new();
         while let Some(to) = driver.dht.poll_transmit(&mut datagram) {
-            if to == theirs {
+            let mut others = others.iter_mut();
+            if let Some((_, other)) = others.find(|(address, _)| *address == to) {
                 other.handle_datagram(now, ours, &datagram).unwrap();
             }
         }
-        driver.note_entered(now);
-        assert_eq!(driver.waiting.len(), 1, "nobody has answered");
-        while other.poll_transmit(&mut datagram).is_some() {
-            let _ = driver.dht.handle_datagram(now, theirs, &datagram);
+        for (address, other) in &mut others {
+            driver.note_entered(now);
+            assert_eq!(driver.waiting.len(), 1, "too few have answered");
+            while other.poll_transmit(&mut datagram).is_some() {
+                let _ = driver.dht.handle_datagram(now, *address, &datagram);
+            }
         }
         driver.note_entered(now);
         assert_eq!(driver.waiting.len(), 0);

@@ -37,7 +37,8 @@ pub(super) struct Drive {
     /// Given to each connection.
     pub(super) batches: mpsc::Sender<Batch>,
     received: mpsc::Receiver<Batch>,
-    /// Jobs that the disk threads have not reported on.
+    /// What uses the disk and has not reported: jobs of its threads, looks at what is there, metadata
+    /// that is being kept, changes of the selection.
     pub(super) disk_jobs: usize,
     /// What the disk has refused first, until it is done; and how many pieces are lost since.
     pub(super) trouble: Option<(Arc<DiskTrouble>, usize)>,

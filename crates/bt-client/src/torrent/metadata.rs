@@ -74,8 +74,7 @@ impl Drive {
             let _entered = span.enter();
             let read = Info::from_bytes(&bytes);
             let is_good = read.is_ok();
-            // A torrent that has gone needs no answer; another has waited for it, and for the disk it
-            // need not.
+            // The transfer need not wait until it is kept. A torrent that has gone needs no answer.
             let _ = mailbox.send(Mail::Metadata(read));
             if let Some(folder) = folder.filter(|_| is_good)
                 && let Err(error) = metadata::keep(&folder, ids, &bytes)

@@ -21,7 +21,9 @@ impl Drive {
                     bytes_total,
                 });
             }
-            Stage::Metadata(_) | Stage::Over => {
+            // As it was when it began to end.
+            Stage::Over => return self.parts.publisher.current().state.clone(),
+            Stage::Metadata(_) => {
                 let progress = self.parts.swarm.metadata_progress().unwrap_or_default();
                 return State::Metadata {
                     bytes: progress.bytes,

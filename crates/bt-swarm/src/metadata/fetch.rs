@@ -195,7 +195,6 @@ impl Fetch {
         };
         let asked = source.answered(block);
         if asked == Asked::Yes {
-            source.give_up();
             source.rejected(now);
             if let Some(group) = self.groups.get_mut(&source.size) {
                 group.drafts.remove(&Some(conn));

@@ -11,9 +11,11 @@ pub(super) struct Source {
     pub(super) addr: SocketAddr,
     /// Bytes of the dictionary, by its own word.
     pub(super) size: u32,
-    /// The block that it has been asked for, and when. Never two: rtorrent 0.9 does not read again from
-    /// who asks for another before it has sent the first.
+    /// The block that it has been asked for, and when. Never two, unless the first is overdue: rtorrent
+    /// 0.9 does not read again from who asks for another before it has sent the first.
     request: Option<(u32, Instant)>,
+    /// Nothing of this is expected any more, but it may still be on its way until then.
+    owed: Option<(u32, Instant)>,
     /// Those that it did not send in time, and may send yet.
     late: VecDeque<u32>,
     not_before: Instant,
@@ -36,6 +38,7 @@ impl Source {
             addr,
             size,
             request: None,
+            owed: None,
             late: VecDeque::new(),
             not_before: now,
             failures: 0,
@@ -44,7 +47,8 @@ impl Source {
 
     /// Whether it may be asked for another block.
     pub(super) fn is_ready(&self, now: Instant) -> bool {
-        self.request.is_none() && self.not_before <= now
+        let is_owed = self.owed.is_some_and(|(_, until)| until > now);
+        self.request.is_none() && !is_owed && self.not_before <= now
     }
 
     /// Whether it answers, as far as is known.
@@ -73,6 +77,7 @@ impl Source {
             Asked::Yes
         } else if let Some(at) = self.late.iter().position(|asked| *asked == block) {
             self.late.remove(at);
+            self.owed.take_if(|(owed, _)| *owed == block);
             Asked::Late
         } else {
             Asked::No
@@ -102,8 +107,11 @@ impl Source {
 
     /// Expects nothing any more of what it was asked for.
     pub(super) fn give_up(&mut self) {
-        let late = self.request.take().map(|(block, _)| block);
-        self.late.extend(late);
+        let Some((block, asked)) = self.request.take() else {
+            return;
+        };
+        self.owed = Some((block, asked + REQUEST_TIMEOUT));
+        self.late.push_back(block);
         if self.late.len() > MAX_LATE {
             self.late.pop_front();
         }
@@ -121,8 +129,9 @@ impl Source {
         let asked = self.request.map(|(_, asked)| asked);
         let overdue = asked.map(|asked| asked + REQUEST_TIMEOUT);
         let again = asked.map(|asked| asked + ASK_AGAIN).filter(|at| *at > now);
+        let owed = self.owed.map(|(_, until)| until).filter(|at| *at > now);
         let ready = Some(self.not_before).filter(|at| *at > now);
-        [overdue, again, ready].into_iter().flatten().min()
+        [overdue, again, owed, ready].into_iter().flatten().min()
     }
 }
 

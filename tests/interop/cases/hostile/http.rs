@@ -9,8 +9,8 @@ use std::{
 use super::{PAYLOAD, SLOW, complete_in_little_memory};
 use crate::{
     bt::{self, exit},
-    cases::{Entry, get::made_by_libtorrent},
-    foreign::libtorrent::{Format, Libtorrent},
+    cases::{Entry, PIECE_LENGTH, get::made_by_libtorrent},
+    foreign::libtorrent::{self, Format, Libtorrent},
     harness::{Case, Outcome, Payload, ensure, wait},
     web_server::{WebServer, bomb, redirect, response},
 };
@@ -138,27 +138,38 @@ fn get(case: &Case<'_>) -> Outcome {
     payload.compare(&folder)
 }
 
-/// A torrent's trackers cannot make us ask this machine for what they like.
+/// A torrent's trackers cannot make us ask this machine for what they like; those of the user can.
 fn into_the_network(case: &Case<'_>) -> Outcome {
     let payload = Payload::single(PAYLOAD);
-    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
-    let seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?.seed()?;
-    let server = WebServer::start(case, |_, stream| {
-        stream.write_all(&response("200 OK", "", b"d8:intervali1800e5:peers0:e"))
-    })?;
-    let folder = case.folder("got")?;
-    let mut bt = bt::get(case, "bt-get", &torrent, &folder)?.peer(seeder.address());
-    for path in [
+    let seed = case.folder("seed")?;
+    payload.write_to(&seed)?;
+    let (named, by_hand) = (peerless(case)?, peerless(case)?);
+    let urls = [
         "/reboot",
         "/announce?cmd=reboot",
         "/announce/%2e%2e/reboot",
         "/x?left=0",
-    ] {
-        bt = bt.tracker(&server.url(path));
-    }
-    let mut bt = bt.start()?;
+    ]
+    .map(|path| named.url(path));
+    let urls = urls.each_ref().map(String::as_str);
+    let content = seed.join(&payload.name);
+    let torrent = libtorrent::create(case, "hostile", &content, Format::V1, PIECE_LENGTH, &urls)?;
+    let silent = libtorrent::create(case, "silent", &content, Format::V1, PIECE_LENGTH, &[])?;
+    let seeder = Libtorrent::peer(case, "seeder", &silent, &seed)?.seed()?;
+    let folder = case.folder("got")?;
+    let mut bt = bt::get(case, "bt-get", &torrent, &folder)?
+        .peer(seeder.address())
+        .tracker(&by_hand.url("/reboot"))
+        .start()?;
     complete_in_little_memory(&mut bt)?;
     payload.compare(&folder)?;
-    ensure!(server.asked() == 0, "asked {} times", server.asked());
+    ensure!(named.asked() == 0, "asked {} times", named.asked());
+    ensure!(by_hand.asked() > 0, "what the user names was not asked");
     Ok(())
+}
+
+fn peerless(case: &Case<'_>) -> Outcome<WebServer> {
+    WebServer::start(case, |_, stream| {
+        stream.write_all(&response("200 OK", "", b"d8:intervali1800e5:peers0:e"))
+    })
 }
