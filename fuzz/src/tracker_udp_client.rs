@@ -42,6 +42,8 @@ enum Op {
     Announce {
         is_stopped: bool,
         attempts: u8,
+        /// Of the same kind: more together than the tracker gets at a time.
+        more: u8,
     },
     Scrape {
         count: u8,
@@ -106,16 +108,19 @@ impl World {
             Op::Announce {
                 is_stopped,
                 attempts,
+                more,
             } => {
                 let request = request(*is_stopped);
                 let attempts = u32::from(*attempts);
-                let id = match attempts {
-                    0 => self.tracker.announce(self.now, request),
-                    _ => self
-                        .tracker
-                        .announce_with_attempts(self.now, request, attempts),
-                };
-                self.open.extend(id);
+                for _ in 0..=*more {
+                    let id = match attempts {
+                        0 => self.tracker.announce(self.now, request),
+                        _ => self
+                            .tracker
+                            .announce_with_attempts(self.now, request, attempts),
+                    };
+                    self.open.extend(id);
+                }
             }
             Op::Scrape { count } => {
                 let swarms = vec![SwarmId([1; 20]); usize::from(*count)];

@@ -118,7 +118,7 @@ fn torrent(case: &Case<'_>, number: usize, trackers: &[&str; 3]) -> Outcome<Torr
 fn tracker(case: &Case<'_>, desk: &Arc<Desk>, which: usize) -> Outcome<WebServer> {
     let desk = Arc::clone(desk);
     WebServer::start(case, move |target, stream| {
-        let _open = desk.open(which);
+        let open = desk.open(which);
         if which != QUICK {
             desk.wait_until_the_quick_one_has_heard_of_all();
         }
@@ -137,6 +137,8 @@ fn tracker(case: &Case<'_>, desk: &Arc<Desk>, which: usize) -> Outcome<WebServer
             }
             other => server::encode_refusal(&format!("{other:?}"), Default::default()),
         };
+        // Whoever has the answer may have asked again before this thread goes on.
+        drop(open);
         stream.write_all(&response("200 OK", "", &body))
     })
 }
