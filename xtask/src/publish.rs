@@ -1,4 +1,5 @@
 use std::{
+    env,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -47,6 +48,7 @@ pub(crate) fn quick() -> Result {
 /// Makes a package of each published crate, and builds it from that with the others' packages in
 /// place of the registry. Warnings, such as of missing metadata, are complaints of tidy's.
 fn package(options: &[&str]) -> Result {
+    forget_unpacked(&cargo_home()?.join("registry/src"))?;
     let mut cmd = Cmd::cargo(&["package", "--locked", "--workspace", "--allow-dirty"]);
     for package in workspace::metadata()?.workspace_packages() {
         if !workspace::is_published(package) {
@@ -54,6 +56,30 @@ fn package(options: &[&str]) -> Result {
         }
     }
     cmd.args(options).run()
+}
+
+/// Cargo unpacks what stands in for the registry once for each version, which ours keep while the
+/// sources go on.
+fn forget_unpacked(unpacked: &Path) -> Result {
+    let Ok(sources) = fs::read_dir(unpacked) else {
+        return Ok(());
+    };
+    for source in sources {
+        let source = source?;
+        // Before the dash stands the host, which a folder has not got.
+        if source.file_name().to_string_lossy().starts_with('-') {
+            fs::remove_dir_all(source.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    if let Some(home) = env::var_os("CARGO_HOME") {
+        return Ok(home.into());
+    }
+    let home = env::home_dir().ok_or("there is no home folder")?;
+    Ok(home.join(".cargo"))
 }
 
 /// Tests each crate from its packaged sources, as somebody does who takes only that crate: as it

@@ -220,9 +220,10 @@ impl Record {
     }
 
     fn decode_beside(record: Value<'_, '_>, pieces: u32, files: u32) -> Option<Beside> {
+        // What is not there is not made: the counts are the record's own, which may lie.
         let set = |key: &str, count| match record.get(key) {
             Some(set) => Bitfield::from_wire(set.as_bytes()?, count).ok(),
-            None => Some(Bitfield::new(count)),
+            None => Some(Bitfield::new(0)),
         };
         let left_out = set("left_out", files)?;
         let stamp = match record.get("part_file") {
