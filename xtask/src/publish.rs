@@ -28,7 +28,10 @@ pub(crate) fn run(args: &Args) -> Result {
 }
 
 pub(crate) fn add_to(steps: &mut Steps) {
-    steps.run("publish: packages build", || package(&[]));
+    steps.run("publish: packages build", || {
+        forget_packages_before()?;
+        package(&[])
+    });
     steps.run("publish: each alone", each_alone);
     steps.run("publish: lowest versions", lowest_versions);
 }
@@ -48,7 +51,6 @@ pub(crate) fn quick() -> Result {
 /// Makes a package of each published crate, and builds it from that with the others' packages in
 /// place of the registry. Warnings, such as of missing metadata, are complaints of tidy's.
 fn package(options: &[&str]) -> Result {
-    forget_unpacked(&cargo_home()?.join("registry/src"))?;
     let mut cmd = Cmd::cargo(&["package", "--locked", "--workspace", "--allow-dirty"]);
     for package in workspace::metadata()?.workspace_packages() {
         if !workspace::is_published(package) {
@@ -58,17 +60,22 @@ fn package(options: &[&str]) -> Result {
     cmd.args(options).run()
 }
 
-/// Cargo unpacks what stands in for the registry once for each version, which ours keep while the
-/// sources go on.
-fn forget_unpacked(unpacked: &Path) -> Result {
-    let Ok(sources) = fs::read_dir(unpacked) else {
+/// Cargo unpacks and builds what comes from a registry once for each version, and ours keep theirs
+/// while the sources go on.
+fn forget_packages_before() -> Result {
+    // Before the dash stands the host, which a folder in place of the registry has not got.
+    remove_folders(&cargo_home()?.join("registry/src"), "-")?;
+    remove_folders(&workspace::target_dir().join("debug/.fingerprint"), "bt-")
+}
+
+fn remove_folders(within: &Path, prefix: &str) -> Result {
+    let Ok(folders) = fs::read_dir(within) else {
         return Ok(());
     };
-    for source in sources {
-        let source = source?;
-        // Before the dash stands the host, which a folder has not got.
-        if source.file_name().to_string_lossy().starts_with('-') {
-            fs::remove_dir_all(source.path())?;
+    for folder in folders {
+        let folder = folder?;
+        if folder.file_name().to_string_lossy().starts_with(prefix) {
+            fs::remove_dir_all(folder.path())?;
         }
     }
     Ok(())
@@ -186,8 +193,9 @@ impl Rehearsal {
         for krate in crates {
             let archive = format!("package/{}-{}.crate", krate.name, krate.version);
             let archive = workspace::target_dir().join(archive);
+            // As of now: in packages all files are of one day long ago, and cargo would see no change.
             Cmd::new("tar")
-                .args(&["-xzf", &workspace::short(&archive)])
+                .args(&["-xzmf", &workspace::short(&archive)])
                 .args(&["-C", &workspace::short(&dir.join("crates"))])
                 .run()?;
         }
