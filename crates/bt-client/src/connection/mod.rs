@@ -8,6 +8,7 @@ mod inbox;
 mod outbox;
 mod queue;
 mod reader;
+mod reporting;
 mod writer;
 
 use std::{io, sync::Arc};
@@ -17,7 +18,7 @@ use bt_types::{Block, ConnId};
 use bt_wire::{DecodeError, Limits, Message, RawBlock};
 use tokio::sync::{mpsc, oneshot};
 
-use self::{expected::Expected, inbox::Inbox, queue::Queue};
+use self::{expected::Expected, inbox::Inbox, queue::Queue, reporting::Reporting};
 use crate::{
     buffers::{Buffer, BufferPool},
     net::Stream,
@@ -92,8 +93,11 @@ impl Connection {
         let inbox = Inbox::new(limits, pool, expected.clone());
         let outgoing = Queue::default();
         let (failed, failure) = oneshot::channel();
-        let reader = reader::run(conn, Arc::clone(&stream), inbox, batches.clone(), failure);
-        let writer = writer::run(conn, stream, outgoing.clone(), batches, failed);
+        let reporting = Reporting::default();
+        let ending = (failure, reporting.clone());
+        let reader = reader::run(conn, Arc::clone(&stream), inbox, batches.clone(), ending);
+        let queue = outgoing.clone();
+        let writer = writer::run(conn, stream, queue, batches, (failed, reporting));
         Self {
             outgoing,
             expected,

@@ -9,7 +9,7 @@ use std::{
 use bt_types::ConnId;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Batch, Closed, Incoming, gathered::Gathered, inbox::Inbox};
+use super::{Batch, Closed, Incoming, gathered::Gathered, inbox::Inbox, reporting::Reporting};
 use crate::net::Stream;
 
 /// Reads as long as there is something to read, then reports all of it at once. Ends the
@@ -20,13 +20,16 @@ pub(super) async fn run(
     stream: Arc<dyn Stream>,
     mut inbox: Inbox,
     batches: mpsc::Sender<Batch>,
-    mut write_failure: oneshot::Receiver<io::Error>,
+    (mut write_failure, writing): (oneshot::Receiver<io::Error>, Reporting),
 ) {
     loop {
         let mut gathered = Gathered::default();
         let outcome = fill(&*stream, &mut inbox, &mut gathered, &mut write_failure).await;
         let is_over = outcome.is_err();
         let mut incoming = gathered.into_incoming();
+        if is_over {
+            writing.ended().await;
+        }
         incoming.extend(outcome.err().map(Incoming::Closed));
         if batches.send(Batch { conn, incoming }).await.is_err() || is_over {
             return;

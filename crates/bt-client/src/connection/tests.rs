@@ -105,6 +105,35 @@ async fn a_block_is_reported_sent_when_the_network_has_it() {
     );
 }
 
+/// Whoever has got all it wanted goes at once.
+#[tokio::test]
+async fn that_it_is_over_is_told_after_what_was_sent() {
+    let (stream, peer) = pipe(100);
+    drop(peer);
+    let (batches, mut received) = mpsc::channel(4);
+    let (_failed, failure) = oneshot::channel();
+    let reporting = Reporting::default();
+    reporting.begin();
+    let inbox = Inbox::new(
+        Limits::default(),
+        BufferPool::new(1 << 20),
+        Expected::default(),
+    );
+    let ending = (failure, reporting.clone());
+    let _reader = AbortOnDrop::spawn(reader::run(CONN, Arc::new(stream), inbox, batches, ending));
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+        assert!(received.try_recv().is_err(), "something is to be reported");
+    }
+    reporting.end();
+    let batch = timeout(Duration::from_secs(10), received.recv()).await;
+    let batch = batch.expect("no batch in time").unwrap();
+    assert!(matches!(
+        batch.incoming[..],
+        [Incoming::Closed(Closed::ByPeer)]
+    ));
+}
+
 /// The peer takes a hundred bytes: those of the first block, of which nothing can be taken back.
 #[tokio::test]
 async fn a_block_is_taken_back_as_long_as_nothing_of_it_is_written() {

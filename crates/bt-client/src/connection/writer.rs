@@ -3,7 +3,7 @@ use std::{future::poll_fn, io, sync::Arc, task::Poll};
 use bt_types::ConnId;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Batch, Incoming, outbox::Outbox, queue::Queue};
+use super::{Batch, Incoming, outbox::Outbox, queue::Queue, reporting::Reporting};
 use crate::net::Stream;
 
 /// Writes what is queued, all that waits by one write, and reports the blocks that are on their
@@ -13,7 +13,7 @@ pub(super) async fn run(
     stream: Arc<dyn Stream>,
     queue: Queue,
     batches: mpsc::Sender<Batch>,
-    failed: oneshot::Sender<io::Error>,
+    (failed, reporting): (oneshot::Sender<io::Error>, Reporting),
 ) {
     let mut outbox = Outbox::default();
     let error = loop {
@@ -21,9 +21,11 @@ pub(super) async fn run(
             queue.take(&mut outbox).await;
         }
         let mut sent = Vec::new();
-        let outcome = write(&*stream, &queue, &mut outbox, &mut sent).await;
+        let outcome = write(&*stream, &queue, &mut outbox, &mut sent, &reporting).await;
         let incoming = sent;
-        if !incoming.is_empty() && batches.send(Batch { conn, incoming }).await.is_err() {
+        let is_heard = incoming.is_empty() || batches.send(Batch { conn, incoming }).await.is_ok();
+        reporting.end();
+        if !is_heard {
             return;
         }
         if let Err(error) = outcome {
@@ -42,6 +44,7 @@ async fn write(
     queue: &Queue,
     outbox: &mut Outbox,
     sent: &mut Vec<Incoming>,
+    reporting: &Reporting,
 ) -> io::Result<()> {
     while !outbox.is_empty() {
         let write = poll_fn(|cx| {
@@ -51,8 +54,13 @@ async fn write(
                 return Poll::Ready(None);
             }
             let (slices, used) = outbox.slices();
+            reporting.begin();
             match stream.poll_write(cx, &slices[..used]) {
                 Poll::Pending if !sent.is_empty() => Poll::Ready(None),
+                Poll::Pending => {
+                    reporting.end();
+                    Poll::Pending
+                }
                 written => written.map(Some),
             }
         });
