@@ -131,7 +131,7 @@ impl Ticket {
                 payload: buffer,
             },
             // Nothing is lost with a disk that is away.
-            Done::Surveyed { .. } if !self.has_root() => {
+            Done::Surveyed { .. } if !self.storage.has_home() => {
                 DiskDone::Failed(DiskJob::Survey, DiskRefusal::Read)
             }
             Done::Surveyed { missing } => DiskDone::Surveyed { missing },
@@ -168,16 +168,12 @@ impl Ticket {
             _ => return None,
         })
     }
-
-    fn has_root(&self) -> bool {
-        has_root(&self.storage)
-    }
 }
 
 /// What the swarm is to make of it.
 pub(crate) fn refusal(storage: &Storage, error: &StorageError) -> DiskRefusal {
     match error.operation {
-        _ if error.kind == ErrorKind::Missing && has_root(storage) => {
+        _ if error.kind == ErrorKind::Missing && storage.has_home() => {
             match error.path == storage.part_file() {
                 true => DiskRefusal::MissingBeside,
                 false => DiskRefusal::Missing,
@@ -186,11 +182,6 @@ pub(crate) fn refusal(storage: &Storage, error: &StorageError) -> DiskRefusal {
         Operation::Read => DiskRefusal::Read,
         _ => DiskRefusal::Write,
     }
-}
-
-/// Whether the folder is there that the user named.
-fn has_root(storage: &Storage) -> bool {
-    storage.root().is_dir()
 }
 
 /// For the disk when the session ends.

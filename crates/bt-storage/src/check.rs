@@ -13,7 +13,7 @@ use bt_metainfo::FileKind;
 use bt_types::{Bitfield, Block, FileIndex, PieceHash, PieceIndex};
 
 use crate::{
-    ErrorKind, Storage, StorageError,
+    ErrorKind, Operation, Storage, StorageError,
     hashing::PieceHasher,
     part_file,
     sweep::{Batches, MIN_BATCH, on_threads},
@@ -128,6 +128,9 @@ pub fn check_pieces(
 
 /// The pieces, in order, of which a file is missing or too short. Reads nothing, and makes folders
 /// and empty files again if they were made before.
+///
+/// # Errors
+/// If a file cannot be looked at, or the disk is away on which they all are: nothing is lost then.
 pub(crate) fn missing(storage: &Storage) -> Result<Vec<PieceIndex>, StorageError> {
     storage.close_files();
     storage.restore()?;
@@ -141,6 +144,7 @@ pub(crate) fn missing(storage: &Storage) -> Result<Vec<PieceIndex>, StorageError
     });
     let lengths = lengths.collect::<Result<Vec<_>, _>>()?;
     let beside = storage.length_on_disk(part_file::FILE)?;
+    storage.check_home(Operation::Read)?;
     let length_of = |file: FileIndex| Ok(lengths.get(file.0 as usize).copied().unwrap_or(beside));
     let mut missing = Vec::new();
     for piece in layout.pieces() {

@@ -70,8 +70,10 @@
 //!   the composition of accents apart: `bt-metainfo` has made their names different, on all systems
 //!   alike. Storages of torrents of one name in one folder do share: files are never renamed for
 //!   what lies there already, so that the same content can be found again and served for several
-//!   torrents. Two that write at a time would spoil each other's pieces, which a check tells; a
-//!   session of `bt-client` takes no second torrent for a path.
+//!   torrents. Two that write at a time would spoil each other's pieces, which a check tells:
+//!   [`Storage::claim`] keeps the second out, of this process or another.
+//! - A file that is removed, moved away or replaced while it is written to is missing, once: then it is
+//!   made anew. With a disk that is unmounted nothing is missing: it is waited for.
 //! - A piece is reported as verified only if a read gives back the bytes that were hashed.
 //! - A resume record never claims what is not on disk, whenever and however a run ends.
 //! - What peers send never makes it panic; what its caller does against the rules may.
@@ -108,4 +110,4 @@ mod testing;
 
 pub use error::{ErrorKind, Operation, StorageError};
 pub use pool::FilePool;
-pub use storage::Storage;
+pub use storage::{Claim, InUse, Purpose, Storage};

@@ -1,6 +1,7 @@
 use std::{
     fmt,
     io::{self, IoSlice},
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -72,31 +73,32 @@ impl FilePool {
 
     /// The file `key`, opened by `open` if it is not open yet, or not for writing when it should.
     ///
-    /// Fails once with `NotFound` if it is open and has been removed meanwhile.
+    /// Fails once with `NotFound` if it is open and has been removed meanwhile, or is to be written
+    /// to and does not lie at `place` any more. What is read is right wherever it lies.
     pub(crate) fn file(
         &self,
         key: Key,
         access: Access,
+        place: impl Fn() -> PathBuf,
         open: impl Fn() -> io::Result<sys::File>,
     ) -> io::Result<Arc<Handle>> {
         let writable = access != Access::Read;
         let known = self.lock().get(&key).cloned();
-        if known
+        if let Some(reason) = known
             .as_ref()
-            .is_some_and(|handle| handle.file.is_removed())
+            .and_then(|handle| handle.why_lost(writable, &place))
         {
-            let removed = self.lock().remove_where(|other| *other == key);
-            drop(removed); // see below
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the file has been removed",
-            ));
+            let lost = self.lock().remove_where(|other| *other == key);
+            drop(lost); // see below
+            return Err(io::Error::new(io::ErrorKind::NotFound, reason));
         }
         if let Some(handle) = known.filter(|handle| handle.writable || !writable) {
             return Ok(handle);
         }
+        let file = self.open(open)?;
         let opened = Arc::new(Handle {
-            file: self.open(open)?,
+            is_found_again: writable && file.is_at(&place()),
+            file,
             writable,
             writing: Mutex::new(()),
             faults: self.faults.clone(),
@@ -168,6 +170,8 @@ impl fmt::Debug for FilePool {
 pub(crate) struct Handle {
     file: sys::File,
     writable: bool,
+    /// The system tells that it is the one at its place: there may be file systems that cannot.
+    is_found_again: bool,
     /// Systems let one write at a time into a file, and Linux has the others spin meanwhile: that
     /// cost more than the hashing of what they wrote. Here they sleep.
     writing: Mutex<()>,
@@ -175,6 +179,16 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    /// Why it is not the file of its name any more, if it is not.
+    fn why_lost(&self, to_write: bool, place: impl FnOnce() -> PathBuf) -> Option<&'static str> {
+        if to_write && self.is_found_again {
+            let is_there = self.file.is_at(&place());
+            return (!is_there).then_some("the file has been removed, moved away or replaced");
+        }
+        let is_removed = self.file.is_removed();
+        is_removed.then_some("the file has been removed")
+    }
+
     /// The size in bytes.
     pub(crate) fn len(&self) -> io::Result<u64> {
         self.file.len()

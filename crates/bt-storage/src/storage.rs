@@ -1,4 +1,6 @@
 mod choosing;
+mod claim;
+mod home;
 mod looking;
 mod naming;
 mod places;
@@ -26,8 +28,11 @@ use crate::{
     runs::runs,
     sys::{self, Access},
 };
+use home::Home;
 use naming::Names;
 use writing::Gathered;
+
+pub use claim::{Claim, InUse, Purpose};
 
 /// The files of one torrent below one folder, seen as pieces.
 ///
@@ -57,6 +62,7 @@ pub struct Storage {
     selection: RwLock<Selection>,
     part_file: PartFile,
     names: Names,
+    home: Home,
 }
 
 impl Storage {
@@ -72,6 +78,7 @@ impl Storage {
                 .collect(),
             part_file: PartFile::new(&info),
             names: Names::new(&info),
+            home: Home::default(),
             info,
             pool,
             has_pads,
@@ -133,7 +140,7 @@ impl Storage {
     /// Makes again what [`prepare`](Self::prepare) has made, if it has; but not the root: a disk that
     /// is not mounted is not written around.
     pub(crate) fn restore(&self) -> Result<(), StorageError> {
-        match self.is_prepared.load(Ordering::Relaxed) && self.root.is_dir() {
+        match self.is_prepared.load(Ordering::Relaxed) && self.has_home() {
             true => self.make_places(&self.selection()),
             false => Ok(()),
         }
@@ -293,16 +300,20 @@ impl Storage {
             Access::Write { .. } if seen.load(Ordering::Relaxed) => Access::Rewrite,
             access => access,
         };
+        let place = || self.present_path(file);
         let open = || self.open_uncached(file, access);
-        let opened = self.pool.file((self.id, file.0), access, open);
-        match &opened {
+        let opened = self.pool.file((self.id, file.0), access, place, open);
+        match opened {
             Ok(_) => seen.store(true, Ordering::Relaxed),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let was_seen = seen.swap(false, Ordering::Relaxed);
                 // It is not lost with a disk that is away.
-                if was_seen && file == part_file::FILE && self.root.is_dir() {
-                    self.part_file.gone();
+                if self.has_home() {
+                    let was_seen = seen.swap(false, Ordering::Relaxed);
+                    if was_seen && file == part_file::FILE {
+                        self.part_file.gone();
+                    }
                 }
+                return Err(self.explain_absence(error));
             }
             Err(_) => {}
         }
@@ -314,8 +325,10 @@ impl Storage {
     }
 
     fn open_uncached(&self, file: FileIndex, access: Access) -> io::Result<sys::File> {
-        self.with_path(file, |path| {
-            sys::File::open(&self.root, path.iter().copied(), access)
+        self.at_home(access, || {
+            self.with_path(file, |path| {
+                sys::File::open(&self.root, path.iter().copied(), access)
+            })
         })
     }
 

@@ -14,13 +14,13 @@ mod unix;
 
 #[cfg(not(unix))]
 pub(crate) use portable::{
-    File, Folder, Lock, make_folders, modified, out_of_descriptors, remove_file, rename_file,
-    sync_named_folder, thread_cpu_time,
+    File, Folder, Held, Lock, device_of, make_folders, modified, out_of_descriptors, remove_file,
+    rename_file, sync_named_folder, thread_cpu_time,
 };
 #[cfg(unix)]
 pub(crate) use unix::{
-    File, Folder, Lock, make_folders, modified, out_of_descriptors, remove_file, rename_file,
-    sync_named_folder, thread_cpu_time,
+    File, Folder, Held, Lock, device_of, make_folders, modified, out_of_descriptors, remove_file,
+    rename_file, sync_named_folder, thread_cpu_time,
 };
 
 /// What a file is opened for.
@@ -33,6 +33,14 @@ pub(crate) enum Access {
     Write { executable: bool },
     /// To be written to, but it must exist: it has before.
     Rewrite,
+}
+
+/// How a file or folder is held, against others who ask.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Hold {
+    /// With others who do the same.
+    Shared,
+    Alone,
 }
 
 /// Names come sanitised from `bt-metainfo`; this is the last line before the file system.

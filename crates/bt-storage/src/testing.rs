@@ -41,6 +41,15 @@ impl World {
         Self::of(info(piece_length, files, &pieces), pieces, pool)
     }
 
+    /// A torrent of one file, which is called `t` itself.
+    pub(crate) fn single(piece_length: usize, length: usize) -> Self {
+        let content = content_of(&[("t", length, "")]);
+        let pieces: Vec<Vec<u8>> = content.chunks(piece_length).map(<[u8]>::to_vec).collect();
+        let head = format!("d6:lengthi{length}e4:name1:t");
+        let info = info_of(head.into(), piece_length, &pieces);
+        Self::of(info, pieces, FilePool::new(4))
+    }
+
     /// A v2 torrent of two files: three blocks in pieces of two, and 100 bytes.
     pub(crate) fn v2() -> Self {
         let content = content_of(&[("a", 3 * 16_384 - 5, ""), ("b", 100, "")]);
@@ -219,11 +228,14 @@ fn info(piece_length: usize, files: &[FileSpec<'_>], pieces: &[Vec<u8>]) -> Info
         bytes.extend_from_slice(entry.as_bytes());
         bytes.extend_from_slice(b"ee");
     }
+    bytes.extend_from_slice(b"e4:name1:t");
+    info_of(bytes, piece_length, pieces)
+}
+
+/// Of a dictionary that has all but what is said of pieces.
+fn info_of(mut bytes: Vec<u8>, piece_length: usize, pieces: &[Vec<u8>]) -> Info {
     let hashes: Vec<u8> = pieces.iter().flat_map(|piece| sha1(piece)).collect();
-    let tail = format!(
-        "e4:name1:t12:piece lengthi{piece_length}e6:pieces{}:",
-        hashes.len()
-    );
+    let tail = format!("12:piece lengthi{piece_length}e6:pieces{}:", hashes.len());
     bytes.extend_from_slice(tail.as_bytes());
     bytes.extend_from_slice(&hashes);
     bytes.push(b'e');

@@ -58,6 +58,22 @@ pub(super) const CASES: &[Entry] = &[
         run: folder_removed,
     },
     Entry {
+        name: "disk/waits/file-moved",
+        run: |case| removed(case, &Payload::single(8 * MIB), move_away),
+    },
+    Entry {
+        name: "disk/waits/folder-moved",
+        run: |case| removed(case, &Payload::multi(8 * MIB), move_away),
+    },
+    Entry {
+        name: "disk/waits/file-replaced",
+        run: file_replaced,
+    },
+    Entry {
+        name: "disk/waits/unmounted",
+        run: unmounted,
+    },
+    Entry {
         name: "disk/waits/seed-file-removed",
         run: |case| seed_loses(case, Loss::Removed),
     },
@@ -232,6 +248,58 @@ fn file_removed(case: &Case<'_>) -> Outcome {
 }
 
 /// Or the folder, with what is complete in it.
+/// What others put there is not taken for what was written, though it is as long.
+fn file_replaced(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(8 * MIB);
+    removed(case, &payload, |path| {
+        move_away(path)?;
+        fs::write(path, vec![7; payload.length() as usize])
+    })
+}
+
+fn move_away(path: &Path) -> io::Result<()> {
+    fs::rename(path, path.with_file_name("elsewhere"))
+}
+
+/// Nothing is written to the folder below, and nothing that is on the disk is fetched again.
+fn unmounted(case: &Case<'_>) -> Outcome {
+    let payload = Payload::multi(8 * MIB);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let mut seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?.seed()?;
+    let disk = Tmpfs::mount(&case.folder("disk")?, 16 * MIB)?;
+    let folder = case.folder("got")?;
+    let plugged = disk.plug_in(&folder)?;
+    let builder = bt::get(case, "bt-get", &torrent, &folder)?
+        .peer(seeder.address())
+        .with(|command| _ = command.args(["--limit-down", "2M"]));
+    let mut bt = waiting(builder)?;
+    bt.wait_middle(payload.length() / 3)?;
+    drop(plugged);
+    let trouble = bt.wait_said("disk_trouble", wait::TRANSFER)?;
+    ensure!(trouble["kind"] == "missing", "{trouble}");
+    let claimed = wait_disk_trouble(&mut bt)?;
+    let around = || fs::read_dir(&folder).map(Iterator::count);
+    ensure!(
+        around().context("reading the folder")? == 0,
+        "it was written around"
+    );
+    let plugged = disk.plug_in(&folder)?;
+    bt.wait_complete(wait::TRANSFER)?;
+    ensure_two_lines(&bt, "not mounted")?;
+    payload.compare(&folder)?;
+    let uploaded = seeder.uploaded_when_alone()?;
+    ensure!(
+        uploaded == payload.length(),
+        "{uploaded} bytes were fetched, {claimed} of which the disk had"
+    );
+    drop(plugged);
+    ensure!(
+        around().context("reading the folder")? == 0,
+        "it was written around"
+    );
+    Ok(())
+}
+
 fn folder_removed(case: &Case<'_>) -> Outcome {
     removed(case, &Payload::multi(8 * MIB), |path| {
         fs::remove_dir_all(path)

@@ -272,17 +272,22 @@ fn bad_records(case: &Case<'_>) -> Outcome {
     Ok(())
 }
 
-/// The second one says so, whichever way it calls the folder, and leaves the first alone.
+/// The second one says so, whichever way it calls the folder and wherever it keeps its records, and
+/// leaves the first alone.
 fn two_at_once(case: &Case<'_>) -> Outcome {
     let download = Download::begin(case, &Payload::single(16 * MIB))?;
     let (mut first, _) = download.half(|_| ())?;
     let link = case.path().join("link");
     std::os::unix::fs::symlink(&download.folder, &link).context("making a link")?;
     let content = bt::content(&download.folder, &download.payload.name);
+    let state = case.folder("elsewhere")?;
+    let elsewhere = |command: &mut Command| _ = command.arg("--state").arg(&state);
     for second in [
         download.get("bt-second")?,
         bt::get(case, "bt-by-link", &download.torrent, &link)?,
         bt::seed(case, "bt-seed", &download.torrent, &content)?,
+        download.get("bt-get-elsewhere")?.with(elsewhere),
+        bt::seed(case, "bt-seed-elsewhere", &download.torrent, &content)?.with(elsewhere),
     ] {
         let mut second = second.start()?;
         second.wait_exit(exit::OTHER, wait::SOON)?;

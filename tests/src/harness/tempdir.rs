@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 
 use super::{Context, Outcome};
 
@@ -65,6 +65,15 @@ impl Tmpfs {
         ))
     }
 
+    /// Mounts it over another existing folder as well, until what is returned is dropped: a disk that
+    /// can be unplugged, and plugged in again with all that was on it.
+    pub fn plug_in(&self, path: &Path) -> Outcome<Plugged> {
+        mount_bind(&self.path, path).context(format_args!("mounting on {}", path.display()))?;
+        Ok(Plugged {
+            path: path.to_owned(),
+        })
+    }
+
     /// Nothing can be written any more, or it can again. The system refuses the former while a file
     /// is open to be written to.
     pub fn set_read_only(&self, is_read_only: bool) -> Outcome {
@@ -76,6 +85,18 @@ impl Tmpfs {
             "mounting the tmpfs on {} anew",
             self.path.display()
         ))
+    }
+}
+
+/// Where a [`Tmpfs`] is mounted, too.
+pub struct Plugged {
+    path: PathBuf,
+}
+
+/// Unplugs it, whoever has files open there.
+impl Drop for Plugged {
+    fn drop(&mut self) {
+        let _ = unmount(&self.path, UnmountFlags::DETACH);
     }
 }
 

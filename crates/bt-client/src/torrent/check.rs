@@ -7,7 +7,7 @@ use std::{
 };
 
 use bt_storage::{
-    Storage, StorageError,
+    Claim, Purpose, Storage, StorageError,
     check::{self, CheckProgress, Checked, Interrupted},
     resume::{Belief, BootId, Keeper, Place, PlaceError, Start},
 };
@@ -36,6 +36,8 @@ pub(super) struct Look {
     /// The record's place has been asked for.
     has_begun: bool,
     place: Option<Place>,
+    /// That nobody else uses the data; `None` until there is some.
+    claim: Option<Claim>,
     /// `None` until the record has been read and the files have been looked at.
     findings: Option<Findings>,
     /// What has come of it, while files are being made and moved.
@@ -81,6 +83,8 @@ pub(crate) struct Found {
     pub(crate) totals: Totals,
     /// Who notes what is written from now on, if anybody can.
     pub(crate) keeper: Option<Arc<Keeper>>,
+    /// That nobody else uses the data, if the system can tell.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// A look that is under way, on threads of its own. Dropping it ends it soon.
@@ -144,6 +148,7 @@ impl Look {
             plan,
             has_begun: false,
             place: None,
+            claim: None,
             findings: None,
             found: None,
         }
@@ -155,13 +160,16 @@ impl Look {
             self.has_begun = true;
         }
         if let Some(found) = self.found.take() {
-            return Ok(self.arrange(storage, found));
+            return self.arrange(storage, found);
         }
         let mut findings = match self.findings.take() {
             Some(findings) => findings,
             None => match self.begin(storage) {
                 Ok(findings) => findings,
-                Err(error) => return Ok(Looked::Refused(Box::new(self), error)),
+                Err(TorrentError::Storage(error)) => {
+                    return Ok(Looked::Refused(Box::new(self), error));
+                }
+                Err(error) => return Err(error),
             },
         };
         let layout = storage.layout();
@@ -187,7 +195,7 @@ impl Look {
                     let found = self.conclude(storage, findings, is_cancelled);
                     match is_cancelled {
                         true => Ok(Looked::All(Box::new(found))),
-                        false => Ok(self.arrange(storage, found)),
+                        false => self.arrange(storage, found),
                     }
                 } else {
                     self.findings = Some(findings);
@@ -204,8 +212,9 @@ impl Look {
 
     /// Finds out what can be believed, and what is to be hashed. Nothing is written: what is there is
     /// judged as the last run has left it.
-    fn begin(&self, storage: &Storage) -> Result<Findings, StorageError> {
+    fn begin(&mut self, storage: &Storage) -> Result<Findings, TorrentError> {
         storage.find()?;
+        self.claim(storage)?;
         let start = match &self.place {
             Some(place) if self.plan.recheck => {
                 Some(place.start_anew(storage, self.plan.boot.as_ref())?)
@@ -218,18 +227,30 @@ impl Look {
 
     /// Now that it is known what is right: brings what lies there in line with what is wanted, makes
     /// folders and empty files, and gives files that are complete their names.
-    fn arrange(mut self, storage: &Storage, found: Found) -> Looked {
-        let Some(wanted) = &self.plan.wanted else {
-            return Looked::All(Box::new(found));
-        };
-        let known = storage.set_verified(&found.have);
-        match known.and_then(|()| storage.set_selection(wanted)) {
-            Ok(()) => Looked::All(Box::new(found)),
-            Err(error) => {
+    fn arrange(mut self, storage: &Storage, mut found: Found) -> Result<Looked, TorrentError> {
+        if let Some(wanted) = &self.plan.wanted {
+            let known = storage.set_verified(&found.have);
+            if let Err(error) = known.and_then(|()| storage.set_selection(wanted)) {
                 self.found = Some(found);
-                Looked::Refused(Box::new(self), error)
+                return Ok(Looked::Refused(Box::new(self), error));
             }
+            self.claim(storage)?;
         }
+        found.claim = self.claim;
+        Ok(Looked::All(Box::new(found)))
+    }
+
+    /// Unless it has been claimed before, or there is nothing yet.
+    fn claim(&mut self, storage: &Storage) -> Result<(), TorrentError> {
+        if self.claim.is_none() {
+            let purpose = match self.plan.wanted {
+                Some(_) => Purpose::Write,
+                None => Purpose::Read,
+            };
+            let claimed = storage.claim(purpose);
+            self.claim = claimed.map_err(|in_use| TorrentError::InUse(in_use.path))?;
+        }
+        Ok(())
     }
 
     fn conclude(
@@ -257,6 +278,7 @@ impl Look {
             bytes_hashed,
             totals: Totals::default(),
             keeper: None,
+            claim: None,
             have,
         };
         let is_usable = self.plan.wanted.is_some() || found.have.is_full();
@@ -280,7 +302,7 @@ impl Look {
         };
         match Place::lock(folder, storage) {
             Ok(place) => Ok(Some(place)),
-            Err(PlaceError::InUse(path)) => Err(TorrentError::InUse(path)),
+            Err(PlaceError::InUse(in_use)) => Err(TorrentError::InUse(in_use.path)),
             Err(error) => {
                 warn!(%error, "what is done will not be remembered");
                 Ok(None)

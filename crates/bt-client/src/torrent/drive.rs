@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bt_storage::Claim;
 use bt_swarm::{Action, DialId, Limit, Swarm};
 use bt_tracker::Progress;
 use bt_types::{Bitfield, ConnId, PeerSource};
@@ -46,6 +47,8 @@ pub(super) struct Drive {
     ending: Option<Ending>,
     /// `None` if nobody will remember what is done.
     remembering: Option<Remembering>,
+    /// Held until the end, that nobody else uses the data.
+    claim: Option<Claim>,
     /// Looks up peers.
     _look_up: Option<AbortOnDrop>,
 }
@@ -114,6 +117,7 @@ impl Drive {
             selecting,
             ending: None,
             remembering: None,
+            claim: None,
         }
     }
 
@@ -136,6 +140,7 @@ impl Drive {
             (base.bytes_resumed, base.bytes_hashed) = (found.bytes_resumed, found.bytes_hashed);
             base.earlier = found.totals;
         });
+        self.claim = found.claim;
         self.remembering = found.keeper.map(|keeper| {
             let storage = Arc::clone(&data.storage);
             Remembering::start(keeper, storage, publisher.watch())
@@ -198,6 +203,7 @@ impl Drive {
         if let (Some(remembering), Stage::Transfer(data)) = (self.remembering.take(), &self.stage) {
             remembering.finish(&data.storage, &last).await;
         }
+        drop(self.claim);
         self.parts.end(last);
     }
 

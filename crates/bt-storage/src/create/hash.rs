@@ -210,7 +210,8 @@ impl Hashing<'_> {
     fn open(&self, file: FileIndex) -> io::Result<Arc<Handle>> {
         let path = &self.content.files[file.0 as usize].on_disk;
         let open = || fs::File::open(path).map(sys::File::from_std);
-        self.pool.file((self.id, file.0), Access::Read, open)
+        let place = || path.clone();
+        self.pool.file((self.id, file.0), Access::Read, place, open)
     }
 
     fn record(&self, piece: PieceIndex, hash: [u8; 20]) {

@@ -63,6 +63,7 @@ impl Storage {
             fs::create_dir_all(&self.root)
                 .map_err(|error| StorageError::new(Operation::Create, &self.root, error))?;
         }
+        self.check_home(Operation::Create)?;
         self.find_places(&mut current)?;
         self.is_prepared.store(true, Ordering::Relaxed);
         self.find_new_names(&current, selection)?;

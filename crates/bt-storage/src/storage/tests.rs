@@ -59,6 +59,55 @@ fn a_file_that_is_removed_is_missing_once_and_then_made_anew() {
     }
 }
 
+/// What was moved away is not written to any more, wherever it lies, and what others have put in its
+/// place is not taken for ours.
+#[test]
+#[cfg(unix)]
+fn a_file_that_is_moved_away_or_replaced_is_missing_once() {
+    type Meddle = fn(&World);
+    let meddles: [Meddle; 3] = [
+        |world| std::fs::rename(world.path("t/a"), world.path("t/b")).unwrap(),
+        |world| std::fs::rename(world.path("t"), world.path("away")).unwrap(),
+        |world| {
+            std::fs::rename(world.path("t/a"), world.path("t/b")).unwrap();
+            std::fs::write(world.path("t/a"), [7; 200]).unwrap();
+        },
+    ];
+    for (case, meddle) in meddles.into_iter().enumerate() {
+        let world = World::new(64, &[("a", 200, "")]);
+        world.storage.prepare().unwrap();
+        for piece in [0, 1] {
+            let (piece, bytes) = world.piece(piece);
+            world.storage.write(piece, &[(0, bytes)]).unwrap();
+        }
+        meddle(&world);
+        let (piece, bytes) = world.piece(2);
+        let error = world.storage.write(piece, &[(0, bytes)]).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Missing, "{case}");
+        world.storage.write(piece, &[(0, bytes)]).unwrap();
+        assert_eq!(world.read(piece).unwrap(), bytes, "{case}");
+        let away = ["t/b", "away/a"].map(|path| world.path(path));
+        let away = away.iter().find(|path| path.exists()).unwrap();
+        assert_eq!(std::fs::metadata(away).unwrap().len(), 128, "{case}");
+    }
+}
+
+/// That a file has another name when it is complete is our own doing.
+#[test]
+fn a_file_that_gets_its_own_name_is_not_moved_away() {
+    let world = World::single(64, 200);
+    let storage = world.unopened().with_part_names();
+    storage.prepare().unwrap();
+    storage.set_verified(&bt_types::Bitfield::new(4)).unwrap();
+    for (piece, bytes) in (0..4).map(|piece| world.piece(piece)) {
+        storage.write(piece, &[(0, bytes)]).unwrap();
+        storage.add_verified(piece).unwrap();
+    }
+    let (piece, bytes) = world.piece(3);
+    storage.write(piece, &[(0, bytes)]).unwrap();
+    assert!(world.path("t").exists() && !world.path("t.part").exists());
+}
+
 #[test]
 fn prepare_makes_folders_and_empty_files() {
     let world = World::new(64, FILES);

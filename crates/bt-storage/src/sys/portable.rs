@@ -10,7 +10,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use super::{Access, check_name, link_in_the_way, name_taken, no_name, not_a_file};
+use super::{Access, Hold, check_name, link_in_the_way, name_taken, no_name, not_a_file};
 use crate::resume::{FileTime, Stamp};
 
 /// An open regular file. Its position is shared, hence the lock.
@@ -51,6 +51,17 @@ impl File {
     /// Whether somebody has removed it since it was opened: mostly the system would not let them.
     pub(crate) fn is_removed(&self) -> bool {
         false
+    }
+
+    /// Whether it is what lies at `path`: where files have no numbers that is not known.
+    pub(crate) fn is_at(&self, _path: &Path) -> bool {
+        true
+    }
+
+    /// Keeps others who ask from [holding](Hold) it: not where a lock would keep ourselves from
+    /// writing, too.
+    pub(crate) fn hold(self, _hold: Hold) -> io::Result<Held> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// How it looks from outside.
@@ -114,6 +125,20 @@ impl Folder {
     pub(crate) fn sync(&self) -> io::Result<()> {
         sync_named_folder(&self.0)
     }
+
+    /// Keeps others who ask from [holding](Hold) it: no system but unix locks folders.
+    pub(crate) fn hold(self, _hold: Hold) -> io::Result<Held> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// A file or folder that is held: there is none.
+#[derive(Debug)]
+pub(crate) struct Held;
+
+/// On which device a folder lies: that is not known, and they are all one.
+pub(crate) fn device_of(folder: &Path) -> io::Result<u64> {
+    enter_root(folder).map(|_| 0)
 }
 
 /// Waits until the names in a folder are on the medium, where the system can do that.

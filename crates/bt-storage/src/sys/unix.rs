@@ -11,7 +11,7 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-use super::{Access, check_name, link_in_the_way, name_taken, no_name, not_a_file};
+use super::{Access, Hold, check_name, link_in_the_way, name_taken, no_name, not_a_file};
 use crate::resume::{FileTime, Stamp};
 
 /// An open regular file.
@@ -45,6 +45,20 @@ impl File {
     /// it is closed.
     pub(crate) fn is_removed(&self) -> bool {
         fs::fstat(&self.0).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
+    /// Whether it is what lies at `path`: if not, somebody has moved it away, or put another in its
+    /// place. If that cannot be found out, whoever reads or writes hears of it.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        match fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) => fs::fstat(&self.0).map_or(true, |own| is_same(&found, &own)),
+            Err(errno) => !matches!(errno, Errno::NOENT | Errno::NOTDIR),
+        }
+    }
+
+    /// Keeps others who ask from [holding](Hold) it.
+    pub(crate) fn hold(self, hold: Hold) -> io::Result<Held> {
+        Held::new(self.0, hold)
     }
 
     /// How it looks from outside.
@@ -100,10 +114,47 @@ impl Folder {
 
     /// Waits until the names in it are on the medium.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        // It may be open for nothing but passing through.
-        let flags = FOLDER.difference(PATH_ONLY);
-        let folder = retry_on_intr(|| fs::openat(&self.0, ".", flags, Mode::empty()))?;
+        let folder = self.reopen()?;
         Ok(retry_on_intr(|| fs::fsync(&folder))?)
+    }
+
+    /// Keeps others who ask from [holding](Hold) it.
+    pub(crate) fn hold(self, hold: Hold) -> io::Result<Held> {
+        Held::new(self.reopen()?, hold)
+    }
+
+    /// It may be open for nothing but passing through.
+    fn reopen(&self) -> io::Result<OwnedFd> {
+        let flags = FOLDER.difference(PATH_ONLY);
+        let opened = retry_on_intr(|| fs::openat(&self.0, ".", flags, Mode::empty()));
+        Ok(opened?)
+    }
+}
+
+/// A file or folder that is held, until this is dropped or the process ends.
+#[derive(Debug)]
+pub(crate) struct Held {
+    _file: OwnedFd,
+}
+
+impl Held {
+    /// `WouldBlock` if another holds it.
+    fn new(file: OwnedFd, hold: Hold) -> io::Result<Self> {
+        let operation = match hold {
+            Hold::Shared => FlockOperation::NonBlockingLockShared,
+            Hold::Alone => FlockOperation::NonBlockingLockExclusive,
+        };
+        retry_on_intr(|| fs::flock(&file, operation))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// On which device a folder lies.
+pub(crate) fn device_of(folder: &Path) -> io::Result<u64> {
+    let found = fs::statat(CWD, folder, AtFlags::empty())?;
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::Directory => Ok(device(&found)),
+        _ => Err(Errno::NOTDIR.into()),
     }
 }
 
@@ -140,8 +191,7 @@ impl Lock {
             // Whoever had it may have removed it after we had opened it: then it keeps nobody out.
             let ours = fs::fstat(&file)?;
             let found = fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
-            let is_same = |found: Stat| (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino);
-            if found.is_ok_and(is_same) {
+            if found.is_ok_and(|found| is_same(&found, &ours)) {
                 let path = path.to_owned();
                 return Ok(Some(Self { path, _file: file }));
             }
@@ -226,6 +276,19 @@ fn stamp_of(found: &Stat) -> Stamp {
         modified: time(found.st_mtime.into(), found.st_mtime_nsec as u32),
         changed: time(found.st_ctime.into(), found.st_ctime_nsec as u32),
     }
+}
+
+/// Whether these are of one file.
+fn is_same(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the type of this field differs between systems"
+)]
+fn device(found: &Stat) -> u64 {
+    found.st_dev as u64
 }
 
 /// The folder of what `components` name, and its name there.
