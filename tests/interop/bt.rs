@@ -30,9 +30,9 @@ pub(crate) mod exit {
 /// Keeps it from looking for strangers on the internet and on the machine's network.
 pub(crate) const AT_HOME: [&str; 2] = ["--no-dht", "--no-lsd"];
 
-/// Whether a verb looks for peers, unless it is told to stay [at home](AT_HOME).
+/// Whether a verb may look for peers, unless it is told to stay [at home](AT_HOME).
 pub(crate) fn transfers(verb: &OsStr) -> bool {
-    verb == "get" || verb == "seed"
+    ["get", "seed", "show"].iter().any(|it| verb == *it)
 }
 
 /// A `bt get` or `bt seed` to be started, with `--json` and a port of its own.
@@ -140,6 +140,11 @@ pub(crate) fn run_with<W: AsRef<OsStr>>(
     }
     command.env("XDG_STATE_HOME", case.folder("state")?);
     change(&mut command);
+    finish(case, command, patience)
+}
+
+/// A command of the case's own, run to its end.
+pub(crate) fn finish(case: &Case<'_>, command: Command, patience: Duration) -> Outcome<Finished> {
     let mut process = case.spawn("bt", command)?;
     let exit = process.wait_exit(patience)?;
     let log = process.log();

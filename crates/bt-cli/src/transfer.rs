@@ -11,7 +11,7 @@ use bt_storage::{ErrorKind, StorageError};
 use tokio::runtime;
 
 use crate::{
-    arguments::{Network, is_served},
+    arguments::{Finding, Network, is_served},
     exit::{Exit, Failure},
     format::{bytes, in_full, printable, reason},
     logging, open_files,
@@ -43,7 +43,7 @@ pub(crate) fn start(
     let session = open(network, progress, quiet)?;
     let torrent = with_named(network, AddTorrent::from_file(metainfo, root, mode));
     if !quiet {
-        warn_if_lonely(network, &torrent);
+        warn_if_lonely(&network.finding, &torrent);
     }
     let name = torrent.name();
     let handle = session
@@ -67,10 +67,10 @@ pub(crate) fn open(
         },
         on_disk_error: network.on_disk_error(),
         state: state_folder(network.state.as_deref()),
-        dht: network.dht(),
-        lsd: !network.no_lsd,
+        dht: network.finding.dht(),
+        lsd: !network.finding.no_lsd,
         min_announce_interval: Duration::from_secs(network.min_announce_interval),
-        pex: !network.no_pex,
+        pex: !network.finding.no_pex,
         ..SessionConfig::default()
     };
     open_files::allow_many();
@@ -86,8 +86,7 @@ pub(crate) fn open(
 
 /// A torrent with the trackers and peers that the user names.
 pub(crate) fn with_named(network: &Network, mut torrent: AddTorrent) -> AddTorrent {
-    torrent.user_trackers.clone_from(&network.tracker);
-    torrent.peers.extend(&network.peer);
+    network.finding.add_to(&mut torrent);
     torrent.recheck = network.recheck;
     torrent
 }
@@ -105,8 +104,8 @@ fn elsewhere(problem: String) -> Failure {
 }
 
 /// Says so if there is no way to find anybody.
-pub(crate) fn warn_if_lonely(network: &Network, torrent: &AddTorrent) {
-    if let Some(warning) = lonely(torrent, !network.no_dht) {
+pub(crate) fn warn_if_lonely(finding: &Finding, torrent: &AddTorrent) {
+    if let Some(warning) = lonely(torrent, !finding.no_dht) {
         let name = printable(&torrent.name());
         logging::tell(&format!("warning: {name}: {warning}"));
     }
@@ -247,7 +246,7 @@ mod tests {
     fn lonely_with(words: &str, trackers: &[&str]) -> Option<&'static str> {
         let torrent = AddTorrent::from_file(&torrent(trackers), PathBuf::new(), Mode::Get);
         let network = network(words);
-        lonely(&with_named(&network, torrent), !network.no_dht)
+        lonely(&with_named(&network, torrent), !network.finding.no_dht)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Peers that are found without trackers: in a DHT of libtorrent's nodes, and on a local network.
 
-use std::{fs, net::SocketAddrV4};
+use std::{fs, net::SocketAddrV4, process::Command};
 
 use super::{Entry, MIB, get::made_by_libtorrent};
 use crate::{
@@ -17,6 +17,10 @@ pub(super) const CASES: &[Entry] = &[
     Entry {
         name: "dht/get",
         run: get_and_again,
+    },
+    Entry {
+        name: "dht/magnet",
+        run: bare_link,
     },
     Entry {
         name: "dht/seed",
@@ -58,6 +62,46 @@ fn get_and_again(case: &Case<'_>) -> Outcome {
     Ok(())
 }
 
+/// A link that says nothing but the info hash is enough, to be shown and to be followed.
+fn bare_link(case: &Case<'_>) -> Outcome {
+    let payload = Payload::multi(4 * MIB);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let nodes = libtorrent_dht::among_themselves(case, 10)?;
+    let seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?
+        .dht(nodes.address(1))
+        .seed()?;
+    wait_announced(case, &torrent, nodes.address(2), seeder.address())?;
+    let link = torrent.by_link("")?;
+
+    let mut command = Command::new(case.bt()?);
+    command.arg("show").arg(&link.path);
+    command.args(["--json", "--no-lsd", "--dht-node"]);
+    command.arg(nodes.address(3).to_string());
+    command.arg("--state").arg(case.folder("state-of-show")?);
+    let shown = bt::finish(case, command, wait::TRANSFER)?;
+    let shown = shown.ensure_exit(exit::DONE)?.json()?;
+    let files = shown["files"].as_array().context("no files")?;
+    ensure!(
+        shown["total_size"] == payload.length() && files.len() > 1,
+        "{shown}"
+    );
+
+    let folder = case.folder("got")?;
+    let mut bt = bt::get(case, "bt-get", &link, &folder)?
+        .dht_by(&[nodes.address(0)])
+        .start()?;
+    bt.wait_complete(wait::TRANSFER)?;
+    payload.compare(&folder)?;
+    ensure!(bt.count_without_metadata() > 0, "it had the metadata");
+    let sources = bt.latest("progress")?["sources"].clone();
+    let only_dht = sources.as_object().is_some_and(|all| all.len() == 1);
+    ensure!(
+        only_dht && sources["dht"]["connected"].as_u64() >= Some(1),
+        "the peer came from {sources}"
+    );
+    Ok(())
+}
+
 /// libtorrent finds `bt seed`.
 fn seed(case: &Case<'_>) -> Outcome {
     let payload = Payload::single(4 * MIB);
@@ -69,6 +113,13 @@ fn seed(case: &Case<'_>) -> Outcome {
         .start()?;
     let seeder = bt.wait_listening()?;
     wait_announced(case, &torrent, nodes.address(2), seeder)?;
+    let info_hash = torrent.info_hash.as_deref().context("no v1 hash")?;
+    let scraped = bt::dht(case, &["scrape", info_hash], nodes.address(3))?;
+    let scraped = scraped.ensure_exit(exit::DONE)?.json()?;
+    ensure!(
+        scraped["seeders"].as_u64() >= Some(1),
+        "nobody seeds: {scraped}"
+    );
     let folder = case.folder("got")?;
     let mut leecher = Libtorrent::peer(case, "leecher", &torrent, &folder)?
         .dht(nodes.address(1))

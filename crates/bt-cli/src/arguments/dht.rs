@@ -8,7 +8,7 @@ use clap::{
 
 use super::{
     announce::{Swarm, parse_swarm},
-    network::dht_by,
+    finding::dht_by,
     values::{parse_host, parse_seconds},
 };
 

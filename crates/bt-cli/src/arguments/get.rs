@@ -188,8 +188,8 @@ mod tests {
         assert_eq!(get.seed_until.seed_time, Some(540));
         let limits = [get.network.limit_up, get.network.limit_down];
         assert_eq!(limits, [3 << 10, 2 << 20].map(NonZeroU64::new));
-        assert_eq!(get.network.tracker, ["udp://a:1", "udp://b:2"]);
-        assert_eq!(get.network.peer, ["[::1]:5".parse().unwrap()]);
+        assert_eq!(get.network.finding.tracker, ["udp://a:1", "udp://b:2"]);
+        assert_eq!(get.network.finding.peer, ["[::1]:5".parse().unwrap()]);
         assert_eq!((get.network.port, get.network.memory), (0, 16 << 20));
         assert_eq!(get.network.state, Some("s".into()));
         assert!(get.network.recheck);

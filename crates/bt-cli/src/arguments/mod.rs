@@ -6,6 +6,7 @@ mod completions;
 mod create;
 mod demo;
 mod dht;
+mod finding;
 mod get;
 mod magnet;
 mod man;
@@ -27,6 +28,7 @@ pub(crate) use self::{
     create::{Create, Links, as_size, is_date},
     demo::Demo,
     dht::{Dht, DhtGet, DhtScrape, DhtVerb, GetPeers, How, Name, Ping, Put, Sample, parse_key},
+    finding::Finding,
     get::Get,
     magnet::Magnet,
     man::Man,

@@ -1,44 +1,21 @@
 use std::{
     io::{self, IsTerminal},
-    net::SocketAddr,
     num::NonZeroU64,
     path::PathBuf,
 };
 
 use clap::{Args, ValueEnum};
 
-use super::values::{
-    parse_host, parse_memory, parse_peer, parse_rate, parse_seconds, parse_tracker,
+use super::{
+    finding::Finding,
+    values::{parse_memory, parse_rate, parse_seconds},
 };
 
 /// What `get` and `seed` have in common.
 #[derive(Args, Debug)]
 pub(crate) struct Network {
-    /// Announce to this tracker too (udp://host:port, http://… or https://…); may be given several
-    /// times
-    #[arg(long, value_name = "URL", value_parser = parse_tracker)]
-    pub(crate) tracker: Vec<String>,
-
-    /// Connect to this peer too (address:port); may be given several times
-    #[arg(long, value_name = "ADDR", value_parser = parse_peer)]
-    pub(crate) peer: Vec<SocketAddr>,
-
-    /// Enter the DHT by way of this host (host:port) instead of the well-known ones; may be given
-    /// several times
-    #[arg(long, value_name = "HOST:PORT", value_parser = parse_host, conflicts_with = "no_dht")]
-    pub(crate) dht_node: Vec<String>,
-
-    /// Take no part in the DHT, where peers are found without trackers; private torrents never do
-    #[arg(long)]
-    pub(crate) no_dht: bool,
-
-    /// Do not look for peers on the local network; for private torrents that is never done
-    #[arg(long)]
-    pub(crate) no_lsd: bool,
-
-    /// Neither ask peers for other peers nor tell them of any (PEX)
-    #[arg(long)]
-    pub(crate) no_pex: bool,
+    #[command(flatten)]
+    pub(crate) finding: Finding,
 
     /// Listen on this port, or on the next free one
     #[arg(long, default_value_t = 6881)]
@@ -93,11 +70,6 @@ pub(crate) enum OnDiskError {
 }
 
 impl Network {
-    /// How the session takes part in the DHT, if it does.
-    pub(crate) fn dht(&self) -> Option<bt_client::DhtConfig> {
-        (!self.no_dht).then(|| dht_by(&self.dht_node))
-    }
-
     /// As the user wishes, or as it suits who sees stderr: a script waits for an exit code.
     pub(crate) fn on_disk_error(&self) -> bt_client::OnDiskError {
         let usual = match io::stderr().is_terminal() {
@@ -109,21 +81,6 @@ impl Network {
             OnDiskError::Fail => bt_client::OnDiskError::Fail,
         }
     }
-}
-
-/// By way of these hosts, or the well-known ones. Who names addresses of the local network and
-/// nothing else has a DHT of his own.
-pub(super) fn dht_by(hosts: &[String]) -> bt_client::DhtConfig {
-    let mut config = bt_client::DhtConfig::default();
-    if !hosts.is_empty() {
-        let is_local = |host: &String| {
-            let address = host.parse::<SocketAddr>();
-            address.is_ok_and(|address| bt_tracker_http::is_local(address.ip()))
-        };
-        config.trusts_local_addresses = hosts.iter().all(is_local);
-        config.bootstrap = hosts.to_vec();
-    }
-    config
 }
 
 #[cfg(test)]
@@ -158,22 +115,6 @@ mod tests {
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains(says), "{error}");
         }
-    }
-
-    #[test]
-    fn a_dht_of_ones_own() {
-        let check = |hosts: &[&str], count, trusts| {
-            let hosts: Vec<_> = hosts.iter().map(|&host| host.to_owned()).collect();
-            let config = super::dht_by(&hosts);
-            assert_eq!(
-                (config.bootstrap.len(), config.trusts_local_addresses),
-                (count, trusts)
-            );
-        };
-        check(&[], bt_client::DhtConfig::default().bootstrap.len(), false);
-        check(&["127.0.0.1:1", "[fd00::1]:1"], 2, true);
-        check(&["127.0.0.1:1", "198.51.100.1:1"], 2, false);
-        check(&["localhost:1"], 1, false);
     }
 
     #[test]

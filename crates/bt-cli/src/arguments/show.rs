@@ -1,13 +1,14 @@
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::{parse_peer, parse_seconds, parse_tracker};
+use super::{finding::Finding, values::parse_seconds};
 
 /// Show what is in torrents, or in magnet links
 ///
-/// Of a magnet link, too: what the link does not say is fetched from peers, or is in the state folder
-/// if bt has fetched it before. With --offline only what the link says by itself.
+/// Of a magnet link, too: what the link does not say is fetched from peers, which are found as by bt
+/// get, or is in the state folder if bt has fetched it before. With --offline only what the link says
+/// by itself.
 ///
 /// Of several, each gets a heading. One that cannot be read does not keep the others from being
 /// shown; the exit code is that of the first that failed.
@@ -26,13 +27,8 @@ pub(crate) struct Show {
     #[arg(long, value_name = "TIME", value_parser = parse_seconds)]
     pub(crate) timeout: Option<u64>,
 
-    /// Announce magnet links to this tracker too; may be given several times
-    #[arg(long, value_name = "URL", value_parser = parse_tracker)]
-    pub(crate) tracker: Vec<String>,
-
-    /// Ask this peer too for what magnet links do not say (address:port); may be given several times
-    #[arg(long, value_name = "ADDR", value_parser = parse_peer)]
-    pub(crate) peer: Vec<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) finding: Finding,
 
     /// The folder in which is remembered what was fetched, as of bt get
     #[arg(long, value_name = "DIR")]
@@ -102,7 +98,7 @@ mod tests {
             panic!()
         };
         assert_eq!(
-            (show.timeout, show.peer.len(), show.offline),
+            (show.timeout, show.finding.peer.len(), show.offline),
             (Some(60), 1, true)
         );
     }

@@ -199,7 +199,7 @@ impl<'a> Download<'a> {
         quiet: bool,
     ) -> Result<Option<TorrentHandle>, Failure> {
         if !quiet {
-            transfer::warn_if_lonely(&self.get.network, &torrent);
+            transfer::warn_if_lonely(&self.get.network.finding, &torrent);
         }
         let name = torrent.name();
         match self.session.add(torrent) {

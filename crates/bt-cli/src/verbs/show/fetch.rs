@@ -28,12 +28,17 @@ async fn follow(show: &Show, link: &MagnetLink, quiet: bool) -> Result<Snapshot,
     let config = SessionConfig {
         listen_port: 0,
         state: state_folder(show.state.as_deref()),
+        dht: show.finding.dht(),
+        lsd: !show.finding.no_lsd,
+        pex: !show.finding.no_pex,
         ..SessionConfig::default()
     };
     let session = Session::start(config).map_err(|error| Failure::other(in_full(&error)))?;
     let mut torrent = AddTorrent::from_link(link, ".".into(), Then::Stop);
-    torrent.user_trackers.clone_from(&show.tracker);
-    torrent.peers.extend(&show.peer);
+    show.finding.add_to(&mut torrent);
+    if !quiet {
+        transfer::warn_if_lonely(&show.finding, &torrent);
+    }
     let name = torrent.name();
     let added = session.add(torrent);
     let mut handle = added.map_err(|error| transfer::not_added(&name, &error))?;
@@ -43,6 +48,8 @@ async fn follow(show: &Show, link: &MagnetLink, quiet: bool) -> Result<Snapshot,
         biased;
         () = interrupt.requested() => "interrupted",
         watched = transfer::watch(&mut handle, &mut progress, is_over) => {
+            interrupt.end_at_next(|| {});
+            session.close().await;
             watched?;
             return Ok(Snapshot::clone(&handle.snapshot()));
         }
@@ -52,6 +59,7 @@ async fn follow(show: &Show, link: &MagnetLink, quiet: bool) -> Result<Snapshot,
     let limit = handle.snapshot().limit;
     interrupt.end_at_next(|| {});
     handle.stop().await;
+    session.close().await;
     let limit = limit.map(|limit| format!(" ({})", progress::why(&limit)));
     let message = format!(
         "{given_up} before the metadata has come{}; --offline shows what the link says",
