@@ -47,6 +47,10 @@ impl HostileTracker {
         })
     }
 
+    pub(crate) fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
     pub(crate) fn url(&self) -> String {
         url(self.address)
     }
@@ -67,7 +71,7 @@ impl Drop for HostileTracker {
 }
 
 /// What somebody wants to know, as far as answering goes (BEP 15).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asked {
     /// 0 to connect, 1 to announce.
     pub(crate) action: u32,
@@ -76,6 +80,8 @@ pub(crate) struct Asked {
     pub(crate) from: SocketAddr,
     /// Of an announce: where it says that it listens.
     pub(crate) port: u16,
+    /// Of an announce: what follows, options (BEP 41).
+    pub(crate) options: Vec<u8>,
 }
 
 impl Asked {
@@ -90,16 +96,17 @@ impl Asked {
             transaction_id: number(12)?,
             from,
             port: number(94).map_or(0, |number| number as u16),
+            options: datagram.get(98..).unwrap_or_default().to_vec(),
         })
     }
 
     /// A right answer: to connect, or to announce, with one peer.
-    pub(crate) fn right(self, peer: SocketAddrV4) -> Vec<u8> {
+    pub(crate) fn right(&self, peer: SocketAddrV4) -> Vec<u8> {
         self.right_with(1800, &[peer])
     }
 
     /// A right answer: to connect, or to announce, with these peers.
-    pub(crate) fn right_with(self, interval: u32, peers: &[SocketAddrV4]) -> Vec<u8> {
+    pub(crate) fn right_with(&self, interval: u32, peers: &[SocketAddrV4]) -> Vec<u8> {
         let mut answer = self.head();
         if self.action == CONNECT {
             answer.extend(*b"hostile!"); // the connection id
@@ -114,13 +121,13 @@ impl Asked {
     }
 
     /// Action and transaction id, with which every answer begins.
-    pub(crate) fn head(self) -> Vec<u8> {
+    pub(crate) fn head(&self) -> Vec<u8> {
         [self.action, self.transaction_id]
             .map(u32::to_be_bytes)
             .concat()
     }
 
-    pub(crate) fn refusal(self, reason: &str) -> Vec<u8> {
+    pub(crate) fn refusal(&self, reason: &str) -> Vec<u8> {
         let head = [ERROR, self.transaction_id].map(u32::to_be_bytes).concat();
         [&head[..], reason.as_bytes()].concat()
     }

@@ -1,6 +1,6 @@
 //! `bt announce`: what it says of a tracker, and what it leaves there.
 
-use std::ffi::OsStr;
+use std::{ffi::OsStr, sync::mpsc};
 
 use serde_json::json;
 
@@ -29,6 +29,10 @@ pub(super) const CASES: &[Entry] = &[
     Entry {
         name: "announce/refused",
         run: refused,
+    },
+    Entry {
+        name: "announce/url-data",
+        run: url_data,
     },
     Entry {
         name: "announce/silent",
@@ -98,6 +102,29 @@ fn opentracker(case: &Case<'_>) -> Outcome {
     ensure!(
         for_people.stdout.contains(&format!("  {peer}")) && for_people.stderr.is_empty(),
         "{for_people:?}"
+    );
+    Ok(())
+}
+
+/// Over UDP, too, a tracker learns of path and query, in which private ones have a passkey (BEP 41).
+fn url_data(case: &Case<'_>) -> Outcome {
+    let (sender, options) = mpsc::channel();
+    let peer = case.address()?;
+    let tracker = HostileTracker::start(case, move |asked| {
+        if asked.action != CONNECT {
+            // Who has heard enough has gone.
+            let _ = sender.send(asked.options.clone());
+        }
+        vec![asked.right(peer)]
+    })?;
+    let url = format!("udp://{}/a?passkey=x", tracker.address());
+    let torrent = a_torrent(case)?;
+    announce(case, &url, hash(&torrent)?, &[])?.ensure_exit(exit::DONE)?;
+    let told = options.try_recv().context("nobody has announced")?;
+    ensure!(
+        told.starts_with(b"\x02\x0c/a?passkey=x"),
+        "{}",
+        told.escape_ascii()
     );
     Ok(())
 }

@@ -16,18 +16,19 @@ use crate::{
     local_network::{Ear, LocalNetwork},
 };
 
-/// One of each, with whom it takes seconds.
+/// One of each with each. Those that are left out take minutes with transmission.
 pub(super) fn short() -> Vec<Planned> {
-    let quick = [LSD_GET, PEX_TELL].map(|run| planned("", run, &Qbittorrent));
-    quick.into()
+    let with_one = |client| [LSD_GET, PEX_TELL].map(|run| planned("", run, client));
+    CLIENTS.into_iter().flat_map(with_one).collect()
 }
 
 pub(super) fn long() -> Vec<Planned> {
-    let clients: [&'static dyn Finder; 2] = [&Transmission, &Qbittorrent];
     let runs = [LSD_GET, LSD_SEED, PEX_GET, PEX_TELL];
     let with_one = |client| runs.map(|run| planned("long/", run, client));
-    clients.into_iter().flat_map(with_one).collect()
+    CLIENTS.into_iter().flat_map(with_one).collect()
 }
+
+const CLIENTS: [&dyn Finder; 2] = [&Transmission, &Qbittorrent];
 
 /// What is tried with a client, and its name.
 type Run = (&'static str, fn(&Case<'_>, &dyn Finder) -> Outcome);

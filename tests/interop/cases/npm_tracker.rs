@@ -17,20 +17,22 @@ use crate::{
     tracker_client,
 };
 
-pub(super) const CASES: &[Entry] = &[Entry {
-    name: "http/get/npm-tracker",
-    run: |case| get_over_ipv4(case, "http"),
-}];
-
-pub(super) const LONG_CASES: &[Entry] = &[
+pub(super) const CASES: &[Entry] = &[
     Entry {
-        name: "long/udp/get/npm-tracker",
+        name: "http/get/npm-tracker",
+        run: |case| get_over_ipv4(case, "http"),
+    },
+    Entry {
+        name: "udp/get/npm-tracker",
         run: |case| get_over_ipv4(case, "udp"),
     },
     Entry {
-        name: "long/http/get/npm-tracker-ipv6",
+        name: "http/get/npm-tracker-ipv6",
         run: |case| get_over_ipv6(case, "http"),
     },
+];
+
+pub(super) const LONG_CASES: &[Entry] = &[
     Entry {
         name: "long/udp/get/npm-tracker-ipv6",
         run: |case| get_over_ipv6(case, "udp"),

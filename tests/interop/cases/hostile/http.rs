@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    net::TcpStream,
+    net::{Ipv4Addr, SocketAddrV4, TcpStream},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use crate::{
     bt::{self, exit},
     cases::{Entry, PIECE_LENGTH, get::made_by_libtorrent},
     foreign::libtorrent::{self, Format, Libtorrent},
-    harness::{Case, Outcome, Payload, ensure, wait},
+    harness::{Case, Namespace, Outcome, Payload, configure, ensure, ports::free_port, wait},
     web_server::{WebServer, bomb, redirect, response},
 };
 
@@ -27,6 +27,10 @@ pub(in crate::cases) const CASES: &[Entry] = &[
     Entry {
         name: "hostile/http/into-the-network",
         run: into_the_network,
+    },
+    Entry {
+        name: "hostile/http/redirect-into-the-network",
+        run: redirect_into_the_network,
     },
 ];
 
@@ -166,6 +170,46 @@ fn into_the_network(case: &Case<'_>) -> Outcome {
     ensure!(named.asked() == 0, "asked {} times", named.asked());
     ensure!(by_hand.asked() > 0, "what the user names was not asked");
     Ok(())
+}
+
+/// A tracker of the internet sends `bt` to one of this machine, which is not asked for it; whom the user
+/// names himself is.
+fn redirect_into_the_network(case: &Case<'_>) -> Outcome {
+    let network = Namespace::new()?;
+    network.inside(|| {
+        let of_the_internet = Ipv4Addr::new(198, 51, 100, 7);
+        configure("ip", &["link", "set", "lo", "up"])?;
+        let address = format!("{of_the_internet}/32");
+        configure("ip", &["address", "add", &address, "dev", "lo"])?;
+        let local = peerless(case)?;
+        let target = local.url("/announce");
+        let public = SocketAddrV4::new(of_the_internet, free_port()?);
+        let public = WebServer::at(public, {
+            let target = target.clone();
+            move |_, stream| stream.write_all(&redirect(&target))
+        })?;
+        let hash = "0123456789".repeat(4);
+        let said = bt::run(
+            case,
+            ["announce", &public.url("/announce"), &hash],
+            wait::SOON,
+        )?;
+        let said = said.ensure_exit(exit::OTHER)?;
+        let line = said.one_line()?;
+        ensure!(
+            line.contains("redirected from the internet to the local address 127."),
+            "{line:?}"
+        );
+        ensure!(
+            (public.asked(), local.asked()) == (1, 0),
+            "asked {} and {} times",
+            public.asked(),
+            local.asked()
+        );
+        bt::run(case, ["announce", &target, &hash], wait::SOON)?.ensure_exit(exit::DONE)?;
+        ensure!(local.asked() > 0, "whom the user names was not asked");
+        Ok(())
+    })
 }
 
 fn peerless(case: &Case<'_>) -> Outcome<WebServer> {

@@ -165,7 +165,7 @@ fn intervals(case: &Case<'_>) -> Outcome {
 }
 
 /// People are told, in one line that cannot move the cursor; the download goes on.
-fn refuses(case: &Case<'_>, refusal: fn(Asked) -> Vec<u8>, says: &str) -> Outcome {
+fn refuses(case: &Case<'_>, refusal: fn(&Asked) -> Vec<u8>, says: &str) -> Outcome {
     let payload = Payload::single(PAYLOAD);
     let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
     let mut seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?
@@ -174,7 +174,7 @@ fn refuses(case: &Case<'_>, refusal: fn(Asked) -> Vec<u8>, says: &str) -> Outcom
     let peer = seeder.address();
     let tracker = HostileTracker::start(case, move |asked| match asked.action {
         CONNECT => vec![asked.right(peer)],
-        _ => vec![refusal(*asked)],
+        _ => vec![refusal(asked)],
     })?;
     let folder = case.folder("got")?;
     let url = tracker.url();
@@ -202,7 +202,7 @@ fn refuses(case: &Case<'_>, refusal: fn(Asked) -> Vec<u8>, says: &str) -> Outcom
 pub(in crate::cases) fn junk(asked: &Asked) -> Vec<Vec<u8>> {
     let other_action = Asked {
         action: asked.action ^ 1,
-        ..*asked
+        ..asked.clone()
     };
     vec![
         Vec::new(),
@@ -259,7 +259,7 @@ fn too_many_peers(asked: &Asked, good: SocketAddrV4) -> Vec<Vec<u8>> {
 fn other_id(asked: &Asked) -> Asked {
     Asked {
         transaction_id: !asked.transaction_id,
-        ..*asked
+        ..asked.clone()
     }
 }
 
