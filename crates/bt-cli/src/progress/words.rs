@@ -1,4 +1,4 @@
-//! What is told to people, in less than 75 columns.
+//! What is told to people, in less than 75 columns mostly.
 
 use std::time::Duration;
 
@@ -116,4 +116,36 @@ pub(super) fn transfer(
         line.push_str(&format!("  {} left", duration(in_steps(left))));
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_comes_from_few_of_many() {
+        let mut stats = Stats::default();
+        (stats.peers_connected, stats.peers_known) = (3, 17);
+        let line = describe_metadata(0, 0, &stats);
+        assert_eq!(line, "metadata  3/17 peers", "nobody has told its size");
+        assert_eq!(
+            describe_metadata(16_384, 51_200, &stats),
+            "metadata, 16.0 KiB of 50.0 KiB  3/17 peers"
+        );
+        stats.peers_known = 0; // all have dialled us
+        assert!(describe_metadata(0, 0, &stats).ends_with("3/3 peers"));
+    }
+
+    #[test]
+    fn a_transfer_has_its_figures() {
+        let amount = Amount {
+            done: 3 << 20,
+            total: 1 << 30,
+        };
+        let left = Some(Duration::from_secs(8 * 60 + 41));
+        assert_eq!(
+            transfer(amount, 2 << 20, 0, (4, 9), left),
+            "3.0 MiB of 1.0 GiB  ↓ 2.0 MiB/s  ↑ 0 B/s  4/9 peers  8m45s left"
+        );
+    }
 }

@@ -10,7 +10,7 @@ use AnnounceEvent::{Completed, None as Regular, Started, Stopped};
 
 #[test]
 fn a_tier_is_walked_until_one_answers_and_that_one_stays_in_front() {
-    let mut world = World::new(&[&["udp://a", "udp://b", "udp://c"]]);
+    let mut world = World::new(&[&["udp://a", "http://b/announce", "https://c/announce"]]);
     let [first, second, third] = world.order();
     world.refuse(&first);
     world.start();
