@@ -9,7 +9,7 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::{IpAddr, Ipv4Addr, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     num::NonZeroU64,
     path::Path,
     sync::Arc,
@@ -405,16 +405,22 @@ async fn who_is_connected_and_what_limits_is_told() {
 /// A torrent without trackers: the peers find each other by way of a node that knows nothing of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torrent_travels_by_way_of_the_dht_alone() {
+    for ip in loopbacks() {
+        travel_by_the_dht(ip).await;
+    }
+}
+
+async fn travel_by_the_dht(ip: IpAddr) {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (folder.path().join("from"), folder.path().join("to"));
     let info = write_data(&from);
     let by = |ports: &[u16], state: Option<&str>| SessionConfig {
-        bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        bind: Some(ip),
         listen_port: 0,
         dht: Some(DhtConfig {
             bootstrap: ports
                 .iter()
-                .map(|port| format!("127.0.0.1:{port}"))
+                .map(|&port| SocketAddr::new(ip, port).to_string())
                 .collect(),
             trusts_local_addresses: true,
         }),
@@ -429,12 +435,11 @@ async fn a_torrent_travels_by_way_of_the_dht_alone() {
     let seeder = Session::start(by(&way_in, None)).unwrap();
     let _seed = seeder.add(torrent(&from, Mode::Seed)).unwrap();
     let swarm = info.ids().primary_swarm_id();
-    let local = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let config = by(&way_in, None).dht.unwrap();
-    let client = DhtClient::start(&config, local, None).unwrap();
+    let client = DhtClient::start(&config, Some(ip), None).unwrap();
     in_time(async {
         // The leecher's first look-up must find the seeder.
-        let expected = (Ipv4Addr::LOCALHOST, seeder.listen_port()).into();
+        let expected = SocketAddr::new(ip, seeder.listen_port());
         let mut is_known = false;
         while !is_known {
             let mut events = client.ask(DhtQuery::GetPeers(swarm));
@@ -458,4 +463,39 @@ async fn a_torrent_travels_by_way_of_the_dht_alone() {
         in_time(leecher.close()).await;
         assert!(folder.path().join("state/dht").is_file());
     }
+}
+
+/// A tracker of each, and both hear of us, each over its own family.
+#[tokio::test(flavor = "multi_thread")]
+async fn trackers_are_told_over_the_families_that_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let info = write_data(folder.path());
+    let swarm = info.ids().primary_swarm_id();
+    let start = |ip| LocalTracker::start(SocketAddr::new(ip, 0), ServerConfig::default()).unwrap();
+    let trackers: Vec<_> = loopbacks().into_iter().map(start).collect();
+    let session = Session::start(SessionConfig {
+        listen_port: 0,
+        ..SessionConfig::default()
+    })
+    .unwrap();
+    let seed = AddTorrent {
+        trackers: trackers.iter().map(|it| vec![it.url()]).collect(),
+        ..AddTorrent::new(Subject::whole(info, Mode::Seed), folder.path().to_owned())
+    };
+    let seed = session.add(seed).unwrap();
+    in_time(async {
+        let mut events = seed.events();
+        while trackers.iter().any(|it| it.stats(swarm).seeders == 0) {
+            events.next().await.expect("the seed ended");
+        }
+    })
+    .await;
+    in_time(seed.stop()).await;
+}
+
+/// IPv6 only where the machine has it.
+fn loopbacks() -> Vec<IpAddr> {
+    let both: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let is_here = |ip: &IpAddr| TcpListener::bind((*ip, 0)).is_ok();
+    both.into_iter().filter(is_here).collect()
 }

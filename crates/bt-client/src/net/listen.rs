@@ -48,16 +48,24 @@ impl Listener {
 /// families, or on `bind` alone.
 pub(crate) fn listen(bind: Option<IpAddr>, port: u16) -> Result<Sockets, ListenError> {
     let addresses = local_addresses(bind);
-    let last = match port {
-        0 => 0,
-        _ => port.saturating_add(PORTS_TRIED),
-    };
     let mut port = port;
+    let mut tries_left = PORTS_TRIED;
     loop {
-        match open_all(&addresses, port) {
+        let source = match open_all(&addresses, port) {
             Ok(sockets) => return Ok(sockets),
-            Err(source) if source.kind() == io::ErrorKind::AddrInUse && port < last => port += 1,
-            Err(source) => return Err(ListenError { port, source }),
+            Err(source) => source,
+        };
+        let next = match port {
+            // What the system chose for one family was taken in the other.
+            0 => Some(0),
+            _ => port.checked_add(1),
+        };
+        match next {
+            Some(next) if source.kind() == io::ErrorKind::AddrInUse && tries_left > 0 => {
+                port = next;
+                tries_left -= 1;
+            }
+            _ => return Err(ListenError { port, source }),
         }
     }
 }
@@ -152,6 +160,8 @@ const BACKLOG: i32 = 4096;
 
 #[cfg(test)]
 mod tests {
+    use bt_tracker::Family;
+
     use super::*;
 
     const LOOPBACK: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -170,6 +180,30 @@ mod tests {
         let tcp = sockets.listeners[0].local_addr().unwrap();
         assert_eq!(tcp.port(), sockets.port);
         assert_eq!(sockets.udp.local_addrs(), [tcp]);
+    }
+
+    /// A machine without IPv6 listens on the other alone.
+    #[tokio::test]
+    async fn both_families_are_listened_to_on_one_port() {
+        let v6 = Socket::new(Domain::IPV6, Type::STREAM, None);
+        let own = SocketAddr::from((Ipv6Addr::LOCALHOST, 0)).into();
+        let has_v6 = v6.is_ok_and(|socket| socket.bind(&own).is_ok());
+        let sockets = listen(None, 0).unwrap();
+        let families: &[Family] = match has_v6 {
+            true => &[Family::V4, Family::V6],
+            false => &[Family::V4],
+        };
+        assert_eq!(sockets.listeners.len(), families.len());
+        assert_eq!(sockets.udp.families(), families);
+        let local: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        for (ip, listener) in local.into_iter().zip(&sockets.listeners) {
+            let to = SocketAddr::new(ip, sockets.port);
+            let dialled = super::super::dial::connect(to, None);
+            let (dialled, accepted) = tokio::join!(dialled, listener.accept());
+            let (_, peer) = accepted.unwrap();
+            assert_eq!(peer.ip(), ip, "as itself, not as a v4 address within v6");
+            assert_eq!(dialled.unwrap().peer_addr().unwrap(), to);
+        }
     }
 
     #[tokio::test]

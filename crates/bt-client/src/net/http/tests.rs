@@ -190,22 +190,27 @@ async fn endless_and_long_bodies_are_cut_off() {
     }
 }
 
-/// On paused time, which goes on by itself when nothing else does.
-#[tokio::test(start_paused = true)]
+/// Each byte comes soon after the one before it, and the last never.
+#[tokio::test]
 async fn a_server_that_drips_for_ever_is_given_up() {
-    let (ours, mut theirs) = tokio::io::duplex(1000);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/announce", listener.local_addr().unwrap());
     let drip = AbortOnDrop::spawn(async move {
-        assert!(theirs.read(&mut [0; 1000]).await.unwrap() > 0);
+        let (mut stream, _) = listener.accept().await.unwrap();
         let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-        theirs.write_all(head).await.unwrap();
-        while theirs.write_all(b"1\r\nx\r\n").await.is_ok() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+        stream.write_all(head).await.unwrap();
+        while stream.write_all(b"1\r\nx\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
-    let url: HttpUrl = "http://t/announce".parse().unwrap();
-    let from = ([192, 0, 2, 1], 80).into();
-    let answer = timeout(BOUNDS.time, exchange(ours, from, &url, BOUNDS.body)).await;
-    assert!(answer.is_err(), "that is what `get` makes `TimedOut` of");
+    let client = HttpClient::new(None);
+    let bounds = Bounds {
+        body: usize::MAX,
+        time: Duration::from_millis(200),
+    };
+    let asked = client.get(route(Origin::User, &url), None, bounds).await;
+    let error = asked.unwrap_err();
+    assert!(matches!(error, HttpError::TimedOut(time) if time == bounds.time));
     drop(drip);
 }
 
