@@ -6,7 +6,7 @@ use bt_dht::Announce;
 use bt_tracker::{Pace, Periodic};
 use bt_types::SwarmId;
 
-use crate::{dht::DhtHandle, lsd::LsdHandle, mail::Mailbox, random::Seeds};
+use crate::{dht::DhtHandle, lsd::LsdHandle, mail::Mailbox, random::Seeds, trackers::SeenAs};
 
 /// When a torrent is announced in the DHT and on the local network (decided by `bt-tracker`), and by
 /// whom that is done.
@@ -98,6 +98,13 @@ impl Discovery {
     pub(super) fn add_dht_node(&self, node: std::net::SocketAddr) {
         if let Some((_, dht)) = &self.dht {
             dht.add_candidate(node);
+        }
+    }
+
+    /// A tracker has told our address. One of a private torrent tells the DHT nothing (BEP 27).
+    pub(super) fn handle_seen_as(&self, vote: SeenAs) {
+        if let Some((_, dht)) = &self.dht {
+            dht.vote(vote);
         }
     }
 

@@ -239,6 +239,10 @@ impl Drive {
                 let trackers = &mut self.parts.trackers;
                 trackers.handle_outcome(now, generation, id, outcome);
             }
+            Mail::SeenAs(vote) => {
+                self.parts.swarm.handle_address_vote(vote.by, vote.address);
+                self.parts.discovery.handle_seen_as(vote);
+            }
             Mail::Found(source, peers) => {
                 let count = peers.len();
                 let news = self.parts.swarm.add_peers(now, source, peers);

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod http;
+mod seen_as;
 mod udp;
 mod url;
 
@@ -22,7 +23,7 @@ use bt_tracker_udp::BEP_15_ATTEMPTS;
 use bt_types::{AnnounceRequest, AnnounceResponse, SwarmId};
 use tracing::debug;
 
-pub(crate) use self::{addresses::Memory, udp::UdpTrackers};
+pub(crate) use self::{addresses::Memory, seen_as::SeenAs, udp::UdpTrackers};
 use self::{
     addresses::{Fate, Of},
     url::UdpUrl,
@@ -67,6 +68,13 @@ pub(crate) struct What<'a> {
     pub(crate) request: AnnounceRequest,
     pub(crate) tracker_id: Option<&'a [u8]>,
     pub(crate) family: Option<Family>,
+}
+
+/// What a tracker has answered, and from where.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) response: AnnounceResponse,
+    pub(crate) from: SocketAddr,
 }
 
 /// What a schedule is made of.
@@ -274,8 +282,12 @@ impl Trackers {
                 family: announce.family,
             };
             let answer = clients.announce(&addresses, &what, tell).await;
-            let outcome = answer.map_err(|error| failure(&error));
             // A torrent that has gone needs no answer.
+            if let Some(vote) = answer.as_ref().ok().and_then(SeenAs::of) {
+                let _ = mailbox.send(Mail::SeenAs(vote));
+            }
+            let outcome = answer.map(|answer| answer.response);
+            let outcome = outcome.map_err(|error| failure(&error));
             let _ = mailbox.send(Mail::Announced(generation, id, outcome));
         });
         self.under_way.insert(id, task);
@@ -300,7 +312,7 @@ impl Clients {
         memory: &Memory,
         announce: &What<'_>,
         tell: impl Fn(Wait),
-    ) -> Result<AnnounceResponse, AnnounceError> {
+    ) -> Result<Answer, AnnounceError> {
         let What {
             tracker,
             request,
@@ -393,7 +405,7 @@ async fn announce_in_turn(
     (of, url_data): (&Of, &str),
     addresses: &[SocketAddr],
     request: AnnounceRequest,
-) -> Result<AnnounceResponse, AnnounceError> {
+) -> Result<Answer, AnnounceError> {
     let mut last = AnnounceError::NoReachableAddress;
     for (position, &address) in addresses.iter().enumerate() {
         debug!(url = %of.0, %address, event = ?request.event, "announcing");
@@ -403,7 +415,8 @@ async fn announce_in_turn(
         match udp.announce(address, url_data, request, attempts).await {
             Ok(response) => {
                 memory.note(of, address, Fate::Answered);
-                return Ok(response);
+                let from = address;
+                return Ok(Answer { response, from });
             }
             // That is its answer, whatever its other addresses do.
             Err(refusal @ AnnounceError::Refused { .. }) => return Err(refusal),
