@@ -7,7 +7,7 @@ use bt_tracker_http::{
 };
 use bt_types::{AnnounceEvent, SwarmId};
 
-use super::What;
+use super::clients::{Answer as Answered, What};
 use crate::{
     AnnounceError,
     net::{Bounds, HttpClient, HttpError, Line, Reply, Wait},
@@ -18,7 +18,7 @@ pub(super) async fn announce(
     client: &HttpClient,
     announce: &What<'_>,
     tell: impl Fn(Wait),
-) -> Result<super::Answer, AnnounceError> {
+) -> Result<Answered, AnnounceError> {
     let tracker: HttpUrl = announce.tracker.parse()?;
     let extras = Extras {
         tracker_id: announce.tracker_id,
@@ -34,7 +34,7 @@ pub(super) async fn announce(
     let reply = reply.await?;
     let response = judge(&reply, parse_announce(&reply.body))?;
     let from = reply.from;
-    Ok(super::Answer { response, from })
+    Ok(Answered { response, from })
 }
 
 /// Scrapes over HTTP or HTTPS, for the user.

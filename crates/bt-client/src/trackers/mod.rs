@@ -1,6 +1,7 @@
 //! Beside each swarm: when to announce (decided by `bt-tracker`), and how (by the URL's scheme).
 
 mod addresses;
+mod clients;
 mod http;
 mod seen_as;
 mod udp;
@@ -8,30 +9,22 @@ mod url;
 
 use std::{
     collections::HashMap,
-    error::Error,
-    net::SocketAddr,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use bt_tracker::{
-    Announce, AnnounceFailure, AnnounceId, Config, DualStack, Event, Family, Progress, Retry,
-    TrackerState,
-};
-use bt_tracker_http::{Origin, Scrape, ScrapeEntry};
-use bt_tracker_udp::BEP_15_ATTEMPTS;
-use bt_types::{AnnounceRequest, AnnounceResponse, SwarmId};
-use tracing::debug;
+use bt_tracker::{Announce, AnnounceId, Config, DualStack, Event, Family, Progress, TrackerState};
+use bt_tracker_http::Origin;
 
-pub(crate) use self::{addresses::Memory, seen_as::SeenAs, udp::UdpTrackers};
-use self::{
-    addresses::{Fate, Of},
-    url::UdpUrl,
+use self::clients::failure;
+pub(crate) use self::{
+    addresses::Memory,
+    clients::{Clients, What},
+    seen_as::SeenAs,
+    udp::UdpTrackers,
 };
 use crate::{
-    AnnounceError,
     mail::{Mail, Mailbox, Outcome},
-    net::{self, HttpClient, HttpError, Wait},
+    net::Wait,
     tasks::AbortOnDrop,
 };
 
@@ -52,29 +45,6 @@ pub(crate) struct Trackers {
     /// When it has something to do of itself.
     deadline: Option<Instant>,
     addresses: Memory,
-}
-
-/// What the torrents of a session ask trackers with, of each kind. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Clients {
-    pub(crate) udp: UdpTrackers,
-    pub(crate) http: HttpClient,
-}
-
-/// What is announced, and to whom.
-pub(crate) struct What<'a> {
-    pub(crate) tracker: &'a Arc<str>,
-    pub(crate) origin: Origin,
-    pub(crate) request: AnnounceRequest,
-    pub(crate) tracker_id: Option<&'a [u8]>,
-    pub(crate) family: Option<Family>,
-}
-
-/// What a tracker has answered, and from where.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) response: AnnounceResponse,
-    pub(crate) from: SocketAddr,
 }
 
 /// What a schedule is made of.
@@ -304,150 +274,6 @@ pub(crate) fn announce_timeout(tiers: &[Vec<String>]) -> Duration {
     }
 }
 
-impl Clients {
-    /// Announces by the protocol that the URL names, and tells of its wait, if it has to wait for its
-    /// turn. It takes as long as it takes: the caller gives up what is too slow.
-    pub(crate) async fn announce(
-        &self,
-        memory: &Memory,
-        announce: &What<'_>,
-        tell: impl Fn(Wait),
-    ) -> Result<Answer, AnnounceError> {
-        let What {
-            tracker,
-            request,
-            family,
-            ..
-        } = *announce;
-        if is_http(tracker) {
-            debug!(url = %tracker, event = ?request.event, "announcing");
-            return http::announce(&self.http, announce, tell).await;
-        }
-        let url = UdpUrl::parse(tracker)?;
-        let of = (Arc::clone(tracker), family);
-        let addresses = self.udp_addresses(memory, &of, &url).await?;
-        announce_in_turn(&self.udp, memory, (&of, url.data), &addresses, request).await
-    }
-
-    /// Asks how many peers some swarms have, by the protocol that the URL names, for the user.
-    pub(crate) async fn scrape(
-        &self,
-        memory: &Memory,
-        tracker: &Arc<str>,
-        swarm_ids: &[SwarmId],
-    ) -> Result<Scrape, AnnounceError> {
-        if is_http(tracker) {
-            return http::scrape(&self.http, tracker, swarm_ids).await;
-        }
-        let url = UdpUrl::parse(tracker)?;
-        let of = (Arc::clone(tracker), None);
-        let addresses = self.udp_addresses(memory, &of, &url).await?;
-        let address = *addresses.first().ok_or(AnnounceError::NoReachableAddress)?;
-        let found = self.udp.scrape(address, url.data, swarm_ids).await?;
-        let mut swarms: Vec<_> = found
-            .into_iter()
-            .map(|entry| {
-                Some(ScrapeEntry {
-                    seeders: Some(entry.seeders),
-                    completed: Some(entry.completed),
-                    leechers: Some(entry.leechers),
-                    downloaders: None,
-                })
-            })
-            .collect();
-        swarms.resize(swarm_ids.len(), None);
-        Ok(Scrape {
-            swarms,
-            min_interval: None,
-        })
-    }
-
-    /// In the order in which they are to be tried.
-    async fn udp_addresses(
-        &self,
-        memory: &Memory,
-        of: &Of,
-        url: &UdpUrl<'_>,
-    ) -> Result<Vec<SocketAddr>, AnnounceError> {
-        let found = net::resolve(url.host, url.port).await;
-        let mut addresses = found.map_err(|source| AnnounceError::LookUp {
-            host: url.host.to_owned(),
-            source,
-        })?;
-        addresses.retain(|&address| self.udp.reaches(address));
-        if addresses.is_empty() {
-            return Err(AnnounceError::NoReachableAddress);
-        }
-        if let Some(family) = of.1 {
-            addresses.retain(|address| address.is_ipv4() == (family == Family::V4));
-            if addresses.is_empty() {
-                return Err(AnnounceError::NoAddressOf(family));
-            }
-        }
-        // Few UDP trackers listen on IPv6, whatever their name says, and silence costs 15 seconds.
-        addresses.sort_by_key(SocketAddr::is_ipv6);
-        memory.put_in_turn(of, &mut addresses);
-        Ok(addresses)
-    }
-}
-
-/// Whether a tracker is asked over HTTP or HTTPS.
-fn is_http(url: &str) -> bool {
-    let scheme = url.split("://").next().unwrap_or_default();
-    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
-}
-
-/// Announces to the addresses of a tracker, one after the other, until one answers, if only to
-/// refuse; the next announce begins where this one was.
-async fn announce_in_turn(
-    udp: &UdpTrackers,
-    memory: &Memory,
-    (of, url_data): (&Of, &str),
-    addresses: &[SocketAddr],
-    request: AnnounceRequest,
-) -> Result<Answer, AnnounceError> {
-    let mut last = AnnounceError::NoReachableAddress;
-    for (position, &address) in addresses.iter().enumerate() {
-        debug!(url = %of.0, %address, event = ?request.event, "announcing");
-        memory.note(of, address, Fate::Unanswered);
-        let is_last = position + 1 == addresses.len();
-        let attempts = if is_last { BEP_15_ATTEMPTS } else { 1 };
-        match udp.announce(address, url_data, request, attempts).await {
-            Ok(response) => {
-                memory.note(of, address, Fate::Answered);
-                let from = address;
-                return Ok(Answer { response, from });
-            }
-            // That is its answer, whatever its other addresses do.
-            Err(refusal @ AnnounceError::Refused { .. }) => return Err(refusal),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// What the schedule hears of it.
-fn failure(error: &AnnounceError) -> AnnounceFailure {
-    let message = match error.source() {
-        Some(source) if !matches!(error, AnnounceError::NotAnAnswer { .. }) => {
-            format!("{error}: {source}")
-        }
-        _ => error.to_string(),
-    };
-    let retry = match error {
-        AnnounceError::UnsupportedScheme
-        | AnnounceError::NoHostAndPort
-        | AnnounceError::Url(_)
-        | AnnounceError::Request(_) => Retry::Never,
-        AnnounceError::NoAddressOf(_) | AnnounceError::Http(HttpError::NoAddressOf(_)) => {
-            Retry::NoAddress
-        }
-        AnnounceError::Refused { retry, .. } => *retry,
-        _ => Retry::Unspecified,
-    };
-    AnnounceFailure { message, retry }
-}
-
 /// What we announce by.
 pub(crate) const SCHEMES: &[&str] = &["udp", "http", "https"];
 /// Three sends, after 0, 15 and 45 seconds, and time for an answer: then another tracker of the
@@ -459,11 +285,15 @@ const TIMEOUT_OF_SOLE_TRACKER: Duration = Duration::from_secs(15 + 30 + 60 + 15)
 #[cfg(test)]
 mod tests {
     use bt_tracker::Identity;
-    use bt_types::{PeerId, SwarmId};
+    use bt_types::{AnnounceResponse, PeerId, SwarmId};
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::{net::UdpSockets, random::Seeds};
+    use crate::{
+        AnnounceError,
+        net::{HttpClient, UdpSockets},
+        random::Seeds,
+    };
 
     /// Of a torrent with these trackers, each a tier of its own.
     fn trackers(urls: &[&str]) -> Trackers {
@@ -549,41 +379,6 @@ mod tests {
         trackers.drain(later, || Progress::UNKNOWN);
         assert_eq!(trackers.under_way.len(), 1);
         assert_eq!(counts(&trackers), (1, 1, 0));
-    }
-
-    #[tokio::test]
-    async fn a_refusal_is_not_forgotten_while_another_address_is_silent() {
-        let local = || UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let (server, refuses) = local();
-        let (_silent, silent) = local();
-        let _refusing = AbortOnDrop::spawn(async move {
-            let mut datagram = [0; 1500];
-            while let Ok((_, from)) = server.recv_from(&mut datagram).await {
-                // BEP 15: action 3, the transaction id, the reason.
-                let refusal = [&[0, 0, 0, 3], &datagram[12..16], b"go away"].concat();
-                server.send_to(&refusal, from).await.unwrap();
-            }
-        });
-        let udp = UdpTrackers::alone(local().0, Seeds::from_system().unwrap());
-        let request = AnnounceRequest {
-            swarm_id: SwarmId([1; 20]),
-            peer_id: PeerId([2; 20]),
-            downloaded: 0,
-            uploaded: 0,
-            left: 1,
-            event: bt_types::AnnounceEvent::Started,
-            key: 3,
-            num_want: None,
-            port: 4,
-        };
-        let url = ("udp://t:1".into(), None);
-        let (memory, addresses) = (Memory::default(), [refuses, silent]);
-        let answer = announce_in_turn(&udp, &memory, (&url, ""), &addresses, request);
-        // The silent one alone would take this long.
-        let answer = tokio::time::timeout(Duration::from_secs(10), answer).await;
-        assert!(
-            matches!(answer, Ok(Err(AnnounceError::Refused { reason, .. })) if reason == "go away")
-        );
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use bt_tracker_http::is_local;
 
-use super::Answer;
+use super::clients::Answer;
 
 /// Our address, as a tracker sees it (BEP 24): one vote of that tracker's host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
