@@ -157,7 +157,7 @@ impl Drive {
     /// The torrent turns out to be private, or was known to be (BEP 27).
     pub(super) fn make_private(&mut self, now: Instant) {
         self.parts.discovery.make_private();
-        if self.parts.trackers.make_private() {
+        if self.parts.trackers.make_private(now) {
             // Others may have been named by other trackers.
             self.parts.swarm.forget_peers(now);
         }
