@@ -81,6 +81,9 @@ pub enum Outcome {
     Refused(String),
     /// No valid answer to any of the attempts.
     TimedOut,
+    /// Others were with the tracker all the time, so that it was never asked: that says nothing of
+    /// whether it answers.
+    NoTurn,
 }
 
 #[derive(Debug)]
@@ -215,7 +218,10 @@ impl UdpTracker {
             if gives_up {
                 events.push_back(Event {
                     id: pending.id,
-                    outcome: Outcome::TimedOut,
+                    outcome: match pending.awaits {
+                        Some(Awaited::Turn) => Outcome::NoTurn,
+                        _ => Outcome::TimedOut,
+                    },
                 });
             }
             !gives_up

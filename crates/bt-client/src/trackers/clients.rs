@@ -145,7 +145,7 @@ async fn announce_in_turn(
     let mut last = AnnounceError::NoReachableAddress;
     for (position, &address) in addresses.iter().enumerate() {
         debug!(url = %of.0, %address, event = ?request.event, "announcing");
-        memory.note(of, address, Fate::Unanswered);
+        let before = memory.note(of, address, Fate::Unanswered);
         let is_last = position + 1 == addresses.len();
         let attempts = if is_last { BEP_15_ATTEMPTS } else { 1 };
         match udp.announce(address, url_data, request, attempts).await {
@@ -156,6 +156,11 @@ async fn announce_in_turn(
             }
             // That is its answer, whatever its other addresses do.
             Err(refusal @ AnnounceError::Refused { .. }) => return Err(refusal),
+            // So many others ask it that it has not been asked: who knows whether it answers.
+            Err(busy @ AnnounceError::Busy { .. }) => {
+                memory.put_back(of, before);
+                last = busy;
+            }
             Err(error) => last = error,
         }
     }
@@ -188,43 +193,87 @@ pub(super) fn failure(error: &AnnounceError) -> AnnounceFailure {
 mod tests {
     use std::time::Duration;
 
+    use bt_tracker_udp::MAX_PENDING_REQUESTS;
     use bt_types::{AnnounceEvent, PeerId};
 
     use super::*;
     use crate::{net::UdpSockets, random::Seeds, tasks::AbortOnDrop};
 
-    #[tokio::test]
-    async fn a_refusal_is_not_forgotten_while_another_address_is_silent() {
-        let local = || UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let (server, refuses) = local();
-        let (_silent, silent) = local();
-        let _refusing = AbortOnDrop::spawn(async move {
+    const REQUEST: AnnounceRequest = AnnounceRequest {
+        swarm_id: SwarmId([1; 20]),
+        peer_id: PeerId([2; 20]),
+        downloaded: 0,
+        uploaded: 0,
+        left: 1,
+        event: AnnounceEvent::Started,
+        key: 3,
+        num_want: None,
+        port: 4,
+    };
+
+    fn local() -> (UdpSockets, SocketAddr) {
+        UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap()
+    }
+
+    fn client() -> UdpTrackers {
+        UdpTrackers::alone(local().0, Seeds::from_system().unwrap())
+    }
+
+    fn refuse(server: UdpSockets) -> AbortOnDrop {
+        AbortOnDrop::spawn(async move {
             let mut datagram = [0; 1500];
             while let Ok((_, from)) = server.recv_from(&mut datagram).await {
                 // BEP 15: action 3, the transaction id, the reason.
                 let refusal = [&[0, 0, 0, 3], &datagram[12..16], b"go away"].concat();
                 server.send_to(&refusal, from).await.unwrap();
             }
-        });
-        let udp = UdpTrackers::alone(local().0, Seeds::from_system().unwrap());
-        let request = AnnounceRequest {
-            swarm_id: SwarmId([1; 20]),
-            peer_id: PeerId([2; 20]),
-            downloaded: 0,
-            uploaded: 0,
-            left: 1,
-            event: AnnounceEvent::Started,
-            key: 3,
-            num_want: None,
-            port: 4,
-        };
-        let url = ("udp://t:1".into(), None);
+        })
+    }
+
+    fn is_refused(answer: &Result<Answer, AnnounceError>) -> bool {
+        matches!(answer, Err(AnnounceError::Refused { reason, .. }) if reason == "go away")
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_not_forgotten_while_another_address_is_silent() {
+        let ((server, refuses), (_silent, silent)) = (local(), local());
+        let _refusing = refuse(server);
+        let (udp, url) = (client(), ("udp://t:1".into(), None));
         let (memory, addresses) = (Memory::default(), [refuses, silent]);
-        let answer = announce_in_turn(&udp, &memory, (&url, ""), &addresses, request);
+        let answer = announce_in_turn(&udp, &memory, (&url, ""), &addresses, REQUEST);
         // The silent one alone would take this long.
         let answer = tokio::time::timeout(Duration::from_secs(10), answer).await;
-        assert!(
-            matches!(answer, Ok(Err(AnnounceError::Refused { reason, .. })) if reason == "go away")
-        );
+        assert!(is_refused(&answer.unwrap()));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_gets_no_more_is_not_one_that_does_not_answer() {
+        let ((server, refuses), (_silent, full)) = (local(), local());
+        let _refusing = refuse(server);
+        let udp = client();
+        // Asked one after the other, of which each waits.
+        let mut waiting = Vec::new();
+        for _ in 0..MAX_PENDING_REQUESTS {
+            let mut one = Box::pin(udp.announce(full, "", REQUEST, 1));
+            tokio::select! {
+                biased;
+                answer = &mut one => panic!("{answer:?}"),
+                () = tokio::task::yield_now() => {}
+            }
+            waiting.push(one);
+        }
+        let url = ("udp://t:1".into(), None);
+        let in_turn = |memory: &Memory| {
+            let mut addresses = [refuses, full];
+            memory.put_in_turn(&url, &mut addresses);
+            addresses
+        };
+        let memory = Memory::default();
+        for addresses in [&[full][..], &[full, refuses]] {
+            memory.note(&url, full, Fate::Answered);
+            let answer = announce_in_turn(&udp, &memory, (&url, ""), addresses, REQUEST).await;
+            assert_eq!(in_turn(&memory), [full, refuses]);
+            assert_eq!(is_refused(&answer), addresses.len() == 2, "{answer:?}");
+        }
     }
 }
