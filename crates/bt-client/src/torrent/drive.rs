@@ -1,10 +1,4 @@
-use std::{
-    collections::HashMap,
-    future,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, future, net::SocketAddr, sync::Arc, time::Instant};
 
 use bt_swarm::{Action, DialId, Limit, Swarm};
 use bt_tracker::Progress;
@@ -13,10 +7,11 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::sleep_until,
 };
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{
-    Event, Parts, Then, check::Found, log, parts::Data, record::Remembering, selecting::Selecting,
+    Event, Parts, Then, check::Found, ending::Ending, log, parts::Data, record::Remembering,
+    selecting::Selecting,
 };
 use crate::{
     DiskTrouble, OnDiskError, State, TorrentError,
@@ -43,11 +38,9 @@ pub(super) struct Drive {
     /// What the disk has refused first, until it is done; and how many pieces are lost since.
     pub(super) trouble: Option<(Arc<DiskTrouble>, usize)>,
     pub(super) selecting: Selecting,
-    ending: Option<Ending>,
+    pub(super) ending: Option<Ending>,
     /// `None` if nobody will remember what is done.
-    remembering: Option<Remembering>,
-    /// Looks up peers.
-    _look_up: Option<AbortOnDrop>,
+    pub(super) remembering: Option<Remembering>,
 }
 
 /// How far a torrent has come.
@@ -65,13 +58,6 @@ pub(super) enum Stage {
     Transfer(Data),
     /// Nothing is looked at any more.
     Over,
-}
-
-struct Ending {
-    /// How the torrent will have ended once its trackers are told and the disk is done.
-    state: State,
-    /// Until when the disk is waited for.
-    deadline: Instant,
 }
 
 impl Drive {
@@ -102,7 +88,6 @@ impl Drive {
         selecting.set_next(parts.next_selection.take());
         parts.publisher.touch(now);
         Self {
-            _look_up: parts.look_up_peers(),
             parts,
             stage,
             connections: HashMap::new(),
@@ -121,6 +106,8 @@ impl Drive {
     fn begin(&mut self, now: Instant) {
         let peers = std::mem::take(&mut self.parts.torrent.peers);
         self.parts.swarm.add_peers(now, PeerSource::User, peers);
+        let names = std::mem::take(&mut self.parts.torrent.peer_names);
+        self.parts.discovery.look_up(names);
         let progress = progress(&self.parts.swarm, now);
         self.parts.trackers.start(now, progress);
         let dht_nodes = std::mem::take(&mut self.parts.torrent.dht_nodes);
@@ -252,7 +239,9 @@ impl Drive {
                 log::dht_announced(nodes);
                 self.parts.discovery.handle_dht_announced(now, nodes);
             }
-            Mail::PeersNamed(peers) => self.handle_peers_named(now, peers),
+            Mail::PeersNamed(peers) => {
+                self.parts.swarm.add_peers(now, PeerSource::User, peers);
+            }
             Mail::Metadata(read) => self.handle_metadata(now, read),
             Mail::MetadataKept => self.disk_jobs -= 1,
             Mail::Looking(state, limit) => self.show_look(now, state, limit),
@@ -286,7 +275,7 @@ impl Drive {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let deadlines = [
-            self.ending.as_ref().map(|ending| ending.deadline),
+            self.ending.as_ref().map(Ending::deadline),
             self.parts.swarm.poll_timeout(),
             self.parts.trackers.poll_timeout(),
             self.parts.discovery.poll_timeout(),
@@ -443,42 +432,6 @@ impl Drive {
             self.parts.publisher.hurry(now);
         }
     }
-
-    /// Begins to end: no peers any more, and trackers are told. The first reason counts.
-    pub(super) fn end(&mut self, now: Instant, state: State) {
-        if self.ending.is_none() {
-            self.ending = Some(Ending {
-                state,
-                deadline: now + DISK_STOP_TIMEOUT,
-            });
-            if self.remembering.is_some() {
-                self.parts.swarm.spill_all(now);
-            }
-            if !matches!(self.stage, Stage::Transfer(_)) {
-                self.stage = Stage::Over;
-            }
-            self.parts.swarm.stop(now);
-            self.parts.trackers.stop(now);
-            self.parts.discovery.stop();
-        }
-    }
-
-    pub(super) fn is_ending(&self) -> bool {
-        self.ending.is_some()
-    }
-
-    /// How the torrent has ended, if it has.
-    fn ended(&mut self, now: Instant) -> Option<State> {
-        let is_done = self.disk_jobs == 0 && self.parts.trackers.has_stopped();
-        let jobs = self.disk_jobs;
-        let ending = self
-            .ending
-            .take_if(|ending| is_done || ending.deadline <= now)?;
-        if !is_done {
-            warn!(jobs, "the disk is too slow to wait for");
-        }
-        Some(ending.state)
-    }
 }
 
 impl Stage {
@@ -506,8 +459,5 @@ fn progress(swarm: &Swarm<Buffer>, now: Instant) -> Progress {
 /// Connections wait when so many batches do: the torrent's task is behind, and more would only
 /// take memory.
 const MAX_BATCHES: usize = 64;
-/// A piece or two, even for a memory card. A disk that hangs must not keep its user from leaving:
-/// what was not written is fetched again.
-const DISK_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Mail handled before actions are looked at again.
 const MAX_MAIL: usize = 64;
