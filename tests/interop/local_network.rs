@@ -35,6 +35,21 @@ impl LocalNetwork {
         Ok(network)
     }
 
+    /// Some hosts that hear nobody but the machine where the switch would be, each at an interface of
+    /// its own; what is not told by which it is to go leaves by that of the first.
+    pub(crate) fn apart(hosts: usize) -> Outcome<Self> {
+        let mut network = Self {
+            hosts: Vec::new(),
+            switch: Namespace::new()?,
+        };
+        let hosts = network.at_switch(|| {
+            ip("link set lo up")?;
+            (0..hosts).map(join_apart).collect()
+        })?;
+        network.hosts = hosts;
+        Ok(network)
+    }
+
     /// Where the case itself should be, which reaches every host from there.
     pub(crate) fn at_switch<T>(&self, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         self.switch.inside(work)
@@ -50,6 +65,12 @@ impl LocalNetwork {
         let [a, b, c, d] = SWITCH.octets();
         Ipv4Addr::new(a, b, c, d + 1 + host as u8)
     }
+
+    /// The two ends of the line to a host that is apart: the machine's, and its own.
+    pub(crate) fn line(host: usize) -> [Ipv4Addr; 2] {
+        let [a, b, c, _] = SWITCH.octets();
+        [1, 2].map(|last| Ipv4Addr::new(a, b, c + 1 + host as u8, last))
+    }
 }
 
 /// Hears at the switch how hosts call for peers (BEP 14).
@@ -58,20 +79,29 @@ pub(crate) struct Ear(UdpSocket);
 
 impl Ear {
     pub(crate) fn open() -> Outcome<Self> {
+        Self::at(SWITCH)
+    }
+
+    /// At one of the addresses of whoever listens.
+    pub(crate) fn at(ip: Ipv4Addr) -> Outcome<Self> {
         let doing = "listening to a multicast group";
         let socket = UdpSocket::bind(CALLS).context(doing)?;
-        socket.join_multicast_v4(&CALLS.0, &SWITCH).context(doing)?;
+        socket.join_multicast_v4(&CALLS.0, &ip).context(doing)?;
         socket.set_nonblocking(true).context(doing)?;
         Ok(Self(socket))
     }
 
     /// Waits until a host has called so often.
     pub(crate) fn wait_calls(&self, host: usize, count: usize) -> Outcome {
+        self.wait_calls_from(LocalNetwork::ip(host), count)
+    }
+
+    pub(crate) fn wait_calls_from(&self, ip: Ipv4Addr, count: usize) -> Outcome {
         let mut heard = 0;
-        let what = format!("host {host} has called {count} times");
+        let what = format!("{ip} has called {count} times");
         wait::until(&what, wait::TRANSFER, || {
             match self.0.recv_from(&mut [0; 2048]) {
-                Ok((_, from)) if from.ip() == LocalNetwork::ip(host) => heard += 1,
+                Ok((_, from)) if from.ip() == ip => heard += 1,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                     return Err(error).context("listening to calls");
                 }
@@ -93,6 +123,26 @@ fn join_one(host: usize) -> Outcome<Namespace> {
     namespace.inside(|| {
         ip("link set lo up")?;
         move_in(LocalNetwork::ip(host))
+    })?;
+    Ok(namespace)
+}
+
+/// Called where the line begins.
+fn join_apart(host: usize) -> Outcome<Namespace> {
+    let namespace = Namespace::new()?;
+    let pid = namespace.id();
+    let [here, there] = LocalNetwork::line(host);
+    ip(&format!(
+        "link add host{host} type veth peer name {DEVICE} netns {pid}"
+    ))?;
+    ip(&format!("address add {here}/24 dev host{host}"))?;
+    ip(&format!("link set host{host} up"))?;
+    if host == 0 {
+        ip(&format!("route add {MULTICAST} dev host{host}"))?;
+    }
+    namespace.inside(|| {
+        ip("link set lo up")?;
+        move_in(there)
     })?;
     Ok(namespace)
 }

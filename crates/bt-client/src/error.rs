@@ -111,7 +111,7 @@ pub enum AnnounceError {
         /// Why not, in the system's words.
         source: io::Error,
     },
-    /// So many announces wait for this address that it gets no more.
+    /// So many announces wait for this address that it gets no more, or has not got this one in time.
     #[error("{tracker}: too many announces wait for this tracker")]
     Busy {
         /// Its address.

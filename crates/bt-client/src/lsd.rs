@@ -1,7 +1,11 @@
 //! The session's place in the multicast groups in which peers of one network search for each other
 //! (BEP 14).
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bt_lsd::{Group, Lsd, MAX_DATAGRAM};
 use bt_types::{PeerSource, SwarmId};
@@ -27,15 +31,14 @@ impl LsdHandle {
             v4: join(Group::V4, bind),
             v6: join(Group::V6, bind),
         };
-        let lsd = Lsd::new(Instant::now(), port, seed);
-        tokio::spawn(
-            Driver {
-                lsd,
-                groups,
-                shared,
-            }
-            .run(queue),
-        );
+        let now = Instant::now();
+        let driver = Driver {
+            lsd: Lsd::new(now, port, seed),
+            groups,
+            look_again_at: now + LOOK_AGAIN,
+            shared,
+        };
+        tokio::spawn(driver.run(queue));
         Self(swarms)
     }
 
@@ -48,6 +51,8 @@ impl LsdHandle {
 struct Driver {
     lsd: Lsd,
     groups: Groups,
+    /// When it is looked whether interfaces have come.
+    look_again_at: Instant,
     shared: Arc<Shared>,
 }
 
@@ -81,13 +86,21 @@ impl Driver {
     }
 
     /// Tells both groups, as far as they can be told: a machine may have no route to them.
-    async fn search(&self, swarms: &[SwarmId]) {
+    async fn search(&mut self, swarms: &[SwarmId]) {
+        let now = Instant::now();
+        let looks_again = self.look_again_at <= now;
+        if looks_again {
+            self.look_again_at = now + LOOK_AGAIN;
+        }
         let groups = [
-            (Group::V4, self.groups.v4.as_ref()),
-            (Group::V6, self.groups.v6.as_ref()),
+            (Group::V4, self.groups.v4.as_mut()),
+            (Group::V6, self.groups.v6.as_mut()),
         ];
         for (group, socket) in groups {
             let Some(socket) = socket else { continue };
+            if looks_again {
+                socket.look_again();
+            }
             for search in self.lsd.searches(group, swarms) {
                 if let Err(error) = socket.send(&search).await {
                     debug!(%group, %error, "the local network is not told");
@@ -132,6 +145,8 @@ async fn receive(
     }
 }
 
+/// A thousand torrents announce themselves at times of their own.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Swarms that wait to be told of; torrents that find it full try again later.
 const QUEUE: usize = 256;
 /// One that fills it was too long.

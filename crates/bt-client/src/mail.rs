@@ -16,6 +16,7 @@ use crate::{
     handshake::{Established, HandshakeFailure},
     net::Wait,
     torrent::Found,
+    trackers::SeenAs,
 };
 
 /// What others send to a torrent's task. Unbounded, since each sender but one waits for an answer
@@ -33,6 +34,8 @@ pub(crate) enum Mail {
     AnnounceWaits(u32, AnnounceId, Wait),
     /// Of which generation of trackers it was, and how it ended.
     Announced(u32, AnnounceId, Outcome),
+    /// A tracker has told our address.
+    SeenAs(SeenAs),
     /// The names of peers have been looked up.
     PeersNamed(Vec<SocketAddr>),
     /// The metadata that peers have sent has been read.

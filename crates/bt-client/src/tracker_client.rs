@@ -94,7 +94,8 @@ impl TrackerClient {
             family: None,
         };
         let addresses = &self.addresses;
-        self.clients.announce(addresses, &what, |_| ()).await
+        let answer = self.clients.announce(addresses, &what, |_| ()).await?;
+        Ok(answer.response)
     }
 
     /// Asks a tracker how many peers some swarms have (BEP 48), at most 64 at a time. That, too, may

@@ -5,7 +5,7 @@ use crate::address;
 /// What our address is, by the votes of those that answer us (BEP 42).
 ///
 /// Each neighbourhood has one vote, so that who has many addresses in one place does not decide;
-/// and only answers that we asked for count.
+/// and only answers that we asked for count, of nodes and of trackers (BEP 24).
 #[derive(Debug, Default)]
 pub(crate) struct ExternalVotes {
     /// The voter's neighbourhood and what it said, oldest first.

@@ -83,6 +83,16 @@ impl State {
         &self.networks[family as usize].nodes
     }
 
+    /// The same nodes, for another node than the one whose state this is: it gets ids of its own. Two
+    /// of one id would get each other's answers.
+    #[must_use]
+    pub fn without_ids(mut self) -> Self {
+        self.networks
+            .iter_mut()
+            .for_each(|network| network.id = None);
+        self
+    }
+
     pub(crate) fn set(&mut self, family: Family, id: NodeId, nodes: impl Iterator<Item = Contact>) {
         let network = &mut self.networks[family as usize];
         network.id = Some(id);

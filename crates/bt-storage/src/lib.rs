@@ -97,6 +97,7 @@ mod error;
 pub mod faults;
 mod hash_time;
 mod hashing;
+mod lock;
 pub mod metadata;
 mod part_file;
 mod pool;
@@ -109,5 +110,6 @@ mod sys;
 mod testing;
 
 pub use error::{ErrorKind, Operation, StorageError};
+pub use lock::Lock;
 pub use pool::FilePool;
 pub use storage::{Claim, InUse, Purpose, Storage};

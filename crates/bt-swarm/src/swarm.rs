@@ -22,7 +22,7 @@ mod trouble;
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -243,6 +243,11 @@ impl<P: Payload> Swarm<P> {
             self.tell_upload_only();
         }
         self.schedule_dialling();
+    }
+
+    /// A tracker says that it sees us at `address` (BEP 24): one vote, as that of a peer.
+    pub fn handle_address_vote(&mut self, voter: IpAddr, address: IpAddr) {
+        self.votes.add(voter, address);
     }
 
     /// Learns of peers, whatever told of them; returns how many were news.

@@ -1,4 +1,5 @@
-//! Which address others see us under: what peers say of it (BEP 10, `yourip`), counted.
+//! Which address others see us under: what peers say of it (BEP 10, `yourip`), and
+//! trackers (BEP 24), counted.
 
 use std::{
     collections::{BTreeMap, VecDeque},

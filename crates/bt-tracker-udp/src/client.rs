@@ -1,5 +1,6 @@
 mod errors;
 mod pending;
+mod sending;
 
 use std::{
     collections::VecDeque,
@@ -8,15 +9,12 @@ use std::{
 };
 
 use bt_types::{AnnounceEvent, AnnounceRequest, AnnounceResponse, SwarmId};
-use rand_chacha::{
-    ChaCha12Rng,
-    rand_core::{Rng, SeedableRng},
-};
+use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 
 pub use self::errors::{Busy, DatagramError, ScrapeError};
 use self::pending::{Ask, Awaited, Pending};
 use crate::wire::{
-    self, ConnectionId, Family, MAX_SCRAPE, MAX_URL_DATA, Response, ScrapeEntry, TransactionId,
+    ConnectionId, Family, MAX_SCRAPE, MAX_URL_DATA, Response, ScrapeEntry, TransactionId,
 };
 
 /// One address of a UDP tracker: connects, announces and scrapes for any number of torrents,
@@ -83,6 +81,9 @@ pub enum Outcome {
     Refused(String),
     /// No valid answer to any of the attempts.
     TimedOut,
+    /// Others were with the tracker all the time, so that it was never asked: that says nothing of
+    /// whether it answers.
+    NoTurn,
 }
 
 #[derive(Debug)]
@@ -217,7 +218,10 @@ impl UdpTracker {
             if gives_up {
                 events.push_back(Event {
                     id: pending.id,
-                    outcome: Outcome::TimedOut,
+                    outcome: match pending.awaits {
+                        Some(Awaited::Turn) => Outcome::NoTurn,
+                        _ => Outcome::TimedOut,
+                    },
                 });
             }
             !gives_up
@@ -387,113 +391,6 @@ impl UdpTracker {
         self.send_waiting(now, Awaited::Turn);
         self.stop_connecting_if_nobody_waits();
         Ok(())
-    }
-
-    /// Sends what waits for this, as far as there is room.
-    fn send_waiting(&mut self, now: Instant, awaited: Awaited) {
-        let mut room = self.room();
-        for index in 0..self.pending.len() {
-            if awaited == Awaited::Turn && room == 0 {
-                return;
-            }
-            if self.pending[index].awaits == Some(awaited) {
-                self.send(now, index, &mut room);
-            }
-        }
-    }
-
-    /// For how many more requests there is room at the tracker.
-    fn room(&self) -> usize {
-        let with_tracker = self.pending.iter().filter(|p| p.takes_room());
-        MAX_UNANSWERED.saturating_sub(with_tracker.count())
-    }
-
-    fn is_awaited(&self, awaited: Awaited) -> bool {
-        let mut pending = self.pending.iter();
-        pending.any(|pending| pending.awaits == Some(awaited))
-    }
-
-    /// Sends the request, or asks for the connection that it needs first, or lets it wait where there
-    /// is no room; and starts its clock.
-    fn send(&mut self, now: Instant, index: usize, room: &mut usize) {
-        let usable = match self.connection {
-            Connection::Connected { id, expires } if now < expires => Some(id),
-            _ => None,
-        };
-        let pending = &mut self.pending[index];
-        pending.deadline = now + FIRST_TIMEOUT * (1 << pending.attempt);
-        let Some(connection_id) = usable else {
-            pending.awaits = Some(Awaited::Connection);
-            self.connect(now);
-            return;
-        };
-        if pending.sent_with.is_none() && !pending.ask.is_goodbye() {
-            if *room == 0 {
-                pending.awaits = Some(Awaited::Turn);
-                return;
-            }
-            *room -= 1;
-        }
-        pending.awaits = None;
-        pending.sent_with = Some(connection_id);
-        let mut payload = Vec::new();
-        let transaction_id = pending.transaction_id;
-        match &pending.ask {
-            Ask::Announce(request) => wire::encode_announce(
-                connection_id,
-                transaction_id,
-                request,
-                &self.url_data,
-                &mut payload,
-            ),
-            Ask::Scrape(swarm_ids) => {
-                wire::encode_scrape(connection_id, transaction_id, swarm_ids, &mut payload);
-            }
-        }
-        self.transmit(payload);
-    }
-
-    /// Sends a connect request, unless one has been under way for less than its timeout: however
-    /// many requests wait, the tracker sees one connect.
-    fn connect(&mut self, now: Instant) {
-        let transaction_id = match self.connection {
-            Connection::Connecting { sent_at, .. } if now < sent_at + FIRST_TIMEOUT => return,
-            Connection::Connecting { transaction_id, .. } => transaction_id,
-            _ => self.fresh_transaction_id(),
-        };
-        self.connection = Connection::Connecting {
-            transaction_id,
-            sent_at: now,
-        };
-        let mut payload = Vec::new();
-        wire::encode_connect(transaction_id, &mut payload);
-        self.transmit(payload);
-    }
-
-    fn transmit(&mut self, payload: Vec<u8>) {
-        self.transmits.push_back(Transmit {
-            destination: self.tracker,
-            payload,
-        });
-    }
-
-    fn stop_connecting_if_nobody_waits(&mut self) {
-        let connecting = matches!(self.connection, Connection::Connecting { .. });
-        if connecting && !self.is_awaited(Awaited::Connection) {
-            self.connection = Connection::None;
-        }
-    }
-
-    /// One that names no other request of ours.
-    fn fresh_transaction_id(&mut self) -> TransactionId {
-        loop {
-            let id = TransactionId(self.rng.next_u32());
-            let connects = matches!(self.connection,
-                Connection::Connecting { transaction_id, .. } if transaction_id == id);
-            if !connects && self.pending.iter().all(|p| p.transaction_id != id) {
-                return id;
-            }
-        }
     }
 }
 

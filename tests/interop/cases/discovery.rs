@@ -11,6 +11,7 @@ use crate::{
         libtorrent_dht,
     },
     harness::{Case, Context, Exit, Namespace, Outcome, Payload, configure, ensure, wait},
+    local_network::{Ear, LocalNetwork},
 };
 
 pub(super) const CASES: &[Entry] = &[
@@ -33,6 +34,10 @@ pub(super) const CASES: &[Entry] = &[
     Entry {
         name: "lsd/get",
         run: on_local_network,
+    },
+    Entry {
+        name: "lsd/every-interface",
+        run: on_every_interface,
     },
 ];
 
@@ -264,6 +269,39 @@ fn on_local_network(case: &Case<'_>) -> Outcome {
         let incoming = sources["incoming"]["named"].as_u64().unwrap_or(0);
         ensure!(by_lsd + incoming > 0, "the peer came from {sources}");
         payload.compare(&folder)
+    })
+}
+
+/// A machine in two networks: who is in either hears its call, and finds it.
+fn on_every_interface(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(4 * MIB);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let network = LocalNetwork::apart(2)?;
+    network.at_switch(|| {
+        let mut leechers = Vec::new();
+        for host in 0..2 {
+            let [here, there] = LocalNetwork::line(host);
+            let folder = case.folder(&format!("got-{host}"))?;
+            let bt = bt::get(case, &format!("bt-get-{host}"), &torrent, &folder)?;
+            let ear = Ear::at(here)?;
+            let leecher = network.on(host, || bt.on_local_network().start())?;
+            // They call again in a minute, at the earliest, and so hear the seeder first.
+            ear.wait_calls_from(there, 1)?;
+            leechers.push((leecher, folder));
+        }
+        let content = bt::content(&case.folder("seed")?, &payload.name);
+        let seeder = bt::seed(case, "bt-seed", &torrent, &content)?;
+        let _seeder = seeder.on_local_network().start()?;
+        for (mut leecher, folder) in leechers {
+            leecher.wait_complete(wait::TRANSFER)?;
+            payload.compare(&folder)?;
+            let sources = &leecher.latest("progress")?["sources"];
+            ensure!(
+                sources["lsd"]["connected"].as_u64() >= Some(1),
+                "the peer came from {sources}"
+            );
+        }
+        Ok(())
     })
 }
 

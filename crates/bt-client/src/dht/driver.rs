@@ -142,7 +142,7 @@ impl Driver {
             | Event::Samples { id, .. }
             | Event::Finished { id, .. } => *id,
             Event::ExternalAddress(address) => {
-                return info!(%address, "our address, as nodes of the DHT see it");
+                return info!(%address, "our address, as others see it");
             }
             Event::IdChanged(family, id) => {
                 return debug!(?family, %id, "our id in the DHT is another now");
@@ -198,6 +198,7 @@ impl Driver {
                     let _ = self.dht.ping(now, node);
                 }
             }
+            Command::SeenAs(vote) => self.dht.handle_address_vote(now, vote.by, vote.address),
             Command::Hosts(hosts) => self.entering.look_up_hosts(hosts),
             Command::Save(reply) => {
                 self.save_now().await;
@@ -402,6 +403,7 @@ mod tests {
     use bt_types::SwarmId;
 
     use super::*;
+    use crate::trackers::SeenAs;
 
     /// A node that is led in by these, and a query that it was asked at once.
     fn asked(now: Instant, ways_in: &[SocketAddr]) -> (Driver, mpsc::UnboundedReceiver<Event>) {
@@ -450,6 +452,21 @@ mod tests {
         driver.note_entered(now);
         assert_eq!(driver.waiting.len(), 0);
         assert_eq!(driver.attempts, 1, "the silent one is still waited for");
+    }
+
+    /// BEP 24 and 42.
+    #[tokio::test]
+    async fn what_trackers_say_of_our_address_counts() {
+        let now = Instant::now();
+        let (mut driver, _told) = asked(now, &[([127, 0, 0, 1], 6882).into()]);
+        let address = [8, 8, 8, 8].into();
+        for second in 1..=4 {
+            assert_eq!(driver.dht.external_address(Family::V4), None);
+            let by = [11, second, 0, 1].into();
+            let vote = Command::SeenAs(SeenAs { by, address });
+            driver.obey(now, vote).await;
+        }
+        assert_eq!(driver.dht.external_address(Family::V4), Some(address));
     }
 
     #[tokio::test]

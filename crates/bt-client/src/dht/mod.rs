@@ -26,6 +26,7 @@ use crate::{
     mail::Mailbox,
     net::{Inbox, UdpSockets},
     random::Seeds,
+    trackers::SeenAs,
 };
 
 /// How a session takes part in the DHT (BEP 5).
@@ -63,6 +64,8 @@ enum Command {
     Announce(SwarmId, Announce, Mailbox),
     /// A peer says that a node is there.
     Candidate(SocketAddr),
+    /// A tracker says what our address is.
+    SeenAs(SeenAs),
     /// The maker of a torrent says that nodes are there (BEP 5, torrent file extensions).
     Hosts(Vec<(String, u16)>),
     /// Somebody wants to know something; the events end with the operation.
@@ -113,6 +116,11 @@ impl DhtHandle {
     /// Nodes that were told of; forgotten if there is much to do.
     pub(crate) fn add_candidate(&self, node: SocketAddr) {
         let _ = self.commands.try_send(Command::Candidate(node));
+    }
+
+    /// What a tracker says of our address; forgotten if there is much to do.
+    pub(crate) fn vote(&self, vote: SeenAs) {
+        let _ = self.commands.try_send(Command::SeenAs(vote));
     }
 
     pub(crate) fn add_hosts(&self, hosts: Vec<(String, u16)>) {

@@ -8,6 +8,7 @@
 mod demultiplex;
 mod dial;
 mod http;
+mod interfaces;
 mod listen;
 mod multicast;
 mod resolve;

@@ -1,4 +1,5 @@
-//! How one torrent finds peers without trackers.
+//! How one torrent finds peers without trackers: in the DHT, on the local network, and by names that
+//! its owner gives.
 
 use std::time::Instant;
 
@@ -6,7 +7,15 @@ use bt_dht::Announce;
 use bt_tracker::{Pace, Periodic};
 use bt_types::SwarmId;
 
-use crate::{dht::DhtHandle, lsd::LsdHandle, mail::Mailbox, random::Seeds};
+use crate::{
+    dht::DhtHandle,
+    lsd::LsdHandle,
+    mail::{Mail, Mailbox},
+    net,
+    random::Seeds,
+    tasks::AbortOnDrop,
+    trackers::SeenAs,
+};
 
 /// When a torrent is announced in the DHT and on the local network (decided by `bt-tracker`), and by
 /// whom that is done.
@@ -17,6 +26,8 @@ pub(crate) struct Discovery {
     dht: Option<(Periodic, DhtHandle)>,
     lsd: Option<(Periodic, LsdHandle)>,
     mailbox: Mailbox,
+    /// Looks up the peers that are known by name.
+    look_up: Option<AbortOnDrop>,
 }
 
 impl Discovery {
@@ -35,7 +46,24 @@ impl Discovery {
             dht: dht.map(|dht| (paced(Pace::DHT), dht)),
             lsd: lsd.map(|lsd| (paced(Pace::LSD), lsd)),
             mailbox,
+            look_up: None,
         }
+    }
+
+    /// Looks up peers that are known by host and port; they come by mail.
+    pub(super) fn look_up(&mut self, names: Vec<(String, u16)>) {
+        if names.is_empty() {
+            return;
+        }
+        let mailbox = self.mailbox.clone();
+        self.look_up = Some(AbortOnDrop::spawn(async move {
+            for (host, port) in names {
+                if let Ok(addresses) = net::resolve(&host, port).await {
+                    // A torrent that has gone needs no answer.
+                    let _ = mailbox.send(Mail::PeersNamed(addresses));
+                }
+            }
+        }));
     }
 
     /// Begins, also by way of the nodes that the torrent names.
@@ -57,6 +85,7 @@ impl Discovery {
     }
 
     pub(super) fn stop(&mut self) {
+        self.look_up = None;
         self.schedules().for_each(Periodic::stop);
     }
 
@@ -98,6 +127,13 @@ impl Discovery {
     pub(super) fn add_dht_node(&self, node: std::net::SocketAddr) {
         if let Some((_, dht)) = &self.dht {
             dht.add_candidate(node);
+        }
+    }
+
+    /// A tracker has told our address. One of a private torrent tells the DHT nothing (BEP 27).
+    pub(super) fn handle_seen_as(&self, vote: SeenAs) {
+        if let Some((_, dht)) = &self.dht {
+            dht.vote(vote);
         }
     }
 

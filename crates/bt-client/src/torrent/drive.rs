@@ -1,10 +1,4 @@
-use std::{
-    collections::HashMap,
-    future,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, future, net::SocketAddr, sync::Arc, time::Instant};
 
 use bt_storage::Claim;
 use bt_swarm::{Action, DialId, Limit, Swarm};
@@ -14,10 +8,11 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::sleep_until,
 };
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{
-    Event, Parts, Then, check::Found, log, parts::Data, record::Remembering, selecting::Selecting,
+    Event, Parts, Then, check::Found, ending::Ending, log, parts::Data, record::Remembering,
+    selecting::Selecting,
 };
 use crate::{
     DiskTrouble, OnDiskError, State, TorrentError,
@@ -44,13 +39,11 @@ pub(super) struct Drive {
     /// What the disk has refused first, until it is done; and how many pieces are lost since.
     pub(super) trouble: Option<(Arc<DiskTrouble>, usize)>,
     pub(super) selecting: Selecting,
-    ending: Option<Ending>,
+    pub(super) ending: Option<Ending>,
     /// `None` if nobody will remember what is done.
-    remembering: Option<Remembering>,
+    pub(super) remembering: Option<Remembering>,
     /// Held until the end, that nobody else uses the data.
     claim: Option<Claim>,
-    /// Looks up peers.
-    _look_up: Option<AbortOnDrop>,
 }
 
 /// How far a torrent has come.
@@ -68,13 +61,6 @@ pub(super) enum Stage {
     Transfer(Data),
     /// Nothing is looked at any more.
     Over,
-}
-
-struct Ending {
-    /// How the torrent will have ended once its trackers are told and the disk is done.
-    state: State,
-    /// Until when the disk is waited for.
-    deadline: Instant,
 }
 
 impl Drive {
@@ -105,7 +91,6 @@ impl Drive {
         selecting.set_next(parts.next_selection.take());
         parts.publisher.touch(now);
         Self {
-            _look_up: parts.look_up_peers(),
             parts,
             stage,
             connections: HashMap::new(),
@@ -125,6 +110,8 @@ impl Drive {
     fn begin(&mut self, now: Instant) {
         let peers = std::mem::take(&mut self.parts.torrent.peers);
         self.parts.swarm.add_peers(now, PeerSource::User, peers);
+        let names = std::mem::take(&mut self.parts.torrent.peer_names);
+        self.parts.discovery.look_up(names);
         let progress = progress(&self.parts.swarm, now);
         self.parts.trackers.start(now, progress);
         let dht_nodes = std::mem::take(&mut self.parts.torrent.dht_nodes);
@@ -162,7 +149,7 @@ impl Drive {
     /// The torrent turns out to be private, or was known to be (BEP 27).
     pub(super) fn make_private(&mut self, now: Instant) {
         self.parts.discovery.make_private();
-        if self.parts.trackers.make_private() {
+        if self.parts.trackers.make_private(now) {
             // Others may have been named by other trackers.
             self.parts.swarm.forget_peers(now);
         }
@@ -245,6 +232,10 @@ impl Drive {
                 let trackers = &mut self.parts.trackers;
                 trackers.handle_outcome(now, generation, id, outcome);
             }
+            Mail::SeenAs(vote) => {
+                self.parts.swarm.handle_address_vote(vote.by, vote.address);
+                self.parts.discovery.handle_seen_as(vote);
+            }
             Mail::Found(source, peers) => {
                 let count = peers.len();
                 let news = self.parts.swarm.add_peers(now, source, peers);
@@ -254,7 +245,9 @@ impl Drive {
                 log::dht_announced(nodes);
                 self.parts.discovery.handle_dht_announced(now, nodes);
             }
-            Mail::PeersNamed(peers) => self.handle_peers_named(now, peers),
+            Mail::PeersNamed(peers) => {
+                self.parts.swarm.add_peers(now, PeerSource::User, peers);
+            }
             Mail::Metadata(read) => self.handle_metadata(now, read),
             Mail::MetadataKept => self.disk_jobs -= 1,
             Mail::Looking(state, limit) => self.show_look(now, state, limit),
@@ -288,7 +281,7 @@ impl Drive {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let deadlines = [
-            self.ending.as_ref().map(|ending| ending.deadline),
+            self.ending.as_ref().map(Ending::deadline),
             self.parts.swarm.poll_timeout(),
             self.parts.trackers.poll_timeout(),
             self.parts.discovery.poll_timeout(),
@@ -445,42 +438,6 @@ impl Drive {
             self.parts.publisher.hurry(now);
         }
     }
-
-    /// Begins to end: no peers any more, and trackers are told. The first reason counts.
-    pub(super) fn end(&mut self, now: Instant, state: State) {
-        if self.ending.is_none() {
-            self.ending = Some(Ending {
-                state,
-                deadline: now + DISK_STOP_TIMEOUT,
-            });
-            if self.remembering.is_some() {
-                self.parts.swarm.spill_all(now);
-            }
-            if !matches!(self.stage, Stage::Transfer(_)) {
-                self.stage = Stage::Over;
-            }
-            self.parts.swarm.stop(now);
-            self.parts.trackers.stop(now);
-            self.parts.discovery.stop();
-        }
-    }
-
-    pub(super) fn is_ending(&self) -> bool {
-        self.ending.is_some()
-    }
-
-    /// How the torrent has ended, if it has.
-    fn ended(&mut self, now: Instant) -> Option<State> {
-        let is_done = self.disk_jobs == 0 && self.parts.trackers.has_stopped();
-        let jobs = self.disk_jobs;
-        let ending = self
-            .ending
-            .take_if(|ending| is_done || ending.deadline <= now)?;
-        if !is_done {
-            warn!(jobs, "the disk is too slow to wait for");
-        }
-        Some(ending.state)
-    }
 }
 
 impl Stage {
@@ -508,8 +465,5 @@ fn progress(swarm: &Swarm<Buffer>, now: Instant) -> Progress {
 /// Connections wait when so many batches do: the torrent's task is behind, and more would only
 /// take memory.
 const MAX_BATCHES: usize = 64;
-/// A piece or two, even for a memory card. A disk that hangs must not keep its user from leaving:
-/// what was not written is fetched again.
-const DISK_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Mail handled before actions are looked at again.
 const MAX_MAIL: usize = 64;

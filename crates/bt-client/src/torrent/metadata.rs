@@ -1,12 +1,12 @@
 //! A torrent of which no more than the ids is known: its swarm runs without storage until peers have
 //! sent the rest (BEP 9), and goes on with the same connections.
 
-use std::{mem, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use bt_metainfo::{Info, MetainfoError};
 use bt_storage::metadata;
 use bt_swarm::Limit;
-use bt_types::{PeerSource, TorrentIds};
+use bt_types::TorrentIds;
 use tokio::{sync::oneshot, task::spawn_blocking};
 use tracing::{Instrument, Span, info, warn};
 
@@ -17,7 +17,7 @@ use super::{
     looking::look_at,
     parts::Data,
 };
-use crate::{State, TorrentError, mail::Mail, net, shared::Shared, tasks::AbortOnDrop};
+use crate::{State, TorrentError, mail::Mail, shared::Shared};
 
 /// What a run before this one has kept of a torrent.
 pub(super) async fn kept(shared: &Shared, ids: TorrentIds) -> Option<Arc<Info>> {
@@ -41,24 +41,6 @@ impl Parts {
         }
         let selection = choose.of(&info).map_err(TorrentError::NotChosen)?;
         self.place_data(info, Mode::Get, Arc::new(selection))
-    }
-
-    /// Looks up the peers that are known by name.
-    pub(super) fn look_up_peers(&mut self) -> Option<AbortOnDrop> {
-        let names = mem::take(&mut self.torrent.peer_names);
-        if names.is_empty() {
-            return None;
-        }
-        let mailbox = self.mailbox.clone();
-        let look_up = async move {
-            for (host, port) in names {
-                if let Ok(addresses) = net::resolve(&host, port).await {
-                    // A torrent that has gone needs no answer.
-                    let _ = mailbox.send(Mail::PeersNamed(addresses));
-                }
-            }
-        };
-        Some(AbortOnDrop::spawn(look_up))
     }
 }
 
@@ -181,10 +163,6 @@ impl Drive {
             Ok(None) => {}
             Err(error) => self.end(now, State::Failed(Arc::new(error))),
         }
-    }
-
-    pub(super) fn handle_peers_named(&mut self, now: Instant, peers: Vec<std::net::SocketAddr>) {
-        self.parts.swarm.add_peers(now, PeerSource::User, peers);
     }
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod connecting;
 mod discovery;
 mod drive;
+mod ending;
 mod handle;
 mod log;
 mod looking;

@@ -62,7 +62,7 @@ impl Parts {
             return Ok(Beginning::Link(then));
         };
         if info.is_private() {
-            self.trackers.make_private();
+            self.trackers.make_private(Instant::now());
         }
         Ok(match then {
             Then::Stop => {

@@ -11,7 +11,10 @@ use bt_tracker::Family;
 #[derive(Clone, Default)]
 pub(crate) struct Memory(Arc<Mutex<LastTried>>);
 
-type LastTried = HashMap<Of, (SocketAddr, Fate)>;
+type LastTried = HashMap<Of, Noted>;
+
+/// Where an announce ended, and how.
+pub(super) type Noted = (SocketAddr, Fate);
 
 /// The URL, and the family if each is announced to for itself.
 pub(super) type Of = (Arc<str>, Option<Family>);
@@ -25,8 +28,17 @@ pub(super) enum Fate {
 }
 
 impl Memory {
-    pub(super) fn note(&self, of: &Of, address: SocketAddr, fate: Fate) {
-        self.lock().insert(of.clone(), (address, fate));
+    /// Returns what was noted before.
+    pub(super) fn note(&self, of: &Of, address: SocketAddr, fate: Fate) -> Option<Noted> {
+        self.lock().insert(of.clone(), (address, fate))
+    }
+
+    /// What was noted last is nothing to go by: what was there before is.
+    pub(super) fn put_back(&self, of: &Of, before: Option<Noted>) {
+        match before {
+            Some(noted) => _ = self.lock().insert(of.clone(), noted),
+            None => _ = self.lock().remove(of),
+        }
     }
 
     /// Brings a tracker's addresses into the order in which they are to be tried: first the one

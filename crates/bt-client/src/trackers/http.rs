@@ -5,9 +5,9 @@ use bt_tracker_http::{
     Answer, Extras, HttpUrl, Origin, Refusal, ResponseError, RetryIn, Route, Scrape, announce_url,
     parse_announce, parse_scrape, scrape_url,
 };
-use bt_types::{AnnounceEvent, AnnounceResponse, SwarmId};
+use bt_types::{AnnounceEvent, SwarmId};
 
-use super::What;
+use super::clients::{Answer as Answered, What};
 use crate::{
     AnnounceError,
     net::{Bounds, HttpClient, HttpError, Line, Reply, Wait},
@@ -18,7 +18,7 @@ pub(super) async fn announce(
     client: &HttpClient,
     announce: &What<'_>,
     tell: impl Fn(Wait),
-) -> Result<AnnounceResponse, AnnounceError> {
+) -> Result<Answered, AnnounceError> {
     let tracker: HttpUrl = announce.tracker.parse()?;
     let extras = Extras {
         tracker_id: announce.tracker_id,
@@ -32,8 +32,9 @@ pub(super) async fn announce(
     };
     let reply = client.get_telling(route, announce.family, line, BOUNDS, tell);
     let reply = reply.await?;
-    let answer = parse_announce(&reply.body);
-    judge(&reply, answer)
+    let response = judge(&reply, parse_announce(&reply.body))?;
+    let from = reply.from;
+    Ok(Answered { response, from })
 }
 
 /// Scrapes over HTTP or HTTPS, for the user.

@@ -1,36 +1,32 @@
 //! Beside each swarm: when to announce (decided by `bt-tracker`), and how (by the URL's scheme).
 
 mod addresses;
+mod clients;
 mod http;
+mod leaving;
+mod seen_as;
 mod udp;
 mod url;
 
 use std::{
     collections::HashMap,
-    error::Error,
-    net::SocketAddr,
-    sync::Arc,
+    mem,
     time::{Duration, Instant},
 };
 
-use bt_tracker::{
-    Announce, AnnounceFailure, AnnounceId, Config, DualStack, Event, Family, Progress, Retry,
-    TrackerState,
-};
-use bt_tracker_http::{Origin, Scrape, ScrapeEntry};
-use bt_tracker_udp::BEP_15_ATTEMPTS;
-use bt_types::{AnnounceRequest, AnnounceResponse, SwarmId};
-use tracing::debug;
+use bt_tracker::{Announce, AnnounceId, Config, DualStack, Event, Family, Progress, TrackerState};
+use bt_tracker_http::Origin;
 
-pub(crate) use self::{addresses::Memory, udp::UdpTrackers};
-use self::{
-    addresses::{Fate, Of},
-    url::UdpUrl,
+pub(crate) use self::{
+    addresses::Memory,
+    clients::{Clients, What},
+    seen_as::SeenAs,
+    udp::UdpTrackers,
 };
+use self::{clients::failure, leaving::Leaving};
 use crate::{
-    AnnounceError,
     mail::{Mail, Mailbox, Outcome},
-    net::{self, HttpClient, HttpError, Wait},
+    net::Wait,
     tasks::AbortOnDrop,
 };
 
@@ -40,6 +36,8 @@ pub(crate) struct Trackers {
     plan: Plan,
     /// How many schedules there have been: what comes late from one before is for nobody.
     generation: u32,
+    /// The end of the one before, while that goes on.
+    leaving: Option<Leaving>,
     /// As it was begun, if it was.
     begun: Option<(Instant, Progress)>,
     clients: Clients,
@@ -51,22 +49,6 @@ pub(crate) struct Trackers {
     /// When it has something to do of itself.
     deadline: Option<Instant>,
     addresses: Memory,
-}
-
-/// What the torrents of a session ask trackers with, of each kind. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Clients {
-    pub(crate) udp: UdpTrackers,
-    pub(crate) http: HttpClient,
-}
-
-/// What is announced, and to whom.
-pub(crate) struct What<'a> {
-    pub(crate) tracker: &'a Arc<str>,
-    pub(crate) origin: Origin,
-    pub(crate) request: AnnounceRequest,
-    pub(crate) tracker_id: Option<&'a [u8]>,
-    pub(crate) family: Option<Family>,
 }
 
 /// What a schedule is made of.
@@ -108,6 +90,7 @@ impl Trackers {
             schedule: plan.schedule(),
             plan,
             generation: 0,
+            leaving: None,
             begun: None,
             clients,
             mailbox,
@@ -127,9 +110,9 @@ impl Trackers {
     }
 
     /// The torrent turns out to be private: from now on one tracker is asked at a time (BEP 27).
-    /// Returns whether several were, or may have been. They are not told that we leave: they have
-    /// heard from us just now, and forget us by themselves.
-    pub(crate) fn make_private(&mut self) -> bool {
+    /// Returns whether several were, or may have been. The others are told that we leave, beside
+    /// everything else.
+    pub(crate) fn make_private(&mut self, now: Instant) -> bool {
         if self.plan.config.is_private {
             return false;
         }
@@ -137,8 +120,9 @@ impl Trackers {
         self.is_touched = true;
         self.under_way.clear();
         self.generation += 1;
-        self.schedule = self.plan.schedule();
+        let earlier = mem::replace(&mut self.schedule, self.plan.schedule());
         if let Some((began, progress)) = self.begun {
+            self.leaving = Some(Leaving::new(now, earlier));
             self.schedule.set_progress(progress);
             self.schedule.start(began);
         }
@@ -158,7 +142,7 @@ impl Trackers {
 
     /// Every tracker that knows us has been told, or could not be told in time.
     pub(crate) fn has_stopped(&self) -> bool {
-        self.has_stopped
+        self.has_stopped && self.leaving.is_none()
     }
 
     /// Starts the announces that are due, and returns what there is to tell. Mostly there is
@@ -175,9 +159,14 @@ impl Trackers {
         self.is_touched = false;
         self.schedule.set_progress(progress());
         while let Some(announce) = self.schedule.poll_announce(now) {
-            self.begin(announce);
+            if let Some(leaving) = &mut self.leaving {
+                leaving.keep(now, &announce.url);
+            }
+            let id = announce.id;
+            let task = self.begin(self.generation, announce);
+            self.under_way.insert(id, task);
         }
-        let events: Vec<_> = std::iter::from_fn(|| self.schedule.poll_event()).collect();
+        let mut events: Vec<_> = std::iter::from_fn(|| self.schedule.poll_event()).collect();
         for event in &events {
             match event {
                 Event::Abandoned { id } => {
@@ -187,7 +176,20 @@ impl Trackers {
                 _ => {}
             }
         }
-        self.deadline = self.schedule.poll_timeout();
+        events.extend(self.drain_leaving(now));
+        let leaving = self.leaving.as_ref().and_then(Leaving::poll_timeout);
+        let deadlines = [self.schedule.poll_timeout(), leaving];
+        self.deadline = deadlines.into_iter().flatten().min();
+        events
+    }
+
+    fn drain_leaving(&mut self, now: Instant) -> Vec<Event> {
+        let Some(mut leaving) = self.leaving.take() else {
+            return Vec::new();
+        };
+        let before = self.generation - 1;
+        let events = leaving.drain(now, |announce| self.begin(before, announce));
+        self.leaving = Some(leaving).filter(|leaving| !leaving.is_over());
         events
     }
 
@@ -204,6 +206,10 @@ impl Trackers {
         outcome: Outcome,
     ) {
         if generation != self.generation {
+            if let Some(leaving) = &mut self.leaving {
+                self.is_touched = true;
+                leaving.handle_outcome(now, id, outcome);
+            }
             return;
         }
         self.is_touched = true;
@@ -232,6 +238,9 @@ impl Trackers {
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.is_touched = true;
         self.schedule.handle_timeout(now);
+        if let Some(leaving) = &mut self.leaving {
+            leaving.handle_timeout(now);
+        }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -255,14 +264,13 @@ impl Trackers {
         counts
     }
 
-    fn begin(&mut self, announce: Announce) {
+    fn begin(&self, generation: u32, announce: Announce) -> AbortOnDrop {
         let id = announce.id;
         let clients = self.clients.clone();
         let mailbox = self.mailbox.clone();
         let addresses = self.addresses.clone();
-        let generation = self.generation;
         let origin = self.plan.origin(&announce.url);
-        let task = AbortOnDrop::spawn(async move {
+        AbortOnDrop::spawn(async move {
             let tell = |wait| {
                 let _ = mailbox.send(Mail::AnnounceWaits(generation, id, wait));
             };
@@ -274,11 +282,14 @@ impl Trackers {
                 family: announce.family,
             };
             let answer = clients.announce(&addresses, &what, tell).await;
-            let outcome = answer.map_err(|error| failure(&error));
             // A torrent that has gone needs no answer.
+            if let Some(vote) = answer.as_ref().ok().and_then(SeenAs::of) {
+                let _ = mailbox.send(Mail::SeenAs(vote));
+            }
+            let outcome = answer.map(|answer| answer.response);
+            let outcome = outcome.map_err(|error| failure(&error));
             let _ = mailbox.send(Mail::Announced(generation, id, outcome));
-        });
-        self.under_way.insert(id, task);
+        })
     }
 }
 
@@ -292,149 +303,6 @@ pub(crate) fn announce_timeout(tiers: &[Vec<String>]) -> Duration {
     }
 }
 
-impl Clients {
-    /// Announces by the protocol that the URL names, and tells of its wait, if it has to wait for its
-    /// turn. It takes as long as it takes: the caller gives up what is too slow.
-    pub(crate) async fn announce(
-        &self,
-        memory: &Memory,
-        announce: &What<'_>,
-        tell: impl Fn(Wait),
-    ) -> Result<AnnounceResponse, AnnounceError> {
-        let What {
-            tracker,
-            request,
-            family,
-            ..
-        } = *announce;
-        if is_http(tracker) {
-            debug!(url = %tracker, event = ?request.event, "announcing");
-            return http::announce(&self.http, announce, tell).await;
-        }
-        let url = UdpUrl::parse(tracker)?;
-        let of = (Arc::clone(tracker), family);
-        let addresses = self.udp_addresses(memory, &of, &url).await?;
-        announce_in_turn(&self.udp, memory, (&of, url.data), &addresses, request).await
-    }
-
-    /// Asks how many peers some swarms have, by the protocol that the URL names, for the user.
-    pub(crate) async fn scrape(
-        &self,
-        memory: &Memory,
-        tracker: &Arc<str>,
-        swarm_ids: &[SwarmId],
-    ) -> Result<Scrape, AnnounceError> {
-        if is_http(tracker) {
-            return http::scrape(&self.http, tracker, swarm_ids).await;
-        }
-        let url = UdpUrl::parse(tracker)?;
-        let of = (Arc::clone(tracker), None);
-        let addresses = self.udp_addresses(memory, &of, &url).await?;
-        let address = *addresses.first().ok_or(AnnounceError::NoReachableAddress)?;
-        let found = self.udp.scrape(address, url.data, swarm_ids).await?;
-        let mut swarms: Vec<_> = found
-            .into_iter()
-            .map(|entry| {
-                Some(ScrapeEntry {
-                    seeders: Some(entry.seeders),
-                    completed: Some(entry.completed),
-                    leechers: Some(entry.leechers),
-                    downloaders: None,
-                })
-            })
-            .collect();
-        swarms.resize(swarm_ids.len(), None);
-        Ok(Scrape {
-            swarms,
-            min_interval: None,
-        })
-    }
-
-    /// In the order in which they are to be tried.
-    async fn udp_addresses(
-        &self,
-        memory: &Memory,
-        of: &Of,
-        url: &UdpUrl<'_>,
-    ) -> Result<Vec<SocketAddr>, AnnounceError> {
-        let found = net::resolve(url.host, url.port).await;
-        let mut addresses = found.map_err(|source| AnnounceError::LookUp {
-            host: url.host.to_owned(),
-            source,
-        })?;
-        addresses.retain(|&address| self.udp.reaches(address));
-        if addresses.is_empty() {
-            return Err(AnnounceError::NoReachableAddress);
-        }
-        if let Some(family) = of.1 {
-            addresses.retain(|address| address.is_ipv4() == (family == Family::V4));
-            if addresses.is_empty() {
-                return Err(AnnounceError::NoAddressOf(family));
-            }
-        }
-        // Few UDP trackers listen on IPv6, whatever their name says, and silence costs 15 seconds.
-        addresses.sort_by_key(SocketAddr::is_ipv6);
-        memory.put_in_turn(of, &mut addresses);
-        Ok(addresses)
-    }
-}
-
-/// Whether a tracker is asked over HTTP or HTTPS.
-fn is_http(url: &str) -> bool {
-    let scheme = url.split("://").next().unwrap_or_default();
-    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
-}
-
-/// Announces to the addresses of a tracker, one after the other, until one answers, if only to
-/// refuse; the next announce begins where this one was.
-async fn announce_in_turn(
-    udp: &UdpTrackers,
-    memory: &Memory,
-    (of, url_data): (&Of, &str),
-    addresses: &[SocketAddr],
-    request: AnnounceRequest,
-) -> Result<AnnounceResponse, AnnounceError> {
-    let mut last = AnnounceError::NoReachableAddress;
-    for (position, &address) in addresses.iter().enumerate() {
-        debug!(url = %of.0, %address, event = ?request.event, "announcing");
-        memory.note(of, address, Fate::Unanswered);
-        let is_last = position + 1 == addresses.len();
-        let attempts = if is_last { BEP_15_ATTEMPTS } else { 1 };
-        match udp.announce(address, url_data, request, attempts).await {
-            Ok(response) => {
-                memory.note(of, address, Fate::Answered);
-                return Ok(response);
-            }
-            // That is its answer, whatever its other addresses do.
-            Err(refusal @ AnnounceError::Refused { .. }) => return Err(refusal),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// What the schedule hears of it.
-fn failure(error: &AnnounceError) -> AnnounceFailure {
-    let message = match error.source() {
-        Some(source) if !matches!(error, AnnounceError::NotAnAnswer { .. }) => {
-            format!("{error}: {source}")
-        }
-        _ => error.to_string(),
-    };
-    let retry = match error {
-        AnnounceError::UnsupportedScheme
-        | AnnounceError::NoHostAndPort
-        | AnnounceError::Url(_)
-        | AnnounceError::Request(_) => Retry::Never,
-        AnnounceError::NoAddressOf(_) | AnnounceError::Http(HttpError::NoAddressOf(_)) => {
-            Retry::NoAddress
-        }
-        AnnounceError::Refused { retry, .. } => *retry,
-        _ => Retry::Unspecified,
-    };
-    AnnounceFailure { message, retry }
-}
-
 /// What we announce by.
 pub(crate) const SCHEMES: &[&str] = &["udp", "http", "https"];
 /// Three sends, after 0, 15 and 45 seconds, and time for an answer: then another tracker of the
@@ -444,163 +312,4 @@ const TIMEOUT_AMONG_OTHERS: Duration = Duration::from_secs(50);
 const TIMEOUT_OF_SOLE_TRACKER: Duration = Duration::from_secs(15 + 30 + 60 + 15);
 
 #[cfg(test)]
-mod tests {
-    use bt_tracker::Identity;
-    use bt_types::{PeerId, SwarmId};
-    use tokio::sync::mpsc;
-
-    use super::*;
-    use crate::{net::UdpSockets, random::Seeds};
-
-    /// Of a torrent with these trackers, each a tier of its own.
-    fn trackers(urls: &[&str]) -> Trackers {
-        let (sockets, _) = UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let mut config = Config::new(Identity {
-            swarm_id: SwarmId([1; 20]),
-            peer_id: PeerId([2; 20]),
-            key: 3,
-            port: 4,
-        });
-        config.schemes = SCHEMES;
-        let plan = Plan {
-            tiers: urls.iter().map(|url| vec![(*url).to_owned()]).collect(),
-            of_user: vec![" http://mine ".to_owned()],
-            config,
-            families: vec![Family::V4],
-            seed: [5; 32],
-        };
-        let clients = Clients {
-            udp: UdpTrackers::alone(sockets, Seeds::from_system().unwrap()),
-            http: HttpClient::new(None),
-        };
-        let (mailbox, _) = mpsc::unbounded_channel();
-        Trackers::new(plan, clients, mailbox)
-    }
-
-    #[tokio::test]
-    async fn who_has_named_a_tracker_decides_where_it_may_be() {
-        let trackers = trackers(&["http://mine", "http://other"]);
-        let origins = ["http://mine", "http://other"].map(|url| trackers.plan.origin(url));
-        assert_eq!(origins, [Origin::User, Origin::Torrent]);
-    }
-
-    #[tokio::test]
-    async fn the_schedule_is_left_alone_while_it_has_nothing_to_do() {
-        let mut trackers = trackers(&["udp://127.0.0.1:9"]);
-        let now = Instant::now();
-        let mut asked = 0;
-        let mut drain = |trackers: &mut Trackers, now| {
-            trackers.drain(now, || {
-                asked += 1;
-                Progress::UNKNOWN
-            });
-            asked
-        };
-        trackers.start(now, Progress::UNKNOWN);
-        assert_eq!(drain(&mut trackers, now), 1);
-        assert_eq!(trackers.under_way.len(), 1);
-        assert_eq!(drain(&mut trackers, now), 1, "an announce is under way");
-        let deadline = trackers
-            .poll_timeout()
-            .expect("an announce may take so long");
-        trackers.handle_timeout(deadline);
-        assert_eq!(drain(&mut trackers, deadline), 2);
-        assert!(trackers.under_way.is_empty(), "it is given up");
-    }
-
-    #[tokio::test]
-    async fn trackers_are_counted_by_how_they_do() {
-        let mut trackers = trackers(&["udp://127.0.0.1:9", "udp://127.0.0.1:10", "wss://a"]);
-        let now = Instant::now();
-        let counts = |trackers: &Trackers| {
-            let counts = trackers.counts();
-            (counts.working, counts.failing, counts.asked)
-        };
-        assert_eq!(counts(&trackers), (0, 0, 0));
-        trackers.start(now, Progress::UNKNOWN);
-        trackers.drain(now, || Progress::UNKNOWN);
-        assert_eq!(counts(&trackers), (0, 0, 2));
-        let mut ids: Vec<_> = trackers.under_way.keys().copied().collect();
-        ids.sort_unstable();
-        trackers.handle_outcome(now, 0, ids[0], Ok(AnnounceResponse::default()));
-        trackers.handle_outcome(
-            now,
-            0,
-            ids[1],
-            Err(failure(&AnnounceError::NoReachableAddress)),
-        );
-        assert_eq!(counts(&trackers), (1, 1, 0));
-        // It is asked again, and fails until it answers.
-        let later = now + Duration::from_secs(60);
-        trackers.handle_timeout(later);
-        trackers.drain(later, || Progress::UNKNOWN);
-        assert_eq!(trackers.under_way.len(), 1);
-        assert_eq!(counts(&trackers), (1, 1, 0));
-    }
-
-    #[tokio::test]
-    async fn a_refusal_is_not_forgotten_while_another_address_is_silent() {
-        let local = || UdpSockets::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let (server, refuses) = local();
-        let (_silent, silent) = local();
-        let _refusing = AbortOnDrop::spawn(async move {
-            let mut datagram = [0; 1500];
-            while let Ok((_, from)) = server.recv_from(&mut datagram).await {
-                // BEP 15: action 3, the transaction id, the reason.
-                let refusal = [&[0, 0, 0, 3], &datagram[12..16], b"go away"].concat();
-                server.send_to(&refusal, from).await.unwrap();
-            }
-        });
-        let udp = UdpTrackers::alone(local().0, Seeds::from_system().unwrap());
-        let request = AnnounceRequest {
-            swarm_id: SwarmId([1; 20]),
-            peer_id: PeerId([2; 20]),
-            downloaded: 0,
-            uploaded: 0,
-            left: 1,
-            event: bt_types::AnnounceEvent::Started,
-            key: 3,
-            num_want: None,
-            port: 4,
-        };
-        let url = ("udp://t:1".into(), None);
-        let (memory, addresses) = (Memory::default(), [refuses, silent]);
-        let answer = announce_in_turn(&udp, &memory, (&url, ""), &addresses, request);
-        // The silent one alone would take this long.
-        let answer = tokio::time::timeout(Duration::from_secs(10), answer).await;
-        assert!(
-            matches!(answer, Ok(Err(AnnounceError::Refused { reason, .. })) if reason == "go away")
-        );
-    }
-
-    #[test]
-    fn an_announce_has_three_sends_and_longer_if_there_is_nobody_else() {
-        let tier = |count| vec!["udp://t:1".to_owned(); count];
-        let third_send = Duration::from_secs(15 + 30);
-        assert!(announce_timeout(&[tier(1), tier(3)]) > third_send);
-        let all_waits = third_send + Duration::from_secs(60);
-        assert!(announce_timeout(&[tier(1), tier(1)]) >= all_waits);
-    }
-
-    #[tokio::test]
-    async fn a_torrent_that_turns_out_to_be_private_asks_one_tracker_at_a_time() {
-        let mut trackers = trackers(&["udp://127.0.0.1:9", "udp://127.0.0.1:10"]);
-        let now = Instant::now();
-        trackers.start(now, Progress::UNKNOWN);
-        trackers.drain(now, || Progress::UNKNOWN);
-        assert_eq!(trackers.under_way.len(), 2);
-        let late: Vec<_> = trackers.under_way.keys().copied().collect();
-        assert!(trackers.make_private(), "both may have named peers");
-        trackers.drain(now, || Progress::UNKNOWN);
-        assert_eq!(trackers.under_way.len(), 1);
-        for id in late {
-            trackers.handle_outcome(now, 0, id, Ok(AnnounceResponse::default()));
-        }
-        let events = trackers.drain(now, || Progress::UNKNOWN);
-        assert!(
-            events.is_empty(),
-            "those that were asked before: {events:?}"
-        );
-        assert!(!trackers.make_private(), "it is already");
-    }
-}
+mod tests;

@@ -251,6 +251,7 @@ impl Machine {
                     reason,
                     retry: Retry::Unspecified,
                 }),
+                Outcome::NoTurn => Err(AnnounceError::Busy { tracker }),
                 _ => Err(AnnounceError::NoAnswer { tracker }),
             };
             if let Some(reply) = self.replies.remove(&event.id) {

@@ -33,7 +33,7 @@ impl Dht {
         };
         self.remember(now, contact);
         if let Some(external) = response.external {
-            self.count_vote(now, from, external);
+            self.count_vote(now, from.ip(), external.ip());
         }
         if pending.id.is_some_and(|expected| expected != response.id) {
             // It is a node, and was remembered as what it says it is; but who asked for another

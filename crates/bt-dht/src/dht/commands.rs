@@ -129,6 +129,12 @@ impl Dht {
         }
     }
 
+    /// Somebody beside the DHT, whom we have asked, says that our address is `address`, as trackers
+    /// do (BEP 24): one vote, as that of a node that answers (BEP 42).
+    pub fn handle_address_vote(&mut self, now: Instant, voter: IpAddr, address: IpAddr) {
+        self.count_vote(now, voter.to_canonical(), address.to_canonical());
+    }
+
     fn begin(&mut self, now: Instant, kind: Kind) -> Result<OperationId, Busy> {
         if self.operation_count() >= MAX_OPERATIONS {
             return Err(Busy);

@@ -88,13 +88,13 @@ impl Dht {
         })
     }
 
-    /// `from` says that our address is `external`.
-    pub(super) fn count_vote(&mut self, now: Instant, from: SocketAddr, external: SocketAddr) {
-        let family = Family::of(from);
+    /// `voter` says that our address is `external`.
+    pub(super) fn count_vote(&mut self, now: Instant, voter: IpAddr, external: IpAddr) {
+        let family = Family::of(SocketAddr::new(voter, 0));
         let Some(network) = self.network_mut(family) else {
             return;
         };
-        if let Some(ip) = network.external.vote(from.ip(), external.ip()) {
+        if let Some(ip) = network.external.vote(voter, external) {
             self.adopt_address(now, family, ip);
         }
     }

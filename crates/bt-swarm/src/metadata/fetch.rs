@@ -1,4 +1,6 @@
-//! Which block of the dictionary from whom, and whether the whole is the right one.
+//! Which block of the dictionary from whom.
+
+mod judging;
 
 use std::{
     cmp::Reverse,
@@ -7,15 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bt_hash::{sha1, sha256};
 use bt_types::{BLOCK_LENGTH, ConnId, ConnMap, TorrentIds};
 
+pub(crate) use self::judging::Verdict;
+use self::judging::Exhibit;
 use super::{
     MetadataProgress,
-    draft::{Draft, Part, block_count, length_of},
+    draft::{Draft, block_count, length_of},
     source::{ASK_AGAIN, Asked, Source, TIMEOUT_DELAY},
 };
-use crate::bans::{host_of, is_same_culprit};
+use crate::bans::host_of;
 
 /// The dictionary as far as peers have sent it.
 ///
@@ -50,15 +53,6 @@ struct Group {
     drafts: BTreeMap<Option<ConnId>, (Draft, Instant)>,
 }
 
-/// A block of a copy that was wrong.
-#[derive(Debug)]
-struct Exhibit {
-    size: u32,
-    block: u32,
-    digest: [u8; 20],
-    from: SocketAddr,
-}
-
 /// What a block that a peer has sent turns out to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Data {
@@ -70,22 +64,6 @@ pub(crate) enum Data {
     Unrequested,
     /// It has another length than it must have, or belongs to a dictionary of another size.
     Misfit,
-}
-
-/// What a complete copy turns out to be.
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) enum Verdict {
-    /// The dictionary, and who had sent other blocks before than those of it.
-    Right {
-        bytes: Vec<u8>,
-        liars: Vec<SocketAddr>,
-    },
-    /// Wrong, and all of it came from one peer.
-    Lie(SocketAddr),
-    /// Wrong, from one of these.
-    Mixed(Vec<SocketAddr>),
-    /// It is what one of the ids says, and not what the other does: there is no right one.
-    Contradiction,
 }
 
 impl Fetch {
@@ -203,38 +181,6 @@ impl Fetch {
         asked != Asked::No
     }
 
-    /// Looks at a copy that is complete; `None` if none is. To be called until then after each
-    /// block.
-    pub(crate) fn judge(&mut self) -> Option<Verdict> {
-        let complete = self.groups.iter().find_map(|(&size, group)| {
-            let mut drafts = group.drafts.iter();
-            let whole = drafts.find(|(_, (draft, _))| draft.is_complete());
-            whole.map(|(&owner, _)| (size, owner))
-        });
-        let (size, owner) = complete?;
-        let group = self.groups.get_mut(&size)?;
-        let (draft, _) = group.drafts.remove(&owner)?;
-        let senders = draft.senders();
-        let mut bytes = Vec::with_capacity(size as usize);
-        let mut origins = Vec::new();
-        for Part { from, bytes: part } in draft.into_parts() {
-            bytes.extend_from_slice(&part);
-            origins.push(from);
-        }
-        match self.check(&bytes) {
-            Check::Right => {
-                let liars = self.liars(&bytes);
-                self.finish(size);
-                Some(Verdict::Right { bytes, liars })
-            }
-            Check::Contradicts => {
-                self.finish(0);
-                Some(Verdict::Contradiction)
-            }
-            Check::Wrong => Some(self.blame(size, &bytes, &origins, senders)),
-        }
-    }
-
     /// Whom to ask for which block, if anybody.
     pub(crate) fn poll_request(&mut self, now: Instant) -> Option<(ConnId, u32)> {
         if self.end.is_some() || self.sources.is_empty() {
@@ -315,7 +261,7 @@ impl Fetch {
     #[cfg(any(test, debug_assertions))]
     pub(crate) fn check_invariants(&self) {
         assert!(self.memory_bytes() <= self.max_bytes.max(BLOCK_LENGTH) as usize);
-        assert!(self.evidence.len() <= MAX_EVIDENCE);
+        assert!(self.evidence.len() <= judging::MAX_EVIDENCE);
         for source in self.sources.values() {
             assert!(self.groups.contains_key(&source.size));
         }
@@ -412,71 +358,6 @@ impl Fetch {
         self.memory_bytes() + needed <= bound
     }
 
-    /// A copy was wrong.
-    fn blame(
-        &mut self,
-        size: u32,
-        bytes: &[u8],
-        origins: &[SocketAddr],
-        senders: Vec<SocketAddr>,
-    ) -> Verdict {
-        let is_one = senders
-            .windows(2)
-            .all(|pair| is_same_culprit(pair[0], pair[1]));
-        match senders.first() {
-            Some(&liar) if is_one => return Verdict::Lie(liar),
-            _ => {}
-        }
-        let blocks = bytes.chunks(BLOCK_LENGTH as usize).zip(origins);
-        let exhibits = (0..).zip(blocks).map(|(block, (bytes, from))| Exhibit {
-            size,
-            block,
-            digest: sha1(bytes),
-            from: *from,
-        });
-        let room = MAX_EVIDENCE.saturating_sub(self.evidence.len());
-        self.evidence.extend(exhibits.take(room));
-        for source in self.sources.values_mut().filter(|peer| peer.size == size) {
-            source.give_up();
-        }
-        if let Some(group) = self.groups.get_mut(&size) {
-            group.is_suspect = true;
-        }
-        Verdict::Mixed(senders)
-    }
-
-    /// Whoever has sent something else before than what is right.
-    fn liars(&self, right: &[u8]) -> Vec<SocketAddr> {
-        let blocks = right.chunks(BLOCK_LENGTH as usize);
-        let digests: Vec<_> = match self.evidence.is_empty() {
-            true => Vec::new(),
-            false => blocks.map(sha1).collect(),
-        };
-        let is_lie = |exhibit: &&Exhibit| {
-            let right_digest = digests.get(exhibit.block as usize);
-            exhibit.size as usize != right.len() || right_digest != Some(&exhibit.digest)
-        };
-        let mut liars: Vec<_> = self
-            .evidence
-            .iter()
-            .filter(is_lie)
-            .map(|exhibit| exhibit.from)
-            .collect();
-        liars.sort_unstable();
-        liars.dedup();
-        liars
-    }
-
-    fn check(&self, bytes: &[u8]) -> Check {
-        let v1 = self.ids.v1().map(|id| sha1(bytes) == id.0);
-        let v2 = self.ids.v2().map(|id| sha256(bytes) == id.0);
-        match (v1, v2) {
-            (Some(true), Some(false)) | (Some(false), Some(true)) => Check::Contradicts,
-            (Some(false), _) | (_, Some(false)) => Check::Wrong,
-            _ => Check::Right,
-        }
-    }
-
     fn finish(&mut self, size: u32) {
         self.end = Some(size);
         self.groups.clear();
@@ -500,13 +381,6 @@ impl Group {
     }
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Check {
-    Right,
-    Wrong,
-    Contradicts,
-}
-
 fn missing(draft: Option<&Draft>, size: u32) -> impl Iterator<Item = u32> + '_ {
     let begun = draft.into_iter().flat_map(Draft::missing);
     let new = 0..block_count(size);
@@ -521,5 +395,3 @@ fn time_alone(size: u32) -> Duration {
 
 /// How many peers send a copy each at the same time.
 const MAX_ALONE: usize = 4;
-/// Of 64 MiB of wrong copies.
-const MAX_EVIDENCE: usize = 4096;

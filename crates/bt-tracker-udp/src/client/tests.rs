@@ -341,7 +341,7 @@ fn waiting_for_a_turn_counts() {
     let late = late.unwrap();
     assert_eq!(transmits(&mut tracker).len(), MAX_UNANSWERED);
     tracker.handle_timeout(epoch + secs(15));
-    assert_eq!(tracker.poll_event(), Some(ended(late, Outcome::TimedOut)));
+    assert_eq!(tracker.poll_event(), Some(ended(late, Outcome::NoTurn)));
     assert_eq!(transmits(&mut tracker).len(), MAX_UNANSWERED);
 }
 

@@ -10,6 +10,8 @@ use rustls::{
     RootCertStore, ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -347,17 +349,28 @@ async fn who_waits_for_a_server_that_is_down_does_not_ask_it() {
     assert!(reason.contains("cannot connect: "), "{reason}");
 }
 
+/// Shows one certificate, whether it has the key to it or not.
+#[derive(Debug)]
+struct Shown(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
 /// See `testdata/README.md`.
-async fn tls_server() -> (SocketAddr, AbortOnDrop) {
+async fn tls_server(certificate: &str) -> (SocketAddr, AbortOnDrop) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata");
-    let certificate = CertificateDer::from_pem_file(format!("{folder}/server.pem")).unwrap();
+    let certificate = CertificateDer::from_pem_file(format!("{folder}/{certificate}")).unwrap();
     let key = PrivateKeyDer::from_pem_file(format!("{folder}/server.key")).unwrap();
+    let key = ring::sign::any_supported_type(&key).unwrap();
+    let shown = Shown(Arc::new(CertifiedKey::new(vec![certificate], key)));
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
+        .with_cert_resolver(Arc::new(shown));
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -388,7 +401,7 @@ fn trusting(certificate: Option<&str>) -> HttpClient {
 
 #[tokio::test]
 async fn https_is_spoken_with_whom_the_system_trusts() {
-    let (address, _server) = tls_server().await;
+    let (address, _server) = tls_server("server.pem").await;
     let url = |host: &str, path: &str| format!("https://{host}:{}{path}", address.port());
     let get = async |client: &HttpClient, url: &str| {
         client.get(route(Origin::User, url), None, BOUNDS).await
@@ -425,4 +438,16 @@ async fn https_is_spoken_with_whom_the_system_trusts() {
     });
     let no_tls = get(&trusting_it, &no_tls).await.unwrap_err();
     assert!(matches!(no_tls, HttpError::Tls { .. }), "{no_tls}");
+}
+
+#[tokio::test]
+async fn a_server_that_shows_an_authoritys_certificate_is_told_from_a_stranger() {
+    let (address, _server) = tls_server("ca.pem").await;
+    let client = trusting(Some("ca.pem"));
+    let route = route(Origin::User, &format!("https://{address}/"));
+    let refused = client.get(route, None, BOUNDS).await.unwrap_err();
+    assert!(
+        matches!(refused, HttpError::OfAnAuthority { from } if from == address),
+        "{refused}"
+    );
 }

@@ -2,7 +2,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use bt_tracker_http::HttpUrl;
 use rustls::{
-    CertificateError, ClientConfig, RootCertStore,
+    CertificateError, ClientConfig, OtherError, RootCertStore,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, ServerName},
 };
@@ -75,9 +75,8 @@ fn judge(from: SocketAddr, source: io::Error) -> HttpError {
         Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
             HttpError::NotTrusted { from }
         }
-        // Its type is one of rustls' own dependencies.
-        Some(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
-            if other.to_string() == "CaUsedAsEndEntity" =>
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other))))
+            if matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
         {
             HttpError::OfAnAuthority { from }
         }

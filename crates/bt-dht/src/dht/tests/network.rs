@@ -297,6 +297,27 @@ fn the_id_follows_the_address() {
 }
 
 #[test]
+fn others_than_nodes_vote_for_an_address_as_nodes_do() {
+    let mut world = World::new();
+    let (now, ip) = (crate::test_epoch(), v4(50).ip());
+    let node = world.add(v4(50), Config::default());
+    let before = node.id(Family::V4).unwrap();
+    // Three neighbourhoods, one of them twice, do not decide.
+    for (second, last) in [(1, 1), (1, 2), (2, 1), (3, 1)] {
+        node.handle_address_vote(now, [11, second, 0, last].into(), ip);
+    }
+    assert_eq!(node.external_address(Family::V4), None);
+    // Of another family, or of our own network: no votes.
+    node.handle_address_vote(now, "2606:4700::1".parse().unwrap(), ip);
+    node.handle_address_vote(now, [11, 4, 0, 1].into(), [192, 168, 1, 1].into());
+    assert_eq!(node.id(Family::V4), Some(before));
+    let mapped = "::ffff:11.4.0.1".parse().unwrap();
+    node.handle_address_vote(now, mapped, ip);
+    assert_eq!(node.external_address(Family::V4), Some(ip));
+    assert!(!before.fits_address(ip) && node.id(Family::V4).unwrap().fits_address(ip));
+}
+
+#[test]
 fn many_nodes_share_an_address_in_a_network_of_ones_own() {
     let mut world = World::new();
     let config = Config {

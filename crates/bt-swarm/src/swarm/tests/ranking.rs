@@ -21,15 +21,8 @@ fn of_equals_those_are_dialled_first_whom_both_would_keep() {
     };
     swarm.set_grant(epoch(), grant);
     swarm.add_peers(epoch(), PeerSource::Tracker, peers.iter().copied());
-    let dialled: Vec<_> = drain(&mut swarm)
-        .into_iter()
-        .filter_map(|action| match action {
-            Action::Dial(dial) => Some(dial.peer),
-            _ => None,
-        })
-        .collect();
     peers.sort_by_key(|&peer| Reverse(rank(peer)));
-    assert_eq!(dialled, peers[..5]);
+    assert_eq!(dials(&mut swarm), peers[..5]);
 }
 
 #[test]
@@ -56,12 +49,45 @@ fn of_equals_those_stay_whom_both_would_keep() {
     assert_eq!(connected(&swarm), sorted(&expected));
 }
 
+/// BEP 24: before any peer has said what it sees.
+#[test]
+fn trackers_tell_our_address_too() {
+    let tracker = IpAddr::from([10, 200, 0, 1]);
+    let dialled = |voted: &[IpAddr]| {
+        let mut swarm = lone(&torrent(64 * 1024, MIB));
+        for address in voted {
+            swarm.handle_address_vote(tracker, *address);
+        }
+        let grant = Grant {
+            max_half_open: 5,
+            ..Grant::default()
+        };
+        swarm.set_grant(epoch(), grant);
+        swarm.add_peers(epoch(), PeerSource::Tracker, (2..=200).map(peer));
+        dials(&mut swarm)
+    };
+    let mut peers: Vec<_> = (2..=200).map(peer).collect();
+    peers.sort_by_key(|&peer| Reverse(rank(peer)));
+    // One host has one vote, its last.
+    let other = IpAddr::from([10, 0, 0, 251]);
+    assert_eq!(dialled(&[other, other, OURS.into()]), peers[..5]);
+    assert_ne!(dialled(&[]), peers[..5]);
+}
+
 fn vote(swarm: &mut Swarm<Tag>, now: Instant, conn: ConnId) {
     let hello = bt_wire::ExtendedHandshake {
         your_ip: Some(IpAddr::from(OURS)),
         ..Default::default()
     };
     swarm.handle_message(now, conn, hello.to_message());
+}
+
+fn dials(swarm: &mut Swarm<Tag>) -> Vec<SocketAddr> {
+    let dials = drain(swarm).into_iter().filter_map(|action| match action {
+        Action::Dial(dial) => Some(dial.peer),
+        _ => None,
+    });
+    dials.collect()
 }
 
 fn rank(peer: SocketAddr) -> Option<u32> {
