@@ -165,6 +165,7 @@ pub use event::Event;
 pub use limit::{Limit, Outside};
 pub use metadata::MetadataProgress;
 pub use peer_info::{FLAGS, PeerInfo, WhyChoked};
+pub use pex::is_common;
 pub use retries::Backoff;
 pub use sources::{SourceCount, SourceCounts};
 pub use stats::{Stats, Wasted};

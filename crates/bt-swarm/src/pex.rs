@@ -91,9 +91,11 @@ impl Gossip {
     }
 }
 
-/// Whether an address means the same to both: what is told among neighbours is of no use, and may
-/// do harm, elsewhere. Our own machine's addresses are for nobody else.
-pub(crate) fn is_common(other: IpAddr, told: IpAddr) -> bool {
+/// Whether an address means the same to us and to somebody else, who is to be told of it or has told
+/// of it: addresses of neighbours are of no use, and may do harm, elsewhere, and those of a machine
+/// on any other. For whoever tells a [`Swarm`](crate::Swarm) of peers on a stranger's word.
+#[must_use]
+pub fn is_common(other: IpAddr, told: IpAddr) -> bool {
     let (other, told) = (other.to_canonical(), told.to_canonical());
     if told.is_loopback() {
         other.is_loopback()

@@ -1,5 +1,6 @@
 use std::{error::Error, net::SocketAddr, sync::Arc};
 
+use bt_swarm::is_common;
 use bt_tracker::{AnnounceFailure, Family, Retry};
 use bt_tracker_http::{Origin, Scrape, ScrapeEntry};
 use bt_tracker_udp::BEP_15_ATTEMPTS;
@@ -38,6 +39,18 @@ pub(crate) struct What<'a> {
 pub(crate) struct Answer {
     pub(crate) response: AnnounceResponse,
     pub(crate) from: SocketAddr,
+}
+
+impl Answer {
+    /// What of it can be believed: a tracker of the internet names nobody in our own network, and only
+    /// one on this machine names others on it.
+    pub(super) fn into_believable(self) -> AnnounceResponse {
+        let Self { mut response, from } = self;
+        response
+            .peers
+            .retain(|peer| is_common(from.ip(), peer.ip()));
+        response
+    }
 }
 
 impl Clients {
@@ -198,6 +211,38 @@ mod tests {
 
     use super::*;
     use crate::{net::UdpSockets, random::Seeds, tasks::AbortOnDrop};
+
+    #[test]
+    fn trackers_of_the_internet_name_nobody_in_our_network() {
+        let named = [
+            "127.0.0.1:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+            "192.168.1.1:1",
+            "169.254.1.1:1",
+            "[fe80::1]:1",
+            "8.8.8.8:1",
+            "[2600::1]:1",
+        ];
+        for (tracker, believed) in [
+            ("1.1.1.1:80", &named[6..]),
+            ("[2606:4700::1111]:80", &named[6..]),
+            ("192.168.1.9:80", &named[3..]),
+            ("[fd00::9]:80", &named[3..]),
+            ("127.0.0.1:80", &named[..]),
+        ] {
+            let peers = |of: &[&str]| of.iter().map(|it| it.parse().unwrap()).collect();
+            let answer = Answer {
+                response: AnnounceResponse {
+                    peers: peers(&named),
+                    ..AnnounceResponse::default()
+                },
+                from: tracker.parse().unwrap(),
+            };
+            let expected: Vec<SocketAddr> = peers(believed);
+            assert_eq!(answer.into_believable().peers, expected, "{tracker}");
+        }
+    }
 
     const REQUEST: AnnounceRequest = AnnounceRequest {
         swarm_id: SwarmId([1; 20]),

@@ -77,3 +77,54 @@ const BOUNDS: Bounds = Bounds {
     body: 1 << 20,
     time: Duration::from_secs(30),
 };
+
+#[cfg(test)]
+mod tests {
+    use hyper::StatusCode;
+
+    use super::*;
+
+    fn judged(status: StatusCode, body: &str) -> Result<(), AnnounceError> {
+        let reply = Reply {
+            status,
+            body: body.into(),
+            from: ([192, 0, 2, 1], 80).into(),
+        };
+        judge(&reply, parse_announce(&reply.body)).map(drop)
+    }
+
+    /// BEP 31, with any status.
+    #[test]
+    fn a_refusal_says_when_to_come_again() {
+        let minutes = Retry::After(Duration::from_secs(5 * 60));
+        for (says, expected) in [
+            ("8:retry ini5e", minutes),
+            ("8:retry in5:never", Retry::Never),
+            ("", Retry::Unspecified),
+        ] {
+            let body = format!("d14:failure reason2:no{says}e");
+            for status in [StatusCode::OK, StatusCode::BAD_REQUEST] {
+                let refused = judged(status, &body).unwrap_err();
+                let AnnounceError::Refused { reason, retry, .. } = &refused else {
+                    panic!("{refused}")
+                };
+                assert_eq!((reason.as_str(), *retry), ("no", expected), "{status}");
+                // And so the schedule hears of it.
+                assert_eq!(super::super::clients::failure(&refused).retry, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_granted_comes_with_a_good_status() {
+        let body = "d8:intervali1800e5:peers0:e";
+        assert!(judged(StatusCode::OK, body).is_ok());
+        let error = judged(StatusCode::NOT_FOUND, body).unwrap_err();
+        assert!(matches!(
+            error,
+            AnnounceError::Http(HttpError::Status { status: 404, .. })
+        ));
+        let error = judged(StatusCode::OK, "<html>").unwrap_err();
+        assert!(matches!(error, AnnounceError::NotAnAnswer { .. }));
+    }
+}

@@ -23,7 +23,10 @@ pub(crate) use self::{
     seen_as::SeenAs,
     udp::UdpTrackers,
 };
-use self::{clients::failure, leaving::Leaving};
+use self::{
+    clients::{Answer, failure},
+    leaving::Leaving,
+};
 use crate::{
     mail::{Mail, Mailbox, Outcome},
     net::Wait,
@@ -286,7 +289,7 @@ impl Trackers {
             if let Some(vote) = answer.as_ref().ok().and_then(SeenAs::of) {
                 let _ = mailbox.send(Mail::SeenAs(vote));
             }
-            let outcome = answer.map(|answer| answer.response);
+            let outcome = answer.map(Answer::into_believable);
             let outcome = outcome.map_err(|error| failure(&error));
             let _ = mailbox.send(Mail::Announced(generation, id, outcome));
         })

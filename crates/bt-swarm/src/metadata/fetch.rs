@@ -11,8 +11,8 @@ use std::{
 
 use bt_types::{BLOCK_LENGTH, ConnId, ConnMap, TorrentIds};
 
-pub(crate) use self::judging::Verdict;
 use self::judging::Exhibit;
+pub(crate) use self::judging::Verdict;
 use super::{
     MetadataProgress,
     draft::{Draft, block_count, length_of},
