@@ -50,6 +50,22 @@ impl LocalNetwork {
         Ok(network)
     }
 
+    /// Some hosts at a switch that have addresses of IPv6 only.
+    pub(crate) fn over_ipv6(hosts: usize) -> Outcome<Self> {
+        let network = Self::join(hosts)?;
+        network.at_switch(|| {
+            (0..hosts).try_for_each(|host| {
+                network.on(host, || {
+                    ip(&format!("-4 address flush dev {DEVICE}"))?;
+                    ip(&format!(
+                        "-6 address add fd79::1:{host}/64 dev {DEVICE} nodad"
+                    ))
+                })
+            })
+        })?;
+        Ok(network)
+    }
+
     /// Where the case itself should be, which reaches every host from there.
     pub(crate) fn at_switch<T>(&self, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         self.switch.inside(work)

@@ -36,6 +36,10 @@ pub(super) const CASES: &[Entry] = &[
         run: on_local_network,
     },
     Entry {
+        name: "lsd/ipv6",
+        run: on_local_network_of_ipv6,
+    },
+    Entry {
         name: "lsd/every-interface",
         run: on_every_interface,
     },
@@ -269,6 +273,31 @@ fn on_local_network(case: &Case<'_>) -> Outcome {
         let incoming = sources["incoming"]["named"].as_u64().unwrap_or(0);
         ensure!(by_lsd + incoming > 0, "the peer came from {sources}");
         payload.compare(&folder)
+    })
+}
+
+/// Two of ours: no client that is tested against calls over IPv6 where it has no IPv4.
+fn on_local_network_of_ipv6(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(4 * MIB);
+    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+    let network = LocalNetwork::over_ipv6(2)?;
+    network.at_switch(|| {
+        let folder = case.folder("got")?;
+        let bt = bt::get(case, "bt-get", &torrent, &folder)?;
+        let mut bt = network.on(0, || bt.on_local_network().start())?;
+        // From then on it hears who calls.
+        bt.wait_listening()?;
+        let content = bt::content(&case.folder("seed")?, &payload.name);
+        let seeder = bt::seed(case, "bt-seed", &torrent, &content)?;
+        let _seeder = network.on(1, || seeder.on_local_network().start())?;
+        bt.wait_complete(wait::TRANSFER)?;
+        payload.compare(&folder)?;
+        let sources = &bt.latest("progress")?["sources"];
+        ensure!(
+            sources["lsd"]["connected"].as_u64() >= Some(1),
+            "the peer came from {sources}"
+        );
+        Ok(())
     })
 }
 
