@@ -416,9 +416,13 @@ fn answer(job: DiskJob<Length>, index: u8, is_good: bool, fails: bool) -> DiskDo
             payload: Length(block.length as usize),
         },
         DiskJob::Survey => {
-            let pieces = (0..PIECES as u32).filter(|piece| index >> (piece % 8) & 1 == 1);
+            let pieces = |index: u8| {
+                let some = (0..PIECES as u32).filter(move |piece| index >> (piece % 8) & 1 == 1);
+                some.map(PieceIndex::new).collect()
+            };
             DiskDone::Surveyed {
-                missing: pieces.map(PieceIndex::new).collect(),
+                missing: pieces(index),
+                doubtful: pieces(index.rotate_left(3)),
             }
         }
     }

@@ -389,6 +389,7 @@ impl Node {
             }
             DiskJob::Survey => DiskDone::Surveyed {
                 missing: Vec::new(),
+                doubtful: Vec::new(),
             },
         }
     }

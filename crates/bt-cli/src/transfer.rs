@@ -208,6 +208,7 @@ pub(crate) fn storage_failure(error: &StorageError) -> Failure {
         ErrorKind::ReadOnly => "; choose a folder that can be written to",
         ErrorKind::Missing => "; is the disk still there?",
         ErrorKind::Obstructed => "; move away what lies there",
+        ErrorKind::InUse => "; end the other one first",
         _ => "",
     };
     let message = format!("{}{advice}", printable(&in_full(error)));

@@ -130,11 +130,7 @@ impl Ticket {
                 block,
                 payload: buffer,
             },
-            // Nothing is lost with a disk that is away.
-            Done::Surveyed { .. } if !self.storage.has_home() => {
-                DiskDone::Failed(DiskJob::Survey, DiskRefusal::Read)
-            }
-            Done::Surveyed { missing } => DiskDone::Surveyed { missing },
+            Done::Surveyed { missing, doubtful } => DiskDone::Surveyed { missing, doubtful },
             Done::Failed {
                 what,
                 blocks,

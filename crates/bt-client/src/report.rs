@@ -76,7 +76,7 @@ pub enum Report {
         /// The v1 hash in hex, or the v2 hash of a torrent that has no other.
         info_hash: String,
         /// What helps: `full` (make room), `permission`, `read_only`, `missing` (what was there is
-        /// gone), `obstructed` (something else lies there) or `other`.
+        /// gone), `obstructed` (something else lies there), `in_use` (by another process) or `other`.
         kind: &'static str,
         /// The file or folder that failed first.
         path: String,

@@ -48,6 +48,7 @@ impl DiskTrouble {
             ErrorKind::ReadOnly => "read_only",
             ErrorKind::Missing => "missing",
             ErrorKind::Obstructed => "obstructed",
+            ErrorKind::InUse => "in_use",
             _ => "other",
         }
     }
@@ -61,6 +62,7 @@ impl fmt::Display for DiskTrouble {
             ErrorKind::ReadOnly => "it goes on by itself when it can be written to",
             ErrorKind::Missing => "what is lost is fetched again, or waited for",
             ErrorKind::Obstructed => "move away what lies there, and it goes on by itself",
+            ErrorKind::InUse => "it goes on by itself when the other has ended",
             _ => "it goes on by itself when the disk works again",
         };
         write!(f, "{}; {until}", self.message)

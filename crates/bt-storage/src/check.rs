@@ -133,6 +133,7 @@ pub fn check_pieces(
 /// If a file cannot be looked at, or the disk is away on which they all are: nothing is lost then.
 pub(crate) fn missing(storage: &Storage) -> Result<Vec<PieceIndex>, StorageError> {
     storage.close_files();
+    storage.require_home()?;
     storage.restore()?;
     let layout = storage.layout();
     let files = (0..layout.file_count()).map(FileIndex);
@@ -144,7 +145,8 @@ pub(crate) fn missing(storage: &Storage) -> Result<Vec<PieceIndex>, StorageError
     });
     let lengths = lengths.collect::<Result<Vec<_>, _>>()?;
     let beside = storage.length_on_disk(part_file::FILE)?;
-    storage.check_home(Operation::Read)?;
+    storage.require_home()?;
+    storage.renew_claim()?;
     let length_of = |file: FileIndex| Ok(lengths.get(file.0 as usize).copied().unwrap_or(beside));
     let mut missing = Vec::new();
     for piece in layout.pieces() {
@@ -252,6 +254,10 @@ impl<'a> Checker<'a> {
                 None => present.push(piece),
             }
         }
+        if !missing.is_empty() {
+            // Nothing is missing of a disk that is away.
+            self.storage.check_home(Operation::Read)?;
+        }
         self.record(&missing, 0);
         if let &[piece] = present.as_slice() {
             return self.check_alone(piece, buffer);
@@ -334,6 +340,7 @@ impl<'a> Checker<'a> {
         let mut bytes_told = 0;
         let mut verdict = self.judge(piece, buffer, &mut bytes_told)?;
         if let Some(Err(Problem::Missing(_) | Problem::Corrupt)) = verdict {
+            self.storage.check_home(Operation::Read)?;
             self.storage.parts().keep(|other| other != piece);
             verdict = match self.missing_file(piece)? {
                 Some(file) => Some(Err(Problem::Missing(file))),
@@ -383,6 +390,7 @@ impl<'a> Checker<'a> {
             buffer.resize(length as usize, 0);
             match self.storage.read(part, buffer) {
                 Err(error) if error.kind == ErrorKind::Missing => {
+                    self.storage.check_home(Operation::Read)?;
                     let is_missing = |file: &FileIndex| self.storage.is_at(*file, &error.path);
                     let mut files = self.storage.files_of(piece);
                     // Else it was the part file, which lacks bytes of some of them.

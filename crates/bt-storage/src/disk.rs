@@ -119,6 +119,10 @@ pub enum Done<B> {
     Surveyed {
         /// The pieces, in order, of which a file is missing or too short.
         missing: Vec<PieceIndex>,
+        /// If the disk has been away: the pieces, in order, of which something had not been brought to
+        /// the medium, and may be lost though files are as long as they were. Only of what a
+        /// [`Keeper`](crate::resume::Keeper) notes.
+        doubtful: Vec<PieceIndex>,
     },
 }
 

@@ -37,6 +37,8 @@ pub enum ErrorKind {
     /// Something that is not ours lies where a file or folder should be: a symbolic link (never
     /// followed), a folder, a file, a device.
     Obstructed,
+    /// Another process uses it: end that one.
+    InUse,
     /// Anything else; the message tells.
     Other,
 }
@@ -57,6 +59,8 @@ pub enum Operation {
     Rename,
     /// Removing a file that is not needed any more.
     Remove,
+    /// [Claiming](crate::Storage::claim) it.
+    Use,
 }
 
 impl StorageError {
@@ -83,6 +87,7 @@ impl ErrorKind {
             io::ErrorKind::NotADirectory
             | io::ErrorKind::IsADirectory
             | io::ErrorKind::AlreadyExists => Self::Obstructed,
+            io::ErrorKind::ResourceBusy => Self::InUse,
             _ => Self::Other,
         }
     }
@@ -112,6 +117,7 @@ impl fmt::Display for Operation {
             Self::Sync => "sync",
             Self::Rename => "rename",
             Self::Remove => "remove",
+            Self::Use => "use",
         })
     }
 }

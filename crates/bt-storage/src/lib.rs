@@ -112,4 +112,4 @@ mod testing;
 pub use error::{ErrorKind, Operation, StorageError};
 pub use lock::Lock;
 pub use pool::FilePool;
-pub use storage::{Claim, InUse, Purpose, Storage};
+pub use storage::{Claim, Purpose, Storage};

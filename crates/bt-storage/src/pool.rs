@@ -11,7 +11,7 @@ use std::{
 use crate::{
     faults::{Call, Faults, Outcome},
     resume::Stamp,
-    sys::{self, Access},
+    sys::{self, Access, Identity},
 };
 
 mod lru;
@@ -79,15 +79,12 @@ impl FilePool {
         &self,
         key: Key,
         access: Access,
-        place: impl Fn() -> PathBuf,
+        place: impl FnOnce() -> PathBuf,
         open: impl Fn() -> io::Result<sys::File>,
     ) -> io::Result<Arc<Handle>> {
         let writable = access != Access::Read;
         let known = self.lock().get(&key).cloned();
-        if let Some(reason) = known
-            .as_ref()
-            .and_then(|handle| handle.why_lost(writable, &place))
-        {
+        if let Some(reason) = known.as_ref().and_then(|handle| handle.why_lost(writable)) {
             let lost = self.lock().remove_where(|other| *other == key);
             drop(lost); // see below
             return Err(io::Error::new(io::ErrorKind::NotFound, reason));
@@ -96,10 +93,12 @@ impl FilePool {
             return Ok(handle);
         }
         let file = self.open(open)?;
+        let home = writable.then(place);
+        let home = home.and_then(|path| Some((file.identity_at(&path)?, path)));
         let opened = Arc::new(Handle {
-            is_found_again: writable && file.is_at(&place()),
             file,
             writable,
+            home,
             writing: Mutex::new(()),
             faults: self.faults.clone(),
         });
@@ -170,8 +169,9 @@ impl fmt::Debug for FilePool {
 pub(crate) struct Handle {
     file: sys::File,
     writable: bool,
-    /// The system tells that it is the one at its place: there may be file systems that cannot.
-    is_found_again: bool,
+    /// If it is written to, where it lies: unless the system does not tell that it is the one there, as
+    /// there may be file systems that cannot.
+    home: Option<(Identity, PathBuf)>,
     /// Systems let one write at a time into a file, and Linux has the others spin meanwhile: that
     /// cost more than the hashing of what they wrote. Here they sleep.
     writing: Mutex<()>,
@@ -180,13 +180,17 @@ pub(crate) struct Handle {
 
 impl Handle {
     /// Why it is not the file of its name any more, if it is not.
-    fn why_lost(&self, to_write: bool, place: impl FnOnce() -> PathBuf) -> Option<&'static str> {
-        if to_write && self.is_found_again {
-            let is_there = self.file.is_at(&place());
-            return (!is_there).then_some("the file has been removed, moved away or replaced");
+    fn why_lost(&self, to_write: bool) -> Option<&'static str> {
+        match &self.home {
+            Some((identity, path)) if to_write => {
+                let is_there = identity.is_at(path);
+                (!is_there).then_some("the file has been removed, moved away or replaced")
+            }
+            _ => {
+                let is_removed = self.file.is_removed();
+                is_removed.then_some("the file has been removed")
+            }
         }
-        let is_removed = self.file.is_removed();
-        is_removed.then_some("the file has been removed")
     }
 
     /// The size in bytes.

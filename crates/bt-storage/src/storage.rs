@@ -10,7 +10,7 @@ use std::{
     fmt, io,
     path::{Path, PathBuf},
     sync::{
-        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -28,11 +28,12 @@ use crate::{
     runs::runs,
     sys::{self, Access},
 };
-use home::Home;
+use claim::Claimed;
+use home::{Home, Presence};
 use naming::Names;
 use writing::Gathered;
 
-pub use claim::{Claim, InUse, Purpose};
+pub use claim::{Claim, Purpose};
 
 /// The files of one torrent below one folder, seen as pieces.
 ///
@@ -63,6 +64,7 @@ pub struct Storage {
     part_file: PartFile,
     names: Names,
     home: Home,
+    claimed: Mutex<Claimed>,
 }
 
 impl Storage {
@@ -79,6 +81,7 @@ impl Storage {
             part_file: PartFile::new(&info),
             names: Names::new(&info),
             home: Home::default(),
+            claimed: Mutex::default(),
             info,
             pool,
             has_pads,
@@ -305,15 +308,18 @@ impl Storage {
         let opened = self.pool.file((self.id, file.0), access, place, open);
         match opened {
             Ok(_) => seen.store(true, Ordering::Relaxed),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // It is not lost with a disk that is away.
-                if self.has_home() {
-                    let was_seen = seen.swap(false, Ordering::Relaxed);
-                    if was_seen && file == part_file::FILE {
-                        self.part_file.gone();
+            Err(ref error) if error.kind() == io::ErrorKind::NotFound => {
+                match self.look_for_home() {
+                    Presence::There => {
+                        let was_seen = seen.swap(false, Ordering::Relaxed);
+                        if was_seen && file == part_file::FILE {
+                            self.part_file.gone();
+                        }
                     }
+                    // It is not lost with a disk that is away.
+                    Presence::Gone => {}
+                    Presence::Unmounted => return Err(home::not_mounted()),
                 }
-                return Err(self.explain_absence(error));
             }
             Err(_) => {}
         }
@@ -352,6 +358,9 @@ impl Storage {
     fn error(&self, operation: Operation, file: FileIndex, source: io::Error) -> StorageError {
         // Of a disk that has been away, what is open never works again.
         self.close_files();
+        if !self.has_home() {
+            self.let_go();
+        }
         StorageError::new(operation, &self.present_path(file), source)
     }
 

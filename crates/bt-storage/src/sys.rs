@@ -14,13 +14,15 @@ mod unix;
 
 #[cfg(not(unix))]
 pub(crate) use portable::{
-    File, Folder, Held, Lock, device_of, make_folders, modified, out_of_descriptors, remove_file,
-    rename_file, sync_named_folder, thread_cpu_time,
+    CAN_HOLD, File, Folder, Held, Identity, Lock, device_of, make_folders, modified,
+    out_of_descriptors, remove_file, rename_file, sync_named_folder, thread_cpu_time,
+    wants_writable,
 };
 #[cfg(unix)]
 pub(crate) use unix::{
-    File, Folder, Held, Lock, device_of, make_folders, modified, out_of_descriptors, remove_file,
-    rename_file, sync_named_folder, thread_cpu_time,
+    CAN_HOLD, File, Folder, Held, Identity, Lock, device_of, make_folders, modified,
+    out_of_descriptors, remove_file, rename_file, sync_named_folder, thread_cpu_time,
+    wants_writable,
 };
 
 /// What a file is opened for.

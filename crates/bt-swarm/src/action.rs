@@ -130,6 +130,9 @@ pub enum DiskDone<P> {
     Surveyed {
         /// Whether or not we have said to have them.
         missing: Vec<PieceIndex>,
+        /// Those that may be lost, all or in part, though that cannot be seen from outside: they are read
+        /// anew.
+        doubtful: Vec<PieceIndex>,
     },
     /// The disk refused. The job comes back with all its blocks, so that it can be tried again
     /// later; if blocks are gone, the piece is fetched again.

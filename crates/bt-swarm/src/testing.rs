@@ -370,6 +370,7 @@ impl Node {
         match job {
             DiskJob::Survey => DiskDone::Surveyed {
                 missing: self.gone.iter().copied().collect(),
+                doubtful: Vec::new(),
             },
             DiskJob::Verify {
                 piece,

@@ -247,7 +247,6 @@ fn file_removed(case: &Case<'_>) -> Outcome {
     })
 }
 
-/// Or the folder, with what is complete in it.
 /// What others put there is not taken for what was written, though it is as long.
 fn file_replaced(case: &Case<'_>) -> Outcome {
     let payload = Payload::single(8 * MIB);
@@ -300,6 +299,7 @@ fn unmounted(case: &Case<'_>) -> Outcome {
     Ok(())
 }
 
+/// Or the folder, with what is complete in it.
 fn folder_removed(case: &Case<'_>) -> Outcome {
     removed(case, &Payload::multi(8 * MIB), |path| {
         fs::remove_dir_all(path)

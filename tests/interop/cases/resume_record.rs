@@ -55,7 +55,11 @@ pub(super) const CASES: &[Entry] = &[
     },
     Entry {
         name: "resume/record/two-at-once",
-        run: two_at_once,
+        run: |case| two_at_once(case, &Payload::single(16 * MIB)),
+    },
+    Entry {
+        name: "resume/record/two-of-many-files",
+        run: |case| two_at_once(case, &Payload::multi(16 * MIB)),
     },
     Entry {
         name: "resume/record/no-state-folder",
@@ -274,8 +278,8 @@ fn bad_records(case: &Case<'_>) -> Outcome {
 
 /// The second one says so, whichever way it calls the folder and wherever it keeps its records, and
 /// leaves the first alone.
-fn two_at_once(case: &Case<'_>) -> Outcome {
-    let download = Download::begin(case, &Payload::single(16 * MIB))?;
+fn two_at_once(case: &Case<'_>, payload: &Payload) -> Outcome {
+    let download = Download::begin(case, payload)?;
     let (mut first, _) = download.half(|_| ())?;
     let link = case.path().join("link");
     std::os::unix::fs::symlink(&download.folder, &link).context("making a link")?;
@@ -291,7 +295,7 @@ fn two_at_once(case: &Case<'_>) -> Outcome {
     ] {
         let mut second = second.start()?;
         second.wait_exit(exit::OTHER, wait::SOON)?;
-        second.ensure_one_line(&["another bt is using", "payload.bin"])?;
+        second.ensure_one_line(&["another bt is using", &payload.name])?;
     }
     first.ensure_running()?;
     download.seeder.borrow_mut().limit_upload(0)?;

@@ -130,7 +130,7 @@ Output with --json, one object a line:
              seeding_secs: how long it was served since it was complete
   disk_trouble  with --on-disk-error wait, once when a disk begins to fail; it goes on by itself:
              name, info_hash (hex), kind (\"full\", \"permission\", \"read_only\", \"missing\",
-             \"obstructed\" or \"other\"), path, message
+             \"obstructed\", \"in_use\" or \"other\"), path, message
   disk_recovered  once when the disk works again: name, info_hash (hex), trouble_secs
   failed     one of several torrents has failed, the others go on:
              source (as given), info_hash (null if unknown), message, code

@@ -87,6 +87,7 @@ fn waiting(Amount { done, total }: Amount, trouble: &DiskTrouble) -> String {
         ErrorKind::ReadOnly => "is read-only",
         ErrorKind::Missing => "has lost something",
         ErrorKind::Obstructed => "has something in the way",
+        ErrorKind::InUse => "is used by another bt",
         _ => "fails",
     };
     let since = duration(trouble.since.elapsed());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bt_storage::{
-    Claim, Purpose, Storage, StorageError,
+    Claim, ErrorKind, Purpose, Storage, StorageError,
     check::{self, CheckProgress, Checked, Interrupted},
     resume::{Belief, BootId, Keeper, Place, PlaceError, Start},
 };
@@ -36,7 +36,7 @@ pub(super) struct Look {
     /// The record's place has been asked for.
     has_begun: bool,
     place: Option<Place>,
-    /// That nobody else uses the data; `None` until there is some.
+    /// That nobody else uses the data.
     claim: Option<Claim>,
     /// `None` until the record has been read and the files have been looked at.
     findings: Option<Findings>,
@@ -159,6 +159,7 @@ impl Look {
             self.place = self.lock(storage)?;
             self.has_begun = true;
         }
+        self.claim(storage)?;
         if let Some(found) = self.found.take() {
             return self.arrange(storage, found);
         }
@@ -166,10 +167,7 @@ impl Look {
             Some(findings) => findings,
             None => match self.begin(storage) {
                 Ok(findings) => findings,
-                Err(TorrentError::Storage(error)) => {
-                    return Ok(Looked::Refused(Box::new(self), error));
-                }
-                Err(error) => return Err(error),
+                Err(error) => return Ok(Looked::Refused(Box::new(self), error)),
             },
         };
         let layout = storage.layout();
@@ -212,9 +210,8 @@ impl Look {
 
     /// Finds out what can be believed, and what is to be hashed. Nothing is written: what is there is
     /// judged as the last run has left it.
-    fn begin(&mut self, storage: &Storage) -> Result<Findings, TorrentError> {
+    fn begin(&self, storage: &Storage) -> Result<Findings, StorageError> {
         storage.find()?;
-        self.claim(storage)?;
         let start = match &self.place {
             Some(place) if self.plan.recheck => {
                 Some(place.start_anew(storage, self.plan.boot.as_ref())?)
@@ -230,27 +227,33 @@ impl Look {
     fn arrange(mut self, storage: &Storage, mut found: Found) -> Result<Looked, TorrentError> {
         if let Some(wanted) = &self.plan.wanted {
             let known = storage.set_verified(&found.have);
-            if let Err(error) = known.and_then(|()| storage.set_selection(wanted)) {
-                self.found = Some(found);
-                return Ok(Looked::Refused(Box::new(self), error));
+            match known.and_then(|()| storage.set_selection(wanted)) {
+                // Others have made it meanwhile.
+                Err(error) if error.kind == ErrorKind::InUse => return Err(in_use(error)),
+                Err(error) => {
+                    self.found = Some(found);
+                    return Ok(Looked::Refused(Box::new(self), error));
+                }
+                Ok(()) => {}
             }
-            self.claim(storage)?;
         }
         found.claim = self.claim;
         Ok(Looked::All(Box::new(found)))
     }
 
-    /// Unless it has been claimed before, or there is nothing yet.
-    fn claim(&mut self, storage: &Storage) -> Result<(), TorrentError> {
-        if self.claim.is_none() {
-            let purpose = match self.plan.wanted {
-                Some(_) => Purpose::Write,
-                None => Purpose::Read,
-            };
-            let claimed = storage.claim(purpose);
-            self.claim = claimed.map_err(|in_use| TorrentError::InUse(in_use.path))?;
+    /// Before anything is looked at, so that it is as the last one has left it.
+    fn claim(&mut self, storage: &Arc<Storage>) -> Result<(), TorrentError> {
+        let purpose = match self.plan.wanted {
+            Some(_) => Purpose::Write,
+            None => Purpose::Read,
+        };
+        match &self.claim {
+            Some(_) => storage.renew_claim().map_err(in_use),
+            None => {
+                self.claim = Some(storage.claim(purpose).map_err(in_use)?);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     fn conclude(
@@ -302,7 +305,7 @@ impl Look {
         };
         match Place::lock(folder, storage) {
             Ok(place) => Ok(Some(place)),
-            Err(PlaceError::InUse(in_use)) => Err(TorrentError::InUse(in_use.path)),
+            Err(PlaceError::InUse(path)) => Err(TorrentError::InUse(path)),
             Err(error) => {
                 warn!(%error, "what is done will not be remembered");
                 Ok(None)
@@ -398,6 +401,10 @@ fn bytes_of(pieces: &Bitfield, layout: &PieceLayout) -> u64 {
     }
     let bytes = pieces.iter_ones().map(|piece| layout.data_length_of(piece));
     bytes.map(u64::from).sum()
+}
+
+fn in_use(error: StorageError) -> TorrentError {
+    TorrentError::InUse(error.path)
 }
 
 fn tell(start: &Start) {

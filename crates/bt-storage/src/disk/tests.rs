@@ -411,7 +411,9 @@ fn pieces_of_files_that_are_not_all_there_are_found_without_reading() {
     });
     let (world, disk) = (World::with_pool(64, FILES, pool), Disk::new(1));
     let missing = || match disk.run(&world, Job::Survey) {
-        Done::Surveyed { missing } => missing.into_iter().map(PieceIndex::get).collect::<Vec<_>>(),
+        Done::Surveyed { missing, .. } => {
+            missing.into_iter().map(PieceIndex::get).collect::<Vec<_>>()
+        }
         done => panic!("{done:?}"),
     };
     assert_eq!(missing(), [0, 1, 2, 3, 4]);

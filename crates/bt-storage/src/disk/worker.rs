@@ -239,13 +239,18 @@ fn verify_in_order<B: AsRef<[u8]>>(
     }
 }
 
-/// Which pieces are not there; nothing of them counts any more.
+/// Which pieces are not there, of which nothing counts any more, and which may not be.
 fn survey<B>(storage: &Storage) -> Result<Done<B>, StorageError> {
     let missing = check::missing(storage)?;
     for &piece in &missing {
         noted::dropped(storage, piece);
     }
-    Ok(Done::Surveyed { missing })
+    // What a disk had not taken when it was unplugged may be gone, and nothing is shorter for that.
+    let doubtful = match storage.keeper() {
+        Some(keeper) if storage.was_away() => keeper.unsynced_pieces(),
+        _ => Vec::new(),
+    };
+    Ok(Done::Surveyed { missing, doubtful })
 }
 
 /// Whether a piece is right, and the digests of its blocks, if they are wanted.

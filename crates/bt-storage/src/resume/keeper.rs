@@ -212,6 +212,17 @@ impl Keeper {
         Ok(())
     }
 
+    /// The pieces of which something is written that may be on no medium, in order.
+    pub(crate) fn unsynced_pieces(&self) -> Vec<PieceIndex> {
+        let state = self.state();
+        let partial = state.partial.iter().map(|partial| partial.piece);
+        let mut pieces: Vec<_> = state.written.iter_not_in(&state.synced).collect();
+        pieces.extend(partial);
+        pieces.sort_unstable();
+        pieces.dedup();
+        pieces
+    }
+
     /// Syncs files that need be on the medium for another reason than to be remembered.
     pub(crate) fn sync_files(
         &self,

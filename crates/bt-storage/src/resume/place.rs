@@ -13,13 +13,12 @@ use super::{
     judge::{Found, Situation},
     ledger::Ledger,
 };
-use crate::{InUse, Operation, Storage, StorageError, sys};
+use crate::{Operation, Storage, StorageError, sys};
 
 /// Where the record of one torrent's data lies, held by one process at a time.
 ///
 /// Its name is made of the torrent's id and of where the data is, so that two copies of one torrent
-/// have two. Somebody with another folder for records is not kept out: see
-/// [`Storage::claim`](crate::Storage::claim). The lock ends with this value, with what it is given to, or with the process.
+/// have two. The lock ends with this value, with what it is given to, or with the process.
 #[derive(Debug)]
 pub struct Place {
     folder: PathBuf,
@@ -33,8 +32,8 @@ pub struct Place {
 #[non_exhaustive]
 pub enum PlaceError {
     /// Another process has it.
-    #[error(transparent)]
-    InUse(#[from] InUse),
+    #[error("{} is in use by another bt", .0.display())]
+    InUse(PathBuf),
     /// The folder for records is of no use.
     #[error(transparent)]
     Folder(#[from] StorageError),
@@ -69,8 +68,8 @@ impl Place {
         let path = folder.join(format!("{stem}.lock"));
         let lock = sys::Lock::take(&path).map_err(|source| error(&path, source))?;
         let Some(lock) = lock else {
-            let path = storage.root().join(storage.info().name());
-            return Err(InUse { path }.into());
+            let data = storage.root().join(storage.info().name());
+            return Err(PlaceError::InUse(data));
         };
         Ok(Self {
             folder: folder.to_owned(),

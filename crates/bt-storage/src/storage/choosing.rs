@@ -55,15 +55,22 @@ impl Storage {
     ///
     /// # Errors
     /// At the first file that cannot be made, written or renamed, or if something else lies where the
-    /// part file should. [`Missing`](crate::ErrorKind::Missing) if the part file has gone, or an end of
+    /// part file should; with [`InUse`](crate::ErrorKind::InUse) if others use what is
+    /// [claimed](Self::claim). [`Missing`](crate::ErrorKind::Missing) if the part file has gone, or an end of
     /// it. What is wanted is as before then; what was moved until then is at both places.
     pub fn set_selection(&self, selection: &Selection) -> Result<(), StorageError> {
+        self.change_selection(selection)?;
+        self.be_home();
+        self.renew_claim()
+    }
+
+    fn change_selection(&self, selection: &Selection) -> Result<(), StorageError> {
         let mut current = self.selection_alone();
+        self.check_home(Operation::Create)?;
         if !self.is_prepared.load(Ordering::Relaxed) {
             fs::create_dir_all(&self.root)
                 .map_err(|error| StorageError::new(Operation::Create, &self.root, error))?;
         }
-        self.check_home(Operation::Create)?;
         self.find_places(&mut current)?;
         self.is_prepared.store(true, Ordering::Relaxed);
         self.find_new_names(&current, selection)?;

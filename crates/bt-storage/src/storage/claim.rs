@@ -1,20 +1,29 @@
 //! Keeping others from writing to the same data.
 
-use std::{io, path::PathBuf, sync::atomic::Ordering};
+use std::{
+    io,
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering},
+};
 
 use bt_types::FileIndex;
 
 use super::Storage;
-use crate::sys::{self, Access, Held, Hold};
+use crate::{
+    Operation, StorageError,
+    sys::{self, Access, Held, Hold},
+};
 
-/// That nobody else who asks uses a torrent's data, as long as this lives: neither another torrent
-/// of the same name in the same folder, nor another process, whosever it is.
+/// That nobody else who asks uses a torrent's data, as long as this lives: no other process, whosever
+/// it is and wherever it keeps its records, and no other torrent of the same name in the same folder.
 ///
-/// It is a lock of the system (`flock`) on the torrent's folder, or on its file if it is a single
-/// one, and ends with the process at the latest. Other programs do not ask.
+/// It is a lock of the system (`flock`) on the torrent's folder, or on its file if it is a single one.
+/// It ends with the process at the latest, is taken anew when the folder or file has been made anew,
+/// and let go while the disk is away. Other programs do not ask. What is on a network disk is claimed
+/// on this machine only, if at all: not on Windows, and not single files on SMB, where such a lock
+/// would keep ourselves out.
 #[derive(Debug)]
 pub struct Claim {
-    _held: Held,
+    storage: Arc<Storage>,
 }
 
 /// What data is claimed for.
@@ -26,155 +35,144 @@ pub enum Purpose {
     Write,
 }
 
-/// Somebody else uses the same data.
-#[derive(Debug, thiserror::Error)]
-#[error("{} is in use by another bt", .path.display())]
-pub struct InUse {
-    /// The torrent's folder, or its file if it is a single one.
-    pub path: PathBuf,
+/// What a storage has of its claim.
+#[derive(Debug, Default)]
+pub(super) struct Claimed {
+    /// `None` if nobody has claimed it.
+    purpose: Option<Purpose>,
+    /// `None` while there is nothing that could be held.
+    held: Option<Held>,
 }
 
 impl Storage {
-    /// Claims the data; `None` if nothing is there to be claimed yet, or the system cannot (all but
-    /// unix, and some network disks). After [`prepare`](Self::prepare) or
-    /// [`set_selection`](Self::set_selection) there is something: a single file that is wanted is made
-    /// now, if it is to be written to.
+    /// Claims the data. What is not there yet is claimed when it is made.
     ///
     /// # Errors
-    /// If others use it.
-    pub fn claim(&self, purpose: Purpose) -> Result<Option<Claim>, InUse> {
+    /// With [`InUse`](crate::ErrorKind::InUse) if others use it. What is wrong with the disk is no
+    /// error: it is told by who reads or writes.
+    pub fn claim(self: &Arc<Self>, purpose: Purpose) -> Result<Claim, StorageError> {
+        self.claimed().purpose = Some(purpose);
+        let claim = Claim {
+            storage: Arc::clone(self),
+        };
+        self.renew_claim()?;
+        Ok(claim)
+    }
+
+    /// Has what is claimed held: what has been made since, or made anew, or was away. To be called when
+    /// a disk works again. Nothing if nobody has claimed it.
+    ///
+    /// # Errors
+    /// As of [`claim`](Self::claim).
+    pub fn renew_claim(&self) -> Result<(), StorageError> {
+        let held = self.hold_what_is_there();
+        let held = held.and_then(|()| self.hold_single());
+        held.map_err(|error| StorageError::new(Operation::Use, &self.root.join(self.name()), error))
+    }
+
+    /// Where the claim has nothing to hold on to any more a disk can be unmounted, and mounted again.
+    pub(super) fn let_go(&self) {
+        self.claimed().held = None;
+    }
+
+    /// Holds what is claimed, if it is there.
+    pub(super) fn hold_what_is_there(&self) -> io::Result<()> {
+        let claimed = &mut *self.claimed();
+        let Some(purpose) = claimed.purpose else {
+            return Ok(());
+        };
+        let names = self.top_names();
+        let mut paths = names.iter().map(|name| self.root.join(name));
+        if let Some(held) = &claimed.held
+            && paths.any(|path| held.is_at(&path))
+        {
+            return Ok(());
+        }
+        claimed.held = None;
+        // Renamed, or removed, between a look at it and the lock: then there is another to be held.
+        for _ in 0..TRIES {
+            let held = match self.hold(&names, purpose) {
+                Ok(held) => held,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(in_use()),
+                // Nothing is there, or the system cannot.
+                Err(_) => return Ok(()),
+            };
+            if names.iter().any(|name| held.is_at(&self.root.join(name))) {
+                claimed.held = Some(held);
+                self.be_home();
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&self, names: &[String], purpose: Purpose) -> io::Result<Held> {
         let hold = match purpose {
             Purpose::Read => Hold::Shared,
             Purpose::Write => Hold::Alone,
         };
-        match self.hold(purpose, hold) {
-            Ok(held) => Ok(Some(Claim { _held: held })),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let path = self.root.join(self.info.name());
-                Err(InUse { path })
-            }
-            // What is wrong with the disk is told by whoever reads or writes.
-            Err(_) => Ok(None),
+        if !self.info.is_single_file() {
+            return sys::Folder::open(&self.root, [self.name()])?.hold(hold);
         }
-    }
-
-    fn hold(&self, purpose: Purpose, hold: Hold) -> io::Result<Held> {
-        let Some(first) = self.info.files().first() else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        let mut components = first.path.components();
-        match (components.next(), components.next()) {
-            (Some(folder), Some(_)) => sys::Folder::open(&self.root, [folder])?.hold(hold),
-            _ => self.open_single(purpose)?.hold(hold),
-        }
-    }
-
-    /// Network disks want a file open for writing that is held alone.
-    fn open_single(&self, purpose: Purpose) -> io::Result<sys::File> {
-        let file = FileIndex(0);
-        let open = |access| self.pool.open(|| self.open_uncached(file, access));
-        if purpose == Purpose::Read {
-            return open(Access::Read);
-        }
-        match open(Access::Rewrite) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let is_prepared = self.is_prepared.load(Ordering::Relaxed);
-                match is_prepared && self.selection().wants(file) {
-                    true => open(self.to_write(file)),
-                    false => Err(error),
+        let mut absent = io::ErrorKind::NotFound.into();
+        for name in names {
+            let open = |access| sys::File::open(&self.root, [name.as_str()], access);
+            match open(Access::Read) {
+                Ok(file) => {
+                    return match file.hold(hold) {
+                        // Network disks want it open for writing to be held alone.
+                        Err(error) if sys::wants_writable(&error) => {
+                            open(Access::Rewrite)?.hold(hold)
+                        }
+                        held => held,
+                    };
                 }
+                Err(error) => absent = error,
             }
-            // Nothing will be written to what is complete.
-            Err(error) if is_refused(&error) => open(Access::Read),
-            opened => opened,
         }
+        Err(absent)
+    }
+
+    /// A single file that is to be written to is made, to be held, once it is wanted.
+    fn hold_single(&self) -> io::Result<()> {
+        let claimed = self.claimed();
+        let is_held = claimed.held.is_some() || claimed.purpose != Some(Purpose::Write);
+        drop(claimed);
+        let file = FileIndex(0);
+        let is_to_be_made = sys::CAN_HOLD
+            && !is_held
+            && self.info.is_single_file()
+            && self.is_prepared.load(Ordering::Relaxed)
+            && self.selection().wants(file)
+            && self.has_home();
+        if !is_to_be_made {
+            return Ok(());
+        }
+        // If it cannot be, who writes to it hears of it.
+        let access = self.to_write(file);
+        match self.pool.open(|| self.open_uncached(file, access)) {
+            Ok(_) => self.hold_what_is_there(),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn claimed(&self) -> MutexGuard<'_, Claimed> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn is_refused(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-    )
-}
-
-#[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-    use crate::{FilePool, testing::World};
-    use Purpose::{Read, Write};
-
-    #[test]
-    fn a_folder_is_written_to_by_one_or_read_by_many() {
-        let world = World::new(64, &[("a", 200, ""), ("b", 10, "")]);
-        let other = world.unopened();
-        assert!(
-            world.storage.claim(Write).unwrap().is_none(),
-            "nothing is there"
-        );
-        world.storage.prepare().unwrap();
-        let claim = world.storage.claim(Write).unwrap();
-        assert!(claim.is_some());
-        for purpose in [Read, Write] {
-            let in_use = other.claim(purpose).unwrap_err();
-            assert_eq!(in_use.path, world.path("t"));
-        }
-        drop(claim);
-        let readers = (
-            world.storage.claim(Read).unwrap(),
-            other.claim(Read).unwrap(),
-        );
-        assert!(readers.0.is_some() && readers.1.is_some());
-        assert!(other.claim(Write).is_err(), "somebody reads");
-        drop(readers);
-        assert!(other.claim(Write).unwrap().is_some());
-    }
-
-    #[test]
-    fn a_single_file_is_claimed_under_each_of_its_names() {
-        let world = World::single(64, 200);
-        let open = || {
-            Storage::new(
-                world.folder.path().into(),
-                world.info.clone(),
-                FilePool::new(4).into(),
-            )
-        };
-        let writer = open().with_part_names();
-        writer.find().unwrap();
-        assert!(
-            writer.claim(Write).unwrap().is_none(),
-            "nothing is made before it is wanted"
-        );
-        assert!(!world.path("t.part").exists());
-        writer.prepare().unwrap();
-        let claim = writer.claim(Write).unwrap();
-        assert!(claim.is_some() && world.path("t.part").exists());
-        let other = open();
-        other.find().unwrap();
-        assert!(other.claim(Write).is_err());
-        for piece in world.storage.layout().pieces() {
-            writer
-                .write(piece, &[(0, &world.pieces[piece.as_usize()])])
-                .unwrap();
-        }
-        let all = bt_types::Bitfield::full(4);
-        writer.set_verified(&all).unwrap();
-        assert!(world.path("t").exists());
-        let other = open();
-        other.find().unwrap();
-        assert!(other.claim(Read).is_err());
-        drop(claim);
-        assert!(other.claim(Read).unwrap().is_some());
-    }
-
-    #[test]
-    fn what_is_complete_and_cannot_be_written_to_can_be_claimed() {
-        use std::os::unix::fs::PermissionsExt;
-        let world = World::single(64, 200);
-        world.fill();
-        let read_only = std::fs::Permissions::from_mode(0o444);
-        std::fs::set_permissions(world.path("t"), read_only).unwrap();
-        assert!(world.storage.claim(Write).unwrap().is_some());
+impl Drop for Claim {
+    fn drop(&mut self) {
+        *self.storage.claimed() = Claimed::default();
     }
 }
+
+fn in_use() -> io::Error {
+    io::Error::new(io::ErrorKind::ResourceBusy, "another bt is using it")
+}
+
+/// Names change once or twice, at the end.
+const TRIES: usize = 3;
+
+#[cfg(test)]
+mod tests;

@@ -11,78 +11,131 @@ use crate::{
     sys::{self, Access},
 };
 
-/// The device of the root when a file of the torrent was last seen below it.
-///
-/// It is looked at only while a storage lives: from one mount to the next such numbers change. If
-/// they do, and the files are there, it is the same disk.
+/// Where files of the torrent have been seen, and whether they have been out of sight.
 #[derive(Debug, Default)]
-pub(super) struct Home {
-    device: Mutex<Option<u64>>,
+pub(super) struct Home(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// Of the root, when something of the torrent was seen in it.
+    device: Option<u64>,
+    /// Since the last time that somebody wanted to know.
+    was_away: bool,
+}
+
+/// What is where the root was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Presence {
+    /// The root; or what nothing has been seen in yet.
+    There,
+    /// Nothing.
+    Gone,
+    /// The folder on which the disk was mounted.
+    Unmounted,
 }
 
 impl Home {
-    fn lock(&self) -> MutexGuard<'_, Option<u64>> {
-        self.device.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Storage {
-    /// Whether the folder is there that the user named, on the disk on which it was while files of
-    /// the torrent were seen in it. What lies on a disk that is not mounted is not lost, and the empty
-    /// folder on which it was mounted is not to be written to.
+    /// Whether the folder is there that the user named, on the disk on which files of the torrent were
+    /// seen in it. What lies on a disk that is not mounted is not lost, and the empty folder on which
+    /// it was mounted is not to be written to.
     #[must_use]
     pub fn has_home(&self) -> bool {
-        let known = *self.home.lock();
-        let device = sys::device_of(&self.root);
-        device.is_ok_and(|device| known.is_none_or(|known| known == device))
+        self.look_for_home() == Presence::There
     }
 
-    /// Fails if the root lies on another disk than the files that were seen in it.
+    /// Fails if files of the torrent have been seen, and the disk on which they are is away.
     pub(crate) fn check_home(&self, operation: Operation) -> Result<(), StorageError> {
-        match self.is_away() {
-            true => Err(StorageError::new(operation, &self.root, not_mounted())),
-            false => Ok(()),
+        let gone = match self.look_for_home() {
+            Presence::There => return Ok(()),
+            Presence::Gone if self.home.lock().device.is_none() => return Ok(()),
+            Presence::Gone => gone(),
+            Presence::Unmounted => not_mounted(),
+        };
+        Err(StorageError::new(operation, &self.root, gone))
+    }
+
+    /// Fails unless the root is there, on its disk.
+    pub(crate) fn require_home(&self) -> Result<(), StorageError> {
+        self.check_home(Operation::Read)?;
+        match self.has_home() {
+            true => Ok(()),
+            false => Err(StorageError::new(Operation::Read, &self.root, gone())),
         }
     }
 
-    /// Opens a file, but makes none on another disk than the others are on.
+    /// Something of the torrent is seen.
+    pub(super) fn be_home(&self) {
+        let seen = &mut *self.home.lock();
+        if seen.device.is_none() {
+            seen.device = sys::device_of(&self.root).ok();
+        }
+    }
+
+    /// Whether the disk has been away since this was asked before.
+    pub(crate) fn was_away(&self) -> bool {
+        std::mem::take(&mut self.home.lock().was_away)
+    }
+
+    /// Opens a file, but makes none where the disk is not on which the others are, or where another
+    /// process has begun meanwhile.
     pub(super) fn at_home(
         &self,
         access: Access,
         open: impl FnOnce() -> io::Result<sys::File>,
     ) -> io::Result<sys::File> {
-        let may_be_new = matches!(access, Access::Write { .. });
-        if may_be_new && self.is_away() {
-            return Err(not_mounted());
+        if matches!(access, Access::Write { .. }) {
+            if self.look_for_home() == Presence::Unmounted {
+                return Err(not_mounted());
+            }
+            self.hold_what_is_there()?;
         }
         let file = open()?;
-        if let Ok(device) = sys::device_of(&self.root) {
-            let known = &mut *self.home.lock();
-            // A file that was there before tells that its disk is, whatever that is called now.
-            if !may_be_new || known.is_none() {
-                *known = Some(device);
-            }
-        }
+        self.be_home();
         Ok(file)
     }
 
-    /// What to say of a file that is not there.
-    pub(super) fn explain_absence(&self, error: io::Error) -> io::Error {
-        match self.is_away() {
-            true => not_mounted(),
-            false => error,
-        }
+    pub(super) fn look_for_home(&self) -> Presence {
+        let seen = &mut *self.home.lock();
+        let presence = match (sys::device_of(&self.root), seen.device) {
+            (Err(_), _) => Presence::Gone,
+            (Ok(device), Some(known)) if device != known => {
+                // Such numbers change from one mount to the next.
+                seen.was_away = true;
+                match self.is_mounted(device) {
+                    true => {
+                        seen.device = Some(device);
+                        Presence::There
+                    }
+                    false => Presence::Unmounted,
+                }
+            }
+            (Ok(_), _) => Presence::There,
+        };
+        seen.was_away |= seen.device.is_some() && presence != Presence::There;
+        presence
     }
 
-    /// Whether the root is there, but on another disk.
-    fn is_away(&self) -> bool {
-        let known = *self.home.lock();
-        let device = sys::device_of(&self.root);
-        known.is_some_and(|known| device.is_ok_and(|device| device != known))
+    /// Whether a root on another device is no folder on which a disk should be mounted: one is, or the
+    /// torrent is there.
+    fn is_mounted(&self, device: u64) -> bool {
+        let above = sys::device_of(&self.root.join(".."));
+        let is_mount_point = above.is_ok_and(|above| above != device);
+        let is_there = |name: &String| self.root.join(name).symlink_metadata().is_ok();
+        is_mount_point || self.top_names().iter().any(is_there)
     }
 }
 
-fn not_mounted() -> io::Error {
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the folder has gone")
+}
+
+pub(super) fn not_mounted() -> io::Error {
     io::Error::new(
         io::ErrorKind::NotFound,
         "the disk on which it was is not mounted there",

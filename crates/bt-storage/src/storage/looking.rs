@@ -46,6 +46,11 @@ impl Storage {
     /// them again would succeed, and prove nothing.
     pub(crate) fn sync_files(&self, files: &BTreeSet<FileIndex>) -> Result<(), NotSynced> {
         let mut failed = None;
+        // With a disk that is away nothing of them has got to it.
+        if let Err(error) = self.check_home(Operation::Sync) {
+            NotSynced::add(&mut failed, files.iter().copied(), error);
+            return failed.map_or(Ok(()), Err);
+        }
         let mut folders: BTreeSet<Vec<&str>> = BTreeSet::new();
         for &file in files {
             let opened = self.open(file, Access::Read);

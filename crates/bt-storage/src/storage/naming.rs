@@ -191,9 +191,27 @@ impl Storage {
             })
             .map_err(|error| self.error(Operation::Rename, file, error))?;
             self.names.set_part_name(file, false);
+            // It is not where it was opened.
+            self.pool.close_file((self.id, file.0));
             renamed.extend(self.stamp_of(file));
         }
         Ok(renamed)
+    }
+
+    /// What may lie in the root of the torrent: its folder, or its file, under either name.
+    pub(super) fn top_names(&self) -> Vec<String> {
+        let name = self.name().to_owned();
+        match self.info.is_single_file() {
+            true => vec![format!("{name}{SUFFIX}"), name],
+            false => vec![name],
+        }
+    }
+
+    /// The first name of each path in the root.
+    pub(super) fn name(&self) -> &str {
+        let first = self.info.files().first();
+        let first = first.and_then(|file| file.path.components().next());
+        first.unwrap_or_else(|| self.info.name())
     }
 
     /// Calls `act` with the names that lead to `file` as it is called now.

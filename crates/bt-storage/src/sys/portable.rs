@@ -53,9 +53,9 @@ impl File {
         false
     }
 
-    /// Whether it is what lies at `path`: where files have no numbers that is not known.
-    pub(crate) fn is_at(&self, _path: &Path) -> bool {
-        true
+    /// By what it can be told whether it is still at its place: files have no numbers everywhere.
+    pub(crate) fn identity_at(&self, _path: &Path) -> Option<Identity> {
+        None
     }
 
     /// Keeps others who ask from [holding](Hold) it: not where a lock would keep ourselves from
@@ -132,9 +132,31 @@ impl Folder {
     }
 }
 
+/// What tells a file from others: nothing does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Identity {}
+
+impl Identity {
+    pub(crate) fn is_at(self, _path: &Path) -> bool {
+        match self {}
+    }
+}
+
 /// A file or folder that is held: there is none.
 #[derive(Debug)]
-pub(crate) struct Held;
+pub(crate) enum Held {}
+
+impl Held {
+    pub(crate) fn is_at(&self, _path: &Path) -> bool {
+        match *self {}
+    }
+}
+
+pub(crate) fn wants_writable(_error: &io::Error) -> bool {
+    false
+}
+
+pub(crate) const CAN_HOLD: bool = false;
 
 /// On which device a folder lies: that is not known, and they are all one.
 pub(crate) fn device_of(folder: &Path) -> io::Result<u64> {

@@ -47,17 +47,17 @@ impl File {
         fs::fstat(&self.0).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
-    /// Whether it is what lies at `path`: if not, somebody has moved it away, or put another in its
-    /// place. If that cannot be found out, whoever reads or writes hears of it.
-    pub(crate) fn is_at(&self, path: &Path) -> bool {
-        match fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(found) => fs::fstat(&self.0).map_or(true, |own| is_same(&found, &own)),
-            Err(errno) => !matches!(errno, Errno::NOENT | Errno::NOTDIR),
-        }
+    /// By what it can be told whether it is still at its place, if it is there now.
+    pub(crate) fn identity_at(&self, path: &Path) -> Option<Identity> {
+        let own = Identity::of(&fs::fstat(&self.0).ok()?);
+        own.is_at(path).then_some(own)
     }
 
     /// Keeps others who ask from [holding](Hold) it.
     pub(crate) fn hold(self, hold: Hold) -> io::Result<Held> {
+        if is_on_smb(&self.0) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         Held::new(self.0, hold)
     }
 
@@ -82,6 +82,35 @@ impl File {
             [single] => pwrite(&self.0, single, offset)?,
             several => pwritev(&self.0, several, offset)?,
         })
+    }
+}
+
+/// What tells a file from others, as long as it is open.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "the types of these fields differ between systems"
+    )]
+    fn of(found: &Stat) -> Self {
+        Self {
+            device: found.st_dev as u64,
+            inode: found.st_ino as u64,
+        }
+    }
+
+    /// Whether it is what lies at `path`: if not, somebody has moved it away, or put another in its
+    /// place. If that cannot be found out, whoever reads or writes hears of it.
+    pub(crate) fn is_at(self, path: &Path) -> bool {
+        match fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) => Self::of(&found) == self,
+            Err(errno) => !matches!(errno, Errno::NOENT | Errno::NOTDIR),
+        }
     }
 }
 
@@ -134,6 +163,7 @@ impl Folder {
 /// A file or folder that is held, until this is dropped or the process ends.
 #[derive(Debug)]
 pub(crate) struct Held {
+    identity: Identity,
     _file: OwnedFd,
 }
 
@@ -145,17 +175,43 @@ impl Held {
             Hold::Alone => FlockOperation::NonBlockingLockExclusive,
         };
         retry_on_intr(|| fs::flock(&file, operation))?;
-        Ok(Self { _file: file })
+        Ok(Self {
+            identity: Identity::of(&fs::fstat(&file)?),
+            _file: file,
+        })
+    }
+
+    /// Whether it is what lies at `path`.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        self.identity.is_at(path)
     }
 }
 
-/// On which device a folder lies.
+/// Linux makes of a lock there one that keeps everybody from the file who does not have it by the same
+/// descriptor: ourselves, too.
+#[cfg(target_os = "linux")]
+fn is_on_smb(file: &OwnedFd) -> bool {
+    const MAGIC: [u32; 3] = [0x517b, 0xff53_4d42, 0xfe53_4d42];
+    fs::fstatfs(file).is_ok_and(|found| MAGIC.contains(&(found.f_type as u32)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_on_smb(_file: &OwnedFd) -> bool {
+    false
+}
+
+/// Whether what is to be held has to be open for writing, as an error says.
+pub(crate) fn wants_writable(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::BADF)
+}
+
+/// Whether files can be held and written to.
+pub(crate) const CAN_HOLD: bool = true;
+
+/// On which device a folder lies. It is opened, so that a disk that is mounted on demand is.
 pub(crate) fn device_of(folder: &Path) -> io::Result<u64> {
-    let found = fs::statat(CWD, folder, AtFlags::empty())?;
-    match FileType::from_raw_mode(found.st_mode) {
-        FileType::Directory => Ok(device(&found)),
-        _ => Err(Errno::NOTDIR.into()),
-    }
+    let folder = open_root(folder)?;
+    Ok(Identity::of(&fs::fstat(&folder)?).device)
 }
 
 /// Waits until the names in a folder of ours are on the medium.
@@ -191,7 +247,7 @@ impl Lock {
             // Whoever had it may have removed it after we had opened it: then it keeps nobody out.
             let ours = fs::fstat(&file)?;
             let found = fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
-            if found.is_ok_and(|found| is_same(&found, &ours)) {
+            if found.is_ok_and(|found| Identity::of(&found) == Identity::of(&ours)) {
                 let path = path.to_owned();
                 return Ok(Some(Self { path, _file: file }));
             }
@@ -276,19 +332,6 @@ fn stamp_of(found: &Stat) -> Stamp {
         modified: time(found.st_mtime.into(), found.st_mtime_nsec as u32),
         changed: time(found.st_ctime.into(), found.st_ctime_nsec as u32),
     }
-}
-
-/// Whether these are of one file.
-fn is_same(one: &Stat, other: &Stat) -> bool {
-    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
-}
-
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "the type of this field differs between systems"
-)]
-fn device(found: &Stat) -> u64 {
-    found.st_dev as u64
 }
 
 /// The folder of what `components` name, and its name there.

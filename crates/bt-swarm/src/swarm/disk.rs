@@ -148,7 +148,7 @@ impl<P: Payload> Swarm<P> {
                     self.upload.refund(now, bytes_on_wire(block.length));
                 }
             }
-            DiskDone::Surveyed { missing } => self.surveyed(now, &missing),
+            DiskDone::Surveyed { missing, doubtful } => self.surveyed(now, &missing, &doubtful),
             DiskDone::Failed(job, refusal) => self.disk_refused(now, job, refusal),
         }
     }

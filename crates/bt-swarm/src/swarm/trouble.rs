@@ -96,10 +96,18 @@ impl<P: Payload> Swarm<P> {
         true
     }
 
-    /// Which pieces are not on disk is known.
-    pub(super) fn surveyed(&mut self, now: Instant, missing: &[PieceIndex]) {
+    /// Which pieces are not on disk is known, and which may not be.
+    pub(super) fn surveyed(
+        &mut self,
+        now: Instant,
+        missing: &[PieceIndex],
+        doubtful: &[PieceIndex],
+    ) {
         for &piece in missing {
             self.lose(now, piece);
+        }
+        if !doubtful.is_empty() {
+            self.doubt_spilled();
         }
         let (Some(torrent), Some(trouble)) = (&self.torrent, &mut self.trouble) else {
             return;
@@ -107,7 +115,8 @@ impl<P: Payload> Swarm<P> {
         let suspects = std::mem::take(&mut trouble.suspects);
         let layout = &torrent.layout;
         let of_suspects = suspects.into_iter().flat_map(|file| layout.pieces_of(file));
-        let had = of_suspects.filter(|&piece| torrent.picker.have().get(piece));
+        let suspicious = of_suspects.chain(doubtful.iter().copied());
+        let had = suspicious.filter(|&piece| torrent.picker.have().get(piece));
         let lost = trouble.lost.iter().copied();
         let is_there = |piece: &PieceIndex| missing.binary_search(piece).is_err();
         let mut had_any = false;
@@ -252,6 +261,14 @@ impl<P: Payload> Swarm<P> {
             }
             trouble.files_changed(now);
         }
+        self.doubt_spilled();
+    }
+
+    /// What was written of pieces that are not complete may be gone, and is nobody's fault.
+    fn doubt_spilled(&mut self) {
+        let (Some(torrent), Some(trouble)) = (&mut self.torrent, &mut self.trouble) else {
+            return;
+        };
         let spilled = torrent.assembly.doubt_spilled();
         let waiting = trouble
             .writes

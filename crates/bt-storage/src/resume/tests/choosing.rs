@@ -284,7 +284,7 @@ fn files_that_are_left_out_are_not_lost() {
     let keeper = choose(&case, &[1]);
     case.write([1, 2]);
     let survey = || match case.run(Job::Survey) {
-        Done::Surveyed { missing } => missing.into_iter().map(PieceIndex::get).collect(),
+        Done::Surveyed { missing, .. } => missing.into_iter().map(PieceIndex::get).collect(),
         other => panic!("{other:?}"),
     };
     let missing: Vec<_> = survey();

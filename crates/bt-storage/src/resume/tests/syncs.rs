@@ -202,3 +202,27 @@ fn finish(case: &Case, keeper: &Keeper) {
     let finished = keeper.finish(&case.world.storage, Totals::default());
     finished.unwrap();
 }
+
+/// What the medium did not get before its disk was unplugged may be gone, and nothing looks otherwise.
+#[test]
+#[cfg(unix)]
+fn what_a_disk_has_not_taken_is_in_doubt_when_it_is_back() {
+    let case = Case::new();
+    let keeper = case.begin(&case.start("boot"));
+    case.write([0, 1, 5]);
+    keeper.sync(&case.world.storage).unwrap();
+    case.write([6, 7]);
+    let root = case.world.folder.path();
+    std::fs::rename(root, root.with_extension("away")).unwrap();
+    assert!(matches!(case.run(Job::Survey), Done::Failed { .. }));
+    std::fs::rename(root.with_extension("away"), root).unwrap();
+    let survey = || match case.run(Job::Survey) {
+        Done::Surveyed { doubtful, .. } => doubtful
+            .into_iter()
+            .map(PieceIndex::get)
+            .collect::<Vec<_>>(),
+        done => panic!("{done:?}"),
+    };
+    assert_eq!(survey(), [6, 7]);
+    assert_eq!(survey(), [], "it has not been away again");
+}

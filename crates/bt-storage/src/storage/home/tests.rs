@@ -10,7 +10,7 @@ use crate::{ErrorKind, check, testing::World};
 fn unmount(world: &World) -> u64 {
     let here = sys::device_of(world.folder.path()).unwrap();
     std::fs::rename(world.path("t"), world.path("away")).unwrap();
-    *world.storage.home.lock() = Some(here + 1);
+    world.storage.home.lock().device = Some(here + 1);
     here
 }
 
@@ -57,8 +57,94 @@ fn a_disk_that_comes_back_may_be_called_otherwise() {
     std::fs::rename(world.path("away"), world.path("t")).unwrap();
     world.storage.write(piece, &[(0, bytes)]).unwrap();
     assert!(world.storage.has_home());
-    assert_eq!(*world.storage.home.lock(), Some(here));
+    assert_eq!(world.storage.home.lock().device, Some(here));
     assert!(check::missing(&world.storage).unwrap().is_empty());
+}
+
+/// Whatever is the first of the torrent that is seen.
+#[test]
+fn the_disk_is_known_before_anything_is_opened() {
+    let device = |storage: &Storage| storage.home.lock().device;
+    let world = World::new(64, &[("a", 200, "")]);
+    assert_eq!(device(&world.storage), None);
+    assert!(world.storage.check_home(Operation::Read).is_ok());
+    world.storage.prepare().unwrap();
+    assert!(device(&world.storage).is_some());
+    // Who only looks at what is there.
+    let storage = std::sync::Arc::new(world.unopened());
+    let _claim = storage.claim(crate::Purpose::Read).unwrap();
+    assert!(device(&storage).is_some());
+    let storage = world.unopened();
+    storage
+        .write(world.piece(0).0, &[(0, world.piece(0).1)])
+        .unwrap();
+    assert!(device(&storage).is_some());
+}
+
+#[test]
+fn a_check_takes_nothing_for_missing_of_a_disk_that_is_away() {
+    let world = World::new(64, &[("a", 200, ""), ("b", 100, "")]);
+    world.fill();
+    let cancel = std::sync::atomic::AtomicBool::new(false);
+    let check = || check::check(&world.storage, 1, &|_| (), &cancel);
+    assert!(check().unwrap().have.is_full());
+    unmount(&world);
+    let error = check().unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Missing);
+    assert_eq!(error.path, world.folder.path());
+    std::fs::rename(world.path("away"), world.path("t")).unwrap();
+    assert!(check().unwrap().have.is_full());
+}
+
+/// It need not be one that was there before.
+#[test]
+fn files_are_made_on_a_disk_that_is_called_otherwise() {
+    let world = World::new(64, &[("a", 64, ""), ("b", 64, "")]);
+    world.storage.prepare().unwrap();
+    let (first, bytes) = world.piece(0);
+    world.storage.write(first, &[(0, bytes)]).unwrap();
+    unmount(&world);
+    let (second, bytes) = world.piece(1);
+    assert!(world.storage.write(second, &[(0, bytes)]).is_err());
+    std::fs::rename(world.path("away"), world.path("t")).unwrap();
+    world.storage.write(second, &[(0, bytes)]).unwrap();
+    assert!(world.path("t/b").exists());
+}
+
+#[test]
+fn what_is_not_on_the_medium_is_not_said_to_be() {
+    let world = World::new(64, &[("a", 64, "")]);
+    world.fill();
+    world.read(world.piece(0).0).unwrap();
+    let files = [FileIndex(0)].into();
+    world.storage.sync_files(&files).unwrap();
+    unmount(&world);
+    let not_synced = world.storage.sync_files(&files).unwrap_err();
+    assert_eq!(not_synced.files, files);
+}
+
+/// So that others can have it.
+#[test]
+fn a_disk_that_is_away_is_let_go() {
+    let world = World::new(64, &[("a", 64, "")]);
+    let ours = &world.storage;
+    let _claim = ours.claim(crate::Purpose::Write).unwrap();
+    ours.prepare().unwrap();
+    let (piece, bytes) = world.piece(0);
+    ours.write(piece, &[(0, bytes)]).unwrap();
+    unmount(&world);
+    assert!(ours.write(piece, &[(0, bytes)]).is_err());
+    assert_eq!(world.pool.open_count(), 0);
+    std::fs::rename(world.path("away"), world.path("t")).unwrap();
+    let other = std::sync::Arc::new(world.unopened());
+    let theirs = other.claim(crate::Purpose::Write).unwrap();
+    assert_eq!(check::missing(ours).unwrap_err().kind, ErrorKind::InUse);
+    drop(theirs);
+    assert!(check::missing(ours).unwrap().is_empty());
+    assert!(
+        other.claim(crate::Purpose::Write).is_err(),
+        "it is ours again"
+    );
 }
 
 #[test]

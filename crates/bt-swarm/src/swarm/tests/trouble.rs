@@ -132,6 +132,49 @@ fn what_is_gone_from_the_disk_is_taken_back_and_fetched_again() {
     assert_eq!(count(&net.nodes[leech], &Event::DiskRecovered), 1);
 }
 
+/// A disk has been unplugged, and plugged in again: what it had not taken is read anew, and only that.
+#[test]
+fn what_may_be_lost_is_read_anew() {
+    let info = torrent(64 * 1024, 4 * MIB);
+    let mut swarm = with_memory(&info, Bitfield::full(64), 32 << 20);
+    let mut now = epoch();
+    swarm.handle_disk(now, DiskDone::Failed(DiskJob::Survey, DiskRefusal::Read));
+    let mut read = Vec::new();
+    for _ in 0..10 {
+        for action in drain(&mut swarm) {
+            let done = match action {
+                Action::Disk(DiskJob::Survey) => DiskDone::Surveyed {
+                    missing: Vec::new(),
+                    doubtful: [3, 7].map(PieceIndex::new).into(),
+                },
+                Action::Disk(DiskJob::Verify { piece, blocks, .. }) => {
+                    assert!(blocks.is_empty());
+                    read.push(piece.get());
+                    match piece.get() {
+                        3 => DiskDone::Corrupt {
+                            piece,
+                            block_digests: Vec::new(),
+                        },
+                        _ => DiskDone::Verified {
+                            piece,
+                            block_digests: Vec::new(),
+                        },
+                    }
+                }
+                _ => continue,
+            };
+            swarm.handle_disk(now, done);
+        }
+        now += secs(1);
+        swarm.handle_timeout(now);
+    }
+    assert_eq!(read, [3, 7]);
+    let events: Vec<_> = std::iter::from_fn(|| swarm.poll_event()).collect();
+    assert!(events.contains(&Event::PieceLost(PieceIndex::new(3))));
+    assert!(events.contains(&Event::DiskRecovered));
+    assert_eq!(swarm.stats(now).pieces_verified, 63);
+}
+
 /// The part file has gone. Whoever has it looked at learns which pieces were in it.
 #[test]
 fn what_is_lost_beside_the_files_puts_nothing_else_in_doubt() {
@@ -147,7 +190,8 @@ fn what_is_lost_beside_the_files_puts_nothing_else_in_doubt() {
             assert!(matches!(job, DiskJob::Survey), "nothing is read: {job:?}");
             surveys += 1;
             let missing = vec![PieceIndex::new(3)];
-            swarm.handle_disk(now, DiskDone::Surveyed { missing });
+            let doubtful = Vec::new();
+            swarm.handle_disk(now, DiskDone::Surveyed { missing, doubtful });
         }
         now += secs(1);
         swarm.handle_timeout(now);
