@@ -11,8 +11,8 @@ use std::{
 
 use bt_types::{BLOCK_LENGTH, ConnId, ConnMap, TorrentIds};
 
+use self::judging::Exhibit;
 pub(crate) use self::judging::Verdict;
-use self::judging::{Exhibit, MAX_EVIDENCE};
 use super::{
     MetadataProgress,
     draft::{Draft, block_count, length_of},
@@ -261,7 +261,7 @@ impl Fetch {
     #[cfg(any(test, debug_assertions))]
     pub(crate) fn check_invariants(&self) {
         assert!(self.memory_bytes() <= self.max_bytes.max(BLOCK_LENGTH) as usize);
-        assert!(self.evidence.len() <= MAX_EVIDENCE);
+        assert!(self.evidence.len() <= judging::MAX_EVIDENCE);
         for source in self.sources.values() {
             assert!(self.groups.contains_key(&source.size));
         }
