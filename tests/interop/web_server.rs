@@ -31,7 +31,14 @@ impl WebServer {
         case: &Case<'_>,
         answer: impl Fn(&str, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Outcome<Self> {
-        let address = case.address()?;
+        Self::start_at(case.address()?, answer)
+    }
+
+    /// The same at an address of the case's choice: of a network of its own.
+    pub(crate) fn start_at(
+        address: SocketAddrV4,
+        answer: impl Fn(&str, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Outcome<Self> {
         let listener = TcpListener::bind(address).context(format_args!("binding {address}"))?;
         listener
             .set_nonblocking(true)
