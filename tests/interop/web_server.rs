@@ -31,11 +31,11 @@ impl WebServer {
         case: &Case<'_>,
         answer: impl Fn(&str, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Outcome<Self> {
-        Self::at(case.address()?, answer)
+        Self::start_at(case.address()?, answer)
     }
 
-    /// The same, at an address of the case's own choice.
-    pub(crate) fn at(
+    /// The same at an address of the case's choice: of a network of its own.
+    pub(crate) fn start_at(
         address: SocketAddrV4,
         answer: impl Fn(&str, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Outcome<Self> {

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write,
-    net::SocketAddrV4,
+    net::{Ipv4Addr, SocketAddrV4},
     path::{Path, PathBuf},
 };
 
@@ -19,7 +19,7 @@ use crate::{
         libtorrent::{Format, Libtorrent},
         opentracker::Opentracker,
     },
-    harness::{Case, Context, Outcome, Payload, ensure, wait},
+    harness::{Case, Context, Namespace, Outcome, Payload, configure, ensure, wait},
     tracker_client,
     web_server::{WebServer, bomb, redirect, response},
 };
@@ -32,6 +32,10 @@ pub(super) const CASES: &[Entry] = &[
     Entry {
         name: "http/get/events",
         run: events,
+    },
+    Entry {
+        name: "http/get/external-ip",
+        run: external_ip,
     },
     Entry {
         name: "http/announce/opentracker",
@@ -141,6 +145,48 @@ fn events(case: &Case<'_>) -> Outcome {
         ensure!(key == first, "the key has changed");
     }
     Ok(())
+}
+
+/// What trackers say of our address (BEP 24) is believed when those of four neighbourhoods of the
+/// internet say it, and gives an id in the DHT that fits it (BEP 42).
+fn external_ip(case: &Case<'_>) -> Outcome {
+    let torrent = made_by_libtorrent(case, &Payload::single(MIB), Format::V1, None)?;
+    let port = case.address()?.port();
+    let internet = Namespace::new()?;
+    internet.inside(|| {
+        configure("ip", &["link", "set", "lo", "up"])?;
+        let mut trackers = Vec::new();
+        for neighbourhood in 1..=4 {
+            let ip = Ipv4Addr::new(11, neighbourhood, 0, 1);
+            configure("ip", &["address", "add", &ip.to_string(), "dev", "lo"])?;
+            let tracker = WebServer::start_at(SocketAddrV4::new(ip, port), |_, stream| {
+                let answer = AnnounceResponse {
+                    interval: std::time::Duration::from_secs(1800),
+                    external_ip: Some(Ipv4Addr::new(8, 8, 8, 8).into()),
+                    ..AnnounceResponse::default()
+                };
+                let body = server::encode_announce(&answer, true);
+                stream.write_all(&response("200 OK", "", &body))
+            })?;
+            trackers.push(tracker);
+        }
+        let mut bt = bt::get(case, "bt-get", &torrent, &case.folder("got")?)?.dht_by(&[]);
+        for tracker in &trackers {
+            bt = bt.tracker(&tracker.url("/announce"));
+        }
+        let mut bt = bt
+            .with(|command| {
+                command.args(["-v", "-v"]);
+            })
+            .start()?;
+        wait::until("bt knows its address", wait::TRANSFER, || {
+            bt.ensure_running()?;
+            let said = bt.stderr();
+            let knows = |says: &str| said.iter().any(|line| line.contains(says));
+            let is_there = knows("address=8.8.8.8") && knows("our id in the DHT is another now");
+            Ok(is_there.then_some(()))
+        })
+    })
 }
 
 fn announce_opentracker(case: &Case<'_>) -> Outcome {

@@ -184,7 +184,7 @@ fn redirect_into_the_network(case: &Case<'_>) -> Outcome {
         let local = peerless(case)?;
         let target = local.url("/announce");
         let public = SocketAddrV4::new(of_the_internet, free_port()?);
-        let public = WebServer::at(public, {
+        let public = WebServer::start_at(public, {
             let target = target.clone();
             move |_, stream| stream.write_all(&redirect(&target))
         })?;
