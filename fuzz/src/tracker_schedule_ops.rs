@@ -1,13 +1,15 @@
 //! An announce schedule under any outcomes: one at a time, events in order and once, and it stops.
+//! The same over two families of addresses, whose schedules are driven as one.
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use arbitrary::{Arbitrary, Unstructured};
 use bt_tracker::{
-    Announce, AnnounceFailure, Config, Event, Identity, Progress, Reach, Retry, Schedule,
+    Announce, AnnounceFailure, Config, DualStack, Event, Family, Identity, Progress, Reach, Retry,
 };
 use bt_types::{AnnounceEvent, AnnounceResponse, PeerId, SwarmId};
 
@@ -23,15 +25,17 @@ pub fn run(data: &[u8]) {
     }
     world.schedule.stop(world.now);
     world.settle();
-    if let Some(at) = world.schedule.poll_timeout() {
-        world.now = world.now.max(at);
-        world.schedule.handle_timeout(world.now);
-        world.settle();
+    for _ in input.families() {
+        if let Some(at) = world.schedule.poll_timeout() {
+            world.now = world.now.max(at);
+            world.schedule.handle_timeout(world.now);
+            world.settle();
+        }
     }
     assert_eq!(
         world.schedule.poll_timeout(),
         None,
-        "stopping takes one timeout"
+        "stopping takes one timeout of each family"
     );
     assert!(world.has_stopped && world.open.is_empty());
 }
@@ -39,10 +43,21 @@ pub fn run(data: &[u8]) {
 #[derive(Arbitrary)]
 struct Input {
     is_private: bool,
+    /// How many trackers are told; and over how many families, so that older seeds, of one, stay
+    /// what they were.
     reach: u8,
     /// Tiers of trackers, by number.
     tiers: Vec<Vec<u8>>,
     ops: Vec<Op>,
+}
+
+impl Input {
+    fn families(&self) -> &'static [Family] {
+        match self.reach / 3 % 2 {
+            0 => &[Family::V4],
+            _ => &[Family::V4, Family::V6],
+        }
+    }
 }
 
 #[derive(Arbitrary)]
@@ -72,19 +87,22 @@ enum Op {
 #[derive(Arbitrary)]
 enum Again {
     Unspecified,
+    /// The greatest number stands for a tracker that has no address of the family.
     After(u32),
     Never,
 }
 
 struct World {
-    schedule: Schedule,
+    schedule: DualStack,
     now: Instant,
     open: Vec<Announce>,
-    /// What each tracker has acknowledged since the start.
-    told: BTreeMap<String, Vec<AnnounceEvent>>,
+    /// What each tracker has acknowledged over each family since the start.
+    told: BTreeMap<Told, Vec<AnnounceEvent>>,
     is_running: bool,
     has_stopped: bool,
 }
+
+type Told = (Arc<str>, Option<Family>);
 
 impl World {
     fn new(input: &Input) -> Self {
@@ -104,8 +122,9 @@ impl World {
             .tiers
             .iter()
             .map(|tier| tier.iter().map(|n| url(*n)).collect());
+        let tiers: Vec<_> = tiers.collect();
         Self {
-            schedule: Schedule::new(tiers.collect(), config, [7; 32]),
+            schedule: DualStack::new(&tiers, &config, input.families(), [7; 32]),
             now: crate::epoch(),
             open: Vec::new(),
             told: BTreeMap::new(),
@@ -155,6 +174,7 @@ impl World {
                     message: "no".into(),
                     retry: match retry {
                         Again::Unspecified => Retry::Unspecified,
+                        Again::After(u32::MAX) => Retry::NoAddress,
                         Again::After(secs) => Retry::After(Duration::from_secs((*secs).into())),
                         Again::Never => Retry::Never,
                     },
@@ -194,7 +214,7 @@ impl World {
         };
         let announce = self.open.remove(open);
         if outcome.is_ok() {
-            let told = self.told.entry(announce.url.to_string()).or_default();
+            let told = self.told.entry(told_to(&announce)).or_default();
             told.push(announce.request.event);
         }
         self.schedule.handle_outcome(self.now, announce.id, outcome);
@@ -206,21 +226,27 @@ impl World {
         while let Some(event) = self.schedule.poll_event() {
             match event {
                 Event::Abandoned { id } => self.open.retain(|open| open.id != id),
-                Event::Stopped => self.has_stopped = true,
+                Event::Stopped => {
+                    assert!(self.open.is_empty(), "something is still under way");
+                    self.has_stopped = true;
+                }
                 _ => {}
             }
         }
         while let Some(announce) = self.schedule.poll_announce(self.now) {
             self.schedule.check_invariants();
             let event = announce.request.event;
-            let told = self.told.get(&*announce.url).map_or(&[][..], Vec::as_slice);
+            let told = self.told.get(&told_to(&announce));
+            let told = told.map_or(&[][..], Vec::as_slice);
             let once = event == AnnounceEvent::None || !told.contains(&event);
             assert!(once, "{} hears {event:?} twice", announce.url);
             let first = matches!(event, AnnounceEvent::Started | AnnounceEvent::Stopped);
             assert!(first || told.contains(&AnnounceEvent::Started));
             assert!(announce.url.starts_with("udp://"), "nobody serves it");
             assert!(
-                self.open.iter().all(|open| open.url != announce.url),
+                self.open
+                    .iter()
+                    .all(|open| told_to(open) != told_to(&announce)),
                 "twice at once"
             );
             assert!(announce.deadline > self.now);
@@ -229,6 +255,10 @@ impl World {
         let next = self.schedule.poll_timeout();
         assert!(next.is_none_or(|at| at > self.now), "would spin");
     }
+}
+
+fn told_to(announce: &Announce) -> Told {
+    (Arc::clone(&announce.url), announce.family)
 }
 
 /// One in eight has a scheme that nobody serves.

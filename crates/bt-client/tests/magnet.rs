@@ -4,45 +4,56 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr},
+    io::{Read, Write},
+    net::{IpAddr, Ipv4Addr, TcpStream},
     path::Path,
     sync::Arc,
     time::Duration,
 };
 
 use bt_client::{
-    AddError, AddTorrent, Choose, Limit, Mode, Session, SessionConfig, Snapshot, State, Subject,
-    Then, TorrentError, TorrentHandle,
+    AddError, AddTorrent, Choose, DhtConfig, Limit, Mode, Session, SessionConfig, Snapshot, State,
+    Subject, Then, TorrentError, TorrentHandle,
 };
 use bt_metainfo::{Info, InfoBuilder, MagnetLink};
-use bt_types::{FileIndex, InfoHashV2, PeerSource, Priority, Selection, TorrentIds};
+use bt_types::{FileIndex, InfoHashV2, PeerId, PeerSource, Priority, Selection, TorrentIds};
+use bt_wire::{
+    DecodedHandshake, ExtendedHandshake, ExtendedMessage, Extension, ExtensionIds, Handshake,
+    MetadataMessage, Reserved,
+};
 use tokio::time::timeout;
 
 const PIECE_LENGTH: usize = 16_384;
 
 /// Two files of some pieces each, named `name`, in a folder of its own.
 fn write_data(root: &Path, name: &str) -> Arc<Info> {
+    Arc::new(data(root, name).build().unwrap())
+}
+
+fn data(root: &Path, name: &str) -> InfoBuilder {
     let folder = root.join(name);
     fs::create_dir_all(&folder).unwrap();
     let (a, b) = (vec![1; 100_000], vec![2; 70_000]);
     fs::write(folder.join("a"), &a).unwrap();
     fs::write(folder.join("b"), &b).unwrap();
     let whole = [a, b].concat();
-    let info = InfoBuilder::new(name, PIECE_LENGTH as u32)
+    InfoBuilder::new(name, PIECE_LENGTH as u32)
         .file(["a"], 100_000)
         .file(["b"], 70_000)
-        .pieces(whole.chunks(PIECE_LENGTH).map(bt_hash::sha1));
-    Arc::new(info.build().unwrap())
+        .pieces(whole.chunks(PIECE_LENGTH).map(bt_hash::sha1))
 }
 
-fn session(state: Option<&Path>) -> Session {
-    Session::start(SessionConfig {
+fn config(state: Option<&Path>) -> SessionConfig {
+    SessionConfig {
         bind: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         listen_port: 0,
         state: state.map(Into::into),
         ..SessionConfig::default()
-    })
-    .unwrap()
+    }
+}
+
+fn session(state: Option<&Path>) -> Session {
+    Session::start(config(state)).unwrap()
 }
 
 fn seed(session: &Session, info: &Arc<Info>, root: &Path) -> TorrentHandle {
@@ -224,3 +235,131 @@ async fn whose_place_is_taken_is_known_with_the_name() {
     let torrent = AddTorrent::from_link(&v2, to, Then::Stop);
     assert_eq!(leecher.add(torrent).err(), Some(AddError::V2Only));
 }
+
+/// BEP 27: of a private torrent nobody is to think that it is in the DHT. That a link leads to one
+/// is known at once if an earlier run has kept the metadata.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_known_to_be_private_offers_no_dht() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    fs::create_dir_all(&state).unwrap();
+    for is_private in [false, true] {
+        let info = info_of(folder.path(), is_private);
+        let name = format!("{}.info", info.ids().primary_swarm_id());
+        fs::write(state.join(name), info.raw()).unwrap();
+        let session = with_dht(Some(&state));
+        let to = folder.path().join(format!("private-{is_private}"));
+        let handle = get(&session, &link(&info, None), &to, Choose::all());
+        in_time(handle.wait_for(is_downloading)).await;
+        let (_, theirs) = greet(&session, &info);
+        assert_eq!(theirs.reserved.supports_dht(), !is_private);
+        handle.stop().await;
+    }
+}
+
+/// Otherwise it is known when a peer has sent it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_turns_out_to_be_private_offers_no_dht_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    for is_private in [false, true] {
+        let info = info_of(folder.path(), is_private);
+        let session = with_dht(None);
+        let to = folder.path().join(format!("private-{is_private}"));
+        let handle = get(&session, &link(&info, None), &to, Choose::all());
+        let is_waiting = |snapshot: &Snapshot| matches!(snapshot.state, State::Metadata { .. });
+        in_time(handle.wait_for(is_waiting)).await;
+        let (mut peer, theirs) = greet(&session, &info);
+        assert!(theirs.reserved.supports_dht(), "nothing is known yet");
+        serve_metadata(&mut peer, &info);
+        in_time(handle.wait_for(is_downloading)).await;
+        drop(peer);
+        let (_, theirs) = greet(&session, &info);
+        assert_eq!(theirs.reserved.supports_dht(), !is_private);
+        handle.stop().await;
+    }
+}
+
+fn info_of(root: &Path, is_private: bool) -> Info {
+    let data = data(&root.join("from"), "data");
+    let data = if is_private { data.private() } else { data };
+    data.build().unwrap()
+}
+
+/// A session that is in a DHT of which it knows nobody.
+fn with_dht(state: Option<&Path>) -> Session {
+    let dht = Some(DhtConfig {
+        bootstrap: Vec::new(),
+        ..DhtConfig::default()
+    });
+    let config = SessionConfig {
+        dht,
+        ..config(state)
+    };
+    Session::start(config).unwrap()
+}
+
+fn is_downloading(snapshot: &Snapshot) -> bool {
+    matches!(snapshot.state, State::Downloading)
+}
+
+/// A peer that comes, and what it is answered.
+#[expect(clippy::disallowed_methods, reason = "it is not the session's")]
+fn greet(session: &Session, info: &Info) -> (TcpStream, Handshake) {
+    let address = (Ipv4Addr::LOCALHOST, session.listen_port());
+    let mut peer = TcpStream::connect(address).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    let ours = Handshake {
+        reserved: Reserved::NONE.with_extended(),
+        swarm_id: info.ids().primary_swarm_id(),
+        peer_id: PeerId([1; 20]),
+    };
+    peer.write_all(&ours.encode()).unwrap();
+    let mut answer = [0; Handshake::LENGTH];
+    peer.read_exact(&mut answer).unwrap();
+    let Ok(DecodedHandshake::Complete { handshake, .. }) = Handshake::decode(&answer) else {
+        panic!("{answer:?}")
+    };
+    (peer, handshake)
+}
+
+/// Sends the metadata, which fits into one block, when it is asked for (BEP 9).
+fn serve_metadata(peer: &mut TcpStream, info: &Info) {
+    const OURS: u8 = 1;
+    let raw = info.raw();
+    let hello = ExtendedHandshake {
+        ids: ExtensionIds::default().with(Extension::Metadata, OURS),
+        metadata_size: Some(raw.len() as u32),
+        ..ExtendedHandshake::default()
+    };
+    let mut out = Vec::new();
+    hello.to_message().encode(&mut out);
+    peer.write_all(&out).unwrap();
+    let mut theirs = None;
+    loop {
+        let mut length = [0; 4];
+        peer.read_exact(&mut length).unwrap();
+        let mut message = vec![0; u32::from_be_bytes(length) as usize];
+        peer.read_exact(&mut message).unwrap();
+        match message[..] {
+            [EXTENDED, 0, ref payload @ ..] => {
+                let ids = ExtendedHandshake::decode(payload).unwrap().ids;
+                theirs = ids.get(Extension::Metadata);
+            }
+            [EXTENDED, OURS, ..] => break,
+            _ => {}
+        }
+    }
+    let data = MetadataMessage::Data {
+        piece: 0,
+        total_size: raw.len() as u32,
+        payload: raw.into(),
+    };
+    let data = ExtendedMessage::Metadata(data).to_message(theirs.unwrap());
+    out.clear();
+    data.encode(&mut out);
+    peer.write_all(&out).unwrap();
+}
+
+/// BEP 10: the id of its messages.
+const EXTENDED: u8 = 20;

@@ -8,8 +8,8 @@
 
 use std::{
     fs,
-    io::{Read, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
+    io::{self, Read, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     num::NonZeroU64,
     path::Path,
     sync::Arc,
@@ -19,6 +19,10 @@ use std::{
 use bt_client::{
     AddError, AddTorrent, DhtClient, DhtConfig, DhtQuery, Limit, LocalTracker, Mode, RateLimits,
     Session, SessionConfig, Snapshot, State, Subject, TorrentError,
+};
+use bt_dht::{
+    NodeId, Outcome,
+    wire::{self, Body, Message, Method, Query, Response, Want},
 };
 use bt_metainfo::{Info, InfoBuilder};
 use bt_tracker_udp::{ServerConfig, SwarmStats};
@@ -498,4 +502,54 @@ fn loopbacks() -> Vec<IpAddr> {
     let both: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     let is_here = |ip: &IpAddr| TcpListener::bind((*ip, 0)).is_ok();
     both.into_iter().filter(is_here).collect()
+}
+
+/// BEP 43: who is gone in a moment has no place in others' tables, and answers nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_the_dht_without_a_torrent_is_read_only() {
+    let node = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    node.set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    let nobody = DhtConfig {
+        bootstrap: Vec::new(),
+        trusts_local_addresses: true,
+    };
+    let client = DhtClient::start(&nobody, Some(Ipv4Addr::LOCALHOST.into()), None).unwrap();
+    let mut events = client.ask(DhtQuery::Ping(node.local_addr().unwrap()));
+    let mut buffer = [0; 1500];
+    let (length, from) = node.recv_from(&mut buffer).unwrap();
+    let ping = wire::decode(&buffer[..length]).unwrap();
+    let Body::Query(ref query) = ping.body else {
+        panic!("{ping:?}")
+    };
+    assert!(query.is_read_only);
+    // It reads what we ask first, and then our answer.
+    let send = |transaction_id, body| {
+        let message = Message {
+            transaction_id,
+            body,
+            version: None,
+        };
+        let mut out = Vec::new();
+        wire::encode(&message, &mut out);
+        node.send_to(&out, from).unwrap();
+    };
+    let ours = Query {
+        id: NodeId([1; 20]),
+        is_read_only: false,
+        want: Want::default(),
+        method: Method::Ping,
+    };
+    send(b"tx", Body::Query(ours));
+    let answer = Body::Response(Response::new(NodeId([1; 20])));
+    send(ping.transaction_id, answer);
+    let end = in_time(events.next()).await;
+    let Some(bt_dht::Event::Finished { outcome, .. }) = end else {
+        panic!("{end:?}")
+    };
+    assert!(matches!(outcome, Outcome::Answered { .. }), "{outcome:?}");
+    // What it has to say goes out before it tells what it has learned.
+    node.set_nonblocking(true).unwrap();
+    let silence = node.recv_from(&mut buffer).unwrap_err();
+    assert_eq!(silence.kind(), io::ErrorKind::WouldBlock);
 }

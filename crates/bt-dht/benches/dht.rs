@@ -12,22 +12,23 @@ use std::{
     hint::black_box,
     net::SocketAddr,
     process::{Command, ExitCode},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bt_dht::{
-    Config, Dht, NodeId,
+    Config, Dht, ImmutableItem, NodeId,
     wire::{self, Body, Contact, Message, Method, Query, Response, Want},
 };
 use bt_types::SwarmId;
 use criterion::{Criterion, Throughput, criterion_group};
 
 const SWARM: SwarmId = SwarmId([0x42; 20]);
-const QUERIES: [&str; 5] = [
+const QUERIES: [&str; 6] = [
     "ping",
     "find_node",
     "get_peers",
     "announce_peer",
+    "get",
     "sample_infohashes",
 ];
 
@@ -56,7 +57,8 @@ fn answer(c: &mut Criterion) {
     group.finish();
 }
 
-/// A node that knows 200 others of all distances, and 100 peers of a swarm.
+/// A node that was told of 200 others of all distances, and has 100 peers of a swarm and one item of
+/// the largest size.
 struct Node {
     now: Instant,
     dht: Dht,
@@ -84,6 +86,14 @@ impl Node {
             let token = node.token(n);
             node.answer_to(contact(own, n).addr, &announce(n, &token));
         }
+        let token = node.token_by(3, &get(3));
+        let item = item();
+        let put = Method::Put {
+            token: &token,
+            value: item.value(),
+            signed: None,
+        };
+        node.answer(&query(3, put));
         node
     }
 
@@ -93,6 +103,7 @@ impl Node {
             "ping" => query(3, Method::Ping),
             "find_node" => query(3, Method::FindNode { target }),
             "get_peers" => get_peers(3),
+            "get" => get(3),
             "announce_peer" => {
                 let token = self.token(3);
                 announce(3, &token)
@@ -108,13 +119,19 @@ impl Node {
     }
 
     fn answer_to(&mut self, from: SocketAddr, query: &[u8]) {
+        // So that what may be sent in a second is never used up.
+        self.now += Duration::from_micros(1);
         let result = self.dht.handle_datagram(self.now, from, query);
         result.expect("a good query");
         while self.dht.poll_transmit(&mut self.datagram) != Some(from) {}
     }
 
     fn token(&mut self, n: u8) -> Vec<u8> {
-        self.answer_to(contact(NodeId([0; 20]), n).addr, &get_peers(n));
+        self.token_by(n, &get_peers(n))
+    }
+
+    fn token_by(&mut self, n: u8, query: &[u8]) -> Vec<u8> {
+        self.answer_to(contact(NodeId([0; 20]), n).addr, query);
         let message = wire::decode(&self.datagram).expect("ours");
         let Body::Response(response) = message.body else {
             panic!("a response")
@@ -175,6 +192,19 @@ fn get_peers(n: u8) -> Vec<u8> {
         scrape: false,
     };
     query(n, method)
+}
+
+fn get(n: u8) -> Vec<u8> {
+    let method = Method::Get {
+        target: item().target(),
+        newer_than: None,
+    };
+    query(n, method)
+}
+
+fn item() -> ImmutableItem {
+    let value = format!("996:{}", "x".repeat(996));
+    ImmutableItem::new(value).expect("canonical, and not too long")
 }
 
 fn announce(n: u8, token: &[u8]) -> Vec<u8> {

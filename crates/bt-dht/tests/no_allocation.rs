@@ -1,5 +1,5 @@
 //! Queries of others are what a node is busy with: once it has its buffers, answering them
-//! allocates nothing.
+//! allocates nothing but what it is to store.
 
 use std::{
     net::SocketAddr,
@@ -7,12 +7,13 @@ use std::{
 };
 
 use bt_dht::{
-    Config, Dht, Family, NodeId,
-    wire::{self, Body, Contact, Message, Method, Query, Response, Want},
+    Config, Dht, Family, ImmutableItem, Item, NodeId,
+    wire::{self, Body, Contact, Message, Method, Query, Response, Signed, Want},
 };
 use bt_types::SwarmId;
 
 const SWARM: SwarmId = SwarmId([0x42; 20]);
+const VALUE: &[u8] = b"12:Hello World!";
 
 struct Node {
     now: Instant,
@@ -66,11 +67,40 @@ impl Node {
     }
 
     fn token(&mut self, asker: Contact) -> Vec<u8> {
-        self.answer(asker.addr, &get_peers(asker));
+        self.token_by(asker, &get_peers(asker, false))
+    }
+
+    fn token_by(&mut self, asker: Contact, query: &[u8]) -> Vec<u8> {
+        self.answer(asker.addr, query);
         match wire::decode(&self.datagram).expect("ours").body {
             Body::Response(response) => response.token.expect("a token").to_vec(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Has it store an item, and returns the query for it.
+    fn put(&mut self, asker: Contact, item: &Item) -> Vec<u8> {
+        let target = item.target();
+        let newer_than = None;
+        let get = query(asker, Method::Get { target, newer_than });
+        let token = self.token_by(asker, &get);
+        let signed = match item {
+            Item::Immutable(_) => None,
+            Item::Mutable(item) => Some(Signed {
+                key: item.name().key,
+                salt: &item.name().salt,
+                seq: item.seq(),
+                signature: *item.signature(),
+                cas: None,
+            }),
+        };
+        let put = Method::Put {
+            token: &token,
+            value: item.value(),
+            signed,
+        };
+        self.answer(asker.addr, &query(asker, put));
+        get
     }
 
     /// What a driver does; the answer is in `datagram`.
@@ -110,11 +140,11 @@ fn query(asker: Contact, method: Method<'_>) -> Vec<u8> {
     out
 }
 
-fn get_peers(asker: Contact) -> Vec<u8> {
+fn get_peers(asker: Contact, scrape: bool) -> Vec<u8> {
     let method = Method::GetPeers {
         info_hash: SWARM,
         no_seeds: false,
-        scrape: false,
+        scrape,
     };
     query(asker, method)
 }
@@ -128,6 +158,12 @@ fn announce(asker: Contact, token: &[u8]) -> Vec<u8> {
         token,
     };
     query(asker, method)
+}
+
+#[cfg(feature = "mutable")]
+fn get_mutable(node: &mut Node, asker: Contact) -> Vec<u8> {
+    let item = bt_dht::MutableItem::sign(&[7; 32], "blog", 1, VALUE).expect("canonical");
+    node.put(asker, &Item::Mutable(item))
 }
 
 #[expect(
@@ -145,15 +181,27 @@ fn answering_allocates_nothing() {
     let asker = contact(3);
     let token = node.token(asker);
     let target = NodeId([0x99; 20]);
-    for (name, query) in [
-        ("ping", query(asker, Method::Ping)),
-        ("find_node", query(asker, Method::FindNode { target })),
-        ("get_peers", get_peers(asker)),
-        ("announce_peer", announce(asker, &token)),
+    let immutable = Item::Immutable(ImmutableItem::new(VALUE).expect("canonical"));
+    let get = node.put(asker, &immutable);
+    // With the key by which one finds it in the answer.
+    for (name, query, brings) in [
+        ("ping", query(asker, Method::Ping), "2:id20:"),
+        (
+            "find_node",
+            query(asker, Method::FindNode { target }),
+            "5:nodes208:",
+        ),
+        ("get_peers", get_peers(asker, false), "6:values"),
+        ("scrape", get_peers(asker, true), "4:BFpe256:"),
+        ("announce_peer", announce(asker, &token), "2:id20:"),
         (
             "sample_infohashes",
             query(asker, Method::SampleInfohashes { target }),
+            "7:samples20:",
         ),
+        ("get, immutable", get, "1:v12:Hello World!"),
+        #[cfg(feature = "mutable")]
+        ("get, mutable", get_mutable(&mut node, asker), "3:sig64:"),
     ] {
         node.answer(asker.addr, &query); // its buffers may grow
         let used = allocation_counter::measure(|| {
@@ -163,7 +211,8 @@ fn answering_allocates_nothing() {
             }
         });
         assert_eq!(used.count_total, 0, "{name}");
-        assert!(node.datagram.len() > 40, "{name}");
+        let mut parts = node.datagram.windows(brings.len());
+        assert!(parts.any(|part| part == brings.as_bytes()), "{name}");
     }
     // That counting works at all.
     let used = allocation_counter::measure(|| drop(std::hint::black_box(vec![0_u8; 100])));

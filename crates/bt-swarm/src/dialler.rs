@@ -64,7 +64,7 @@ impl Dialler {
         let useful = |is_seed: bool| !(skip_seeds && is_seed);
         let mut due: Vec<_> = peers
             .idle()
-            .filter(|(_, peer)| peer.next_dial <= now && useful(peer.is_seed))
+            .filter(|(_, peer)| peer.next_dial <= now && useful(peer.is_probably_seed()))
             .map(|(addr, peer)| {
                 let candidate = DialCandidate {
                     source: peer.source(),
@@ -84,7 +84,7 @@ impl Dialler {
             .collect();
         let waiting = peers
             .idle()
-            .filter(|(_, peer)| peer.next_dial > now && useful(peer.is_seed));
+            .filter(|(_, peer)| peer.next_dial > now && useful(peer.is_probably_seed()));
         let next_due = waiting.map(|(_, peer)| peer.next_dial).min();
         let next_timeout = self.in_flight.values().map(|dial| dial.deadline).min();
         Round {

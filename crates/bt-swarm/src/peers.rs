@@ -43,6 +43,9 @@ pub(crate) struct Known {
     pub(crate) next_dial: Instant,
     /// It has every piece: of no use once we have, too.
     pub(crate) is_seed: bool,
+    /// All who have named it say so. The word of strangers: it is not dialled sooner for that, and
+    /// that counts no more once somebody says otherwise, or we have met it.
+    is_said_to_be_seed: bool,
     pub(crate) state: State,
 }
 
@@ -50,6 +53,16 @@ impl Known {
     /// Dials and connections in a row that came to nothing.
     pub(crate) fn failures(&self) -> u32 {
         self.evidence.failures
+    }
+
+    /// Whether it has every piece, as far as anybody knows: of no use once we have, too.
+    pub(crate) fn is_probably_seed(&self) -> bool {
+        self.is_seed || (self.is_said_to_be_seed && !self.has_connected)
+    }
+
+    /// Whether nothing speaks for or against it but who has named it.
+    fn is_untried(&self) -> bool {
+        self.state == State::Idle && !self.has_connected && self.failures() == 0
     }
 }
 
@@ -101,6 +114,17 @@ impl Peers {
 
     /// Learns of a peer; returns whether it is news and may be dialled.
     pub(crate) fn add(&mut self, now: Instant, source: PeerSource, addr: SocketAddr) -> bool {
+        self.add_named(now, source, addr, false)
+    }
+
+    /// The same; whoever names it may say that it is a seed.
+    pub(crate) fn add_named(
+        &mut self,
+        now: Instant,
+        source: PeerSource,
+        addr: SocketAddr,
+        is_said_to_be_seed: bool,
+    ) -> bool {
         if self.is_private && !is_allowed_if_private(source) {
             return false;
         }
@@ -114,7 +138,10 @@ impl Peers {
                     self.counts.connected(source);
                 }
             }
-            return false;
+            // One who doubts it is enough: a needless dial costs less than a peer that is missed.
+            let was_left_out = peer.is_probably_seed();
+            peer.is_said_to_be_seed &= is_said_to_be_seed;
+            return was_left_out && !peer.is_probably_seed();
         }
         if self.known.len() >= self.max_known && !self.evict_for(source) {
             return false;
@@ -126,6 +153,7 @@ impl Peers {
             evidence: Evidence::default(),
             next_dial: now,
             is_seed: false,
+            is_said_to_be_seed,
             state: State::Idle,
         };
         self.known.insert(addr, peer);
@@ -169,6 +197,15 @@ impl Peers {
     /// Forgets all addresses but the banned and our own.
     pub(crate) fn clear(&mut self) {
         self.known.clear();
+    }
+
+    pub(crate) fn knows(&self, addr: SocketAddr) -> bool {
+        self.known.contains_key(&addr)
+    }
+
+    /// Whether a peer is known, and nothing of it but who has named it.
+    pub(crate) fn is_untried(&self, addr: SocketAddr) -> bool {
+        self.known.get(&addr).is_some_and(Known::is_untried)
     }
 
     pub(crate) fn len(&self) -> usize {

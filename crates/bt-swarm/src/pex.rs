@@ -21,6 +21,8 @@ pub(crate) struct Gossip {
     heard_at: Option<Instant>,
     /// Messages since that came too soon.
     ignored: u32,
+    /// Peers that nobody had named before, and of which nothing else is known yet.
+    brought: BTreeSet<SocketAddr>,
 }
 
 /// What becomes of a message.
@@ -89,6 +91,20 @@ impl Gossip {
             _ => Heard::TooSoon,
         }
     }
+
+    /// Of the strangers that it names, each with what it says of them, those that we remember on its
+    /// word alone; `is_untried` tells which of the earlier ones are still no more than its word.
+    pub(crate) fn bring<T>(
+        &mut self,
+        strangers: impl Iterator<Item = (SocketAddr, T)>,
+        is_untried: impl Fn(SocketAddr) -> bool,
+    ) -> Vec<(SocketAddr, T)> {
+        self.brought.retain(|&addr| is_untried(addr));
+        let room = MAX_BROUGHT.saturating_sub(self.brought.len());
+        let taken: Vec<_> = strangers.take(room).collect();
+        self.brought.extend(taken.iter().map(|(addr, _)| *addr));
+        taken
+    }
 }
 
 /// Whether an address means the same to us and to somebody else, who is to be told of it or has told
@@ -106,6 +122,9 @@ pub fn is_common(other: IpAddr, told: IpAddr) -> bool {
 
 /// As many of each kind as BEP 11 allows in a message, and as are listened to.
 pub(crate) const MAX_TOLD: usize = 50;
+/// Peers that are known from one peer alone, and were not tried (libtorrent's number): nobody fills
+/// the table of all by inventing them, and who tells the truth may tell more as they are dialled.
+const MAX_BROUGHT: usize = 50;
 /// So that those who have come at the same time are told of each other at once.
 const FIRST_DELAY: Duration = Duration::from_secs(2);
 /// BEP 11: no more than one message a minute.

@@ -260,11 +260,24 @@ impl<P: Payload> Swarm<P> {
         source: PeerSource,
         peers: impl IntoIterator<Item = SocketAddr>,
     ) -> usize {
+        let peers = peers.into_iter().map(|peer| (peer, false));
+        self.add_named(now, source, peers)
+    }
+
+    /// The same, of each also whether it is said to be a seed.
+    fn add_named(
+        &mut self,
+        now: Instant,
+        source: PeerSource,
+        peers: impl IntoIterator<Item = (SocketAddr, bool)>,
+    ) -> usize {
         self.advance(now);
-        let news = peers
-            .into_iter()
-            .filter(|&peer| self.peers.add(now, source, canonical(peer)))
-            .count();
+        let peers = peers.into_iter();
+        let news = peers.filter(|&(peer, is_seed)| {
+            let known = &mut self.peers;
+            known.add_named(now, source, canonical(peer), is_seed)
+        });
+        let news = news.count();
         if news > 0 {
             self.schedule_dialling();
         }

@@ -70,6 +70,8 @@ impl DualStack {
 
     /// As [`Schedule::start`].
     pub fn start(&mut self, now: Instant) {
+        // Who had stopped already begins anew, and has to stop anew.
+        self.lanes.iter_mut().for_each(|it| it.has_stopped = false);
         self.for_all(|schedule| schedule.start(now));
     }
 

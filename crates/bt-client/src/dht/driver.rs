@@ -9,7 +9,7 @@ use std::{
 };
 
 use bt_dht::{Dht, Event, Family, OperationId, Outcome};
-use bt_types::PeerSource;
+use bt_types::{PeerSource, SwarmId};
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, spawn_blocking},
@@ -54,8 +54,15 @@ pub(super) struct Driver {
 enum Listener {
     /// We have, to find in.
     Ourselves,
-    Torrent(Mailbox),
+    Torrent(SwarmId, Mailbox),
     Client(mpsc::UnboundedSender<Event>),
+}
+
+impl Listener {
+    /// Whether it is the torrent of this swarm.
+    fn is(&self, swarm: SwarmId) -> bool {
+        matches!(self, Self::Torrent(of, _) if *of == swarm)
+    }
 }
 
 impl Driver {
@@ -154,7 +161,7 @@ impl Driver {
             _ => None,
         };
         match self.listeners.get(&id) {
-            Some(Listener::Torrent(mailbox)) => {
+            Some(Listener::Torrent(_, mailbox)) => {
                 let mail = match (event, end) {
                     (Event::Peers { peers, .. }, _) => Some(Mail::Found(PeerSource::Dht, peers)),
                     (_, Some(Outcome::Announced { nodes })) => Some(Mail::DhtAnnounced { nodes }),
@@ -188,8 +195,9 @@ impl Driver {
         match command {
             Command::Announce(swarm, announce, mailbox) => {
                 let query = DhtQuery::Announce(swarm, announce);
-                self.ask(now, query, Listener::Torrent(mailbox));
+                self.ask(now, query, Listener::Torrent(swarm, mailbox));
             }
+            Command::Forget(swarm) => self.forget(now, swarm),
             Command::Ask(query, events) => self.ask(now, query, Listener::Client(events)),
             Command::Candidate(node) => {
                 let reaches = self.sockets.reaches(node);
@@ -216,6 +224,20 @@ impl Driver {
         }
     }
 
+    /// Gives up what a torrent has asked for. Nobody who has answered until now learns that we are
+    /// in its swarm.
+    fn forget(&mut self, now: Instant, swarm: SwarmId) {
+        self.waiting.retain(|(_, listener)| !listener.is(swarm));
+        let dht = &mut self.dht;
+        self.listeners.retain(|&id, listener| {
+            let is_over = listener.is(swarm);
+            if is_over {
+                dht.cancel(now, id);
+            }
+            !is_over
+        });
+    }
+
     fn begin(&mut self, now: Instant, query: DhtQuery, listener: Listener) {
         let dht = &mut self.dht;
         let begun = match query {
@@ -231,7 +253,7 @@ impl Driver {
             (Ok(id), listener) => {
                 self.listeners.insert(id, listener);
             }
-            (Err(error), Listener::Torrent(mailbox)) => {
+            (Err(error), Listener::Torrent(_, mailbox)) => {
                 debug!(%error);
                 let _ = mailbox.send(Mail::DhtAnnounced { nodes: 0 });
             }
@@ -399,20 +421,38 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 #[cfg(test)]
 mod tests {
-    use bt_dht::Config;
-    use bt_types::SwarmId;
+    use std::collections::BTreeSet;
+
+    use bt_dht::{
+        Announce, Config,
+        wire::{self, Body, Method},
+    };
 
     use super::*;
     use crate::trackers::SeenAs;
 
-    /// A node that is led in by these, and a query that it was asked at once.
-    fn asked(now: Instant, ways_in: &[SocketAddr]) -> (Driver, mpsc::UnboundedReceiver<Event>) {
+    const PUBLIC: SwarmId = SwarmId([1; 20]);
+    const PRIVATE: SwarmId = SwarmId([2; 20]);
+
+    /// A node that is led in by these.
+    fn entering(now: Instant, ways_in: &[SocketAddr]) -> Driver {
         let config = DhtConfig {
             bootstrap: ways_in.iter().map(SocketAddr::to_string).collect(),
             trusts_local_addresses: true,
         };
-        let sockets = Arc::default();
-        let mut driver = Driver::new(now, node(now, 1), &config, sockets, None, Arc::default());
+        Driver::new(
+            now,
+            node(now, 1),
+            &config,
+            Arc::default(),
+            None,
+            Arc::default(),
+        )
+    }
+
+    /// The same, and a query that it was asked at once.
+    fn asked(now: Instant, ways_in: &[SocketAddr]) -> (Driver, mpsc::UnboundedReceiver<Event>) {
+        let mut driver = entering(now, ways_in);
         let (events, told) = mpsc::unbounded_channel();
         let query = DhtQuery::GetPeers(SwarmId([7; 20]));
         driver.ask(now, query, Listener::Client(events));
@@ -484,5 +524,121 @@ mod tests {
             panic!("it has not ended");
         };
         assert_eq!(outcome, Outcome::PeersFound { peers: 0 });
+    }
+
+    /// Our node, and two that lead it in.
+    struct World {
+        now: Instant,
+        driver: Driver,
+        others: [(SocketAddr, Dht); 2],
+        mailbox: Mailbox,
+        /// What ours has asked of the swarms.
+        asked: BTreeSet<(&'static str, SwarmId)>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let now = Instant::now();
+            let others = [2, 3].map(|seed| {
+                let address = SocketAddr::from(([127, 0, 0, 1], 6880 + u16::from(seed)));
+                (address, node(now, seed))
+            });
+            let ways_in = others.each_ref().map(|(address, _)| *address);
+            Self {
+                now,
+                driver: entering(now, &ways_in),
+                others,
+                mailbox: mpsc::unbounded_channel().0,
+                asked: BTreeSet::new(),
+            }
+        }
+
+        async fn announce(&mut self, swarm: SwarmId) {
+            let announce = Announce {
+                port: 6881,
+                implied_port: false,
+                is_seed: false,
+            };
+            let command = Command::Announce(swarm, announce, self.mailbox.clone());
+            self.driver.obey(self.now, command).await;
+        }
+
+        async fn forget(&mut self, swarm: SwarmId) {
+            self.driver.obey(self.now, Command::Forget(swarm)).await;
+        }
+
+        /// Brings what ours has to say to the others; whether there was anything.
+        fn say(&mut self) -> bool {
+            let mut datagram = Vec::new();
+            let mut has_said = false;
+            self.driver.note_entered(self.now);
+            while let Some(to) = self.driver.dht.poll_transmit(&mut datagram) {
+                has_said = true;
+                if let Body::Query(query) = wire::decode(&datagram).unwrap().body {
+                    match query.method {
+                        Method::GetPeers { info_hash, .. } => {
+                            self.asked.insert(("get_peers", info_hash));
+                        }
+                        Method::AnnouncePeer { info_hash, .. } => {
+                            self.asked.insert(("announce_peer", info_hash));
+                        }
+                        _ => {}
+                    }
+                }
+                let mut others = self.others.iter_mut();
+                let (_, other) = others.find(|(address, _)| *address == to).unwrap();
+                let ours = ([127, 0, 0, 1], 6881).into();
+                let _ = other.handle_datagram(self.now, ours, &datagram);
+            }
+            has_said
+        }
+
+        /// Brings what the others have to say to ours.
+        fn hear(&mut self) {
+            let mut datagram = Vec::new();
+            for (address, other) in &mut self.others {
+                while other.poll_transmit(&mut datagram).is_some() {
+                    let dht = &mut self.driver.dht;
+                    let _ = dht.handle_datagram(self.now, *address, &datagram);
+                }
+            }
+        }
+
+        fn talk(&mut self) {
+            while self.say() {
+                self.hear();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_before_the_node_is_in_is_never_asked() {
+        let mut world = World::new();
+        world.announce(PRIVATE).await;
+        world.announce(PUBLIC).await;
+        world.forget(PRIVATE).await;
+        world.talk();
+        let expected = ["get_peers", "announce_peer"].map(|query| (query, PUBLIC));
+        assert_eq!(world.asked, expected.into());
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_under_way_is_not_announced() {
+        let mut world = World::new();
+        world.talk();
+        world.announce(PRIVATE).await;
+        world.announce(PUBLIC).await;
+        assert!(world.say());
+        world.forget(PRIVATE).await;
+        world.hear();
+        world.talk();
+        let expected = [
+            ("get_peers", PRIVATE),
+            ("get_peers", PUBLIC),
+            ("announce_peer", PUBLIC),
+        ];
+        assert_eq!(world.asked, expected.into());
+        let is_left = |swarm| world.driver.listeners.values().any(|who| who.is(swarm));
+        assert!(!is_left(PRIVATE) && is_left(PUBLIC), "its end is not told");
     }
 }

@@ -18,7 +18,10 @@ use std::{
 use bt_dht::{Announce, Config, Dht, Event};
 use bt_tracker::Family;
 use bt_types::SwarmId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 pub use self::client::{DhtClient, DhtEvents, DhtQuery};
 use self::{driver::Driver, state_file::StateFile};
@@ -62,6 +65,8 @@ pub(crate) struct DhtHandle {
 enum Command {
     /// Look for peers of a torrent, and make it known; what comes of it goes to its mailbox.
     Announce(SwarmId, Announce, Mailbox),
+    /// Do no more for a torrent, also of what it has asked for.
+    Forget(SwarmId),
     /// A peer says that a node is there.
     Candidate(SocketAddr),
     /// A tracker says what our address is.
@@ -113,6 +118,16 @@ impl DhtHandle {
         self.commands.try_send(command).is_ok()
     }
 
+    /// What a torrent has asked for is given up, whether it waits or is under way.
+    pub(crate) fn forget(&self, swarm: SwarmId) {
+        let forget = self.commands.try_send(Command::Forget(swarm));
+        if let Err(TrySendError::Full(forget)) = forget {
+            // Unlike all else it must not get lost (BEP 27).
+            let commands = self.commands.clone();
+            tokio::spawn(async move { drop(commands.send(forget).await) });
+        }
+    }
+
     /// Nodes that were told of; forgotten if there is much to do.
     pub(crate) fn add_candidate(&self, node: SocketAddr) {
         let _ = self.commands.try_send(Command::Candidate(node));
@@ -157,22 +172,53 @@ const WELL_KNOWN: [&str; 4] = [
 pub(crate) mod testing {
     use super::*;
 
-    /// The way to a node that somebody else pretends to be, and how many announces it was asked for.
-    pub(crate) fn handle() -> (DhtHandle, impl FnMut() -> Vec<SwarmId>) {
+    /// What torrents wanted of a node.
+    #[derive(Debug, Default)]
+    pub(crate) struct Wishes {
+        pub(crate) announced: Vec<SwarmId>,
+        pub(crate) forgotten: Vec<SwarmId>,
+    }
+
+    /// The way to a node that somebody else pretends to be, and what it was asked for since the last
+    /// look.
+    pub(crate) fn handle() -> (DhtHandle, impl FnMut() -> Wishes) {
         let (commands, mut queue) = mpsc::channel(QUEUE);
         let node_count = Arc::new(AtomicUsize::new(3));
         let handle = DhtHandle {
             commands,
             node_count,
         };
-        let announced = move || {
-            let commands = std::iter::from_fn(|| queue.try_recv().ok());
-            let announces = commands.filter_map(|command| match command {
-                Command::Announce(swarm, ..) => Some(swarm),
-                _ => None,
-            });
-            announces.collect()
+        let asked = move || {
+            let mut wishes = Wishes::default();
+            while let Ok(command) = queue.try_recv() {
+                match command {
+                    Command::Announce(swarm, ..) => wishes.announced.push(swarm),
+                    Command::Forget(swarm) => wishes.forgotten.push(swarm),
+                    _ => {}
+                }
+            }
+            wishes
         };
-        (handle, announced)
+        (handle, asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Announces and candidates are dropped then, and made again.
+    #[tokio::test]
+    async fn what_is_to_be_forgotten_comes_through_a_full_queue() {
+        let (commands, mut queue) = mpsc::channel(1);
+        let handle = DhtHandle {
+            commands,
+            node_count: Arc::default(),
+        };
+        handle.add_candidate(([192, 0, 2, 1], 1).into());
+        handle.forget(SwarmId([7; 20]));
+        assert!(matches!(queue.recv().await, Some(Command::Candidate(_))));
+        let next = queue.recv().await;
+        assert!(matches!(next, Some(Command::Forget(swarm)) if swarm == SwarmId([7; 20])));
     }
 }

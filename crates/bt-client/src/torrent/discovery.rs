@@ -81,7 +81,10 @@ impl Discovery {
 
     /// The torrent has turned out to be private (BEP 27): nobody is told of it or asked any more.
     pub(super) fn make_private(&mut self) {
-        (self.dht, self.lsd) = (None, None);
+        if let Some((_, dht)) = self.dht.take() {
+            dht.forget(self.swarm);
+        }
+        self.lsd = None;
     }
 
     pub(super) fn stop(&mut self) {
@@ -182,7 +185,7 @@ mod tests {
         let start = Instant::now();
         discovery.drain(start, false);
         assert_eq!(
-            (announced().len(), told().len()),
+            (announced().announced.len(), told().len()),
             (0, 0),
             "not before it is started"
         );
@@ -192,7 +195,7 @@ mod tests {
             let now = start + Duration::from_secs(minute * 60);
             discovery.want_peers(now);
             discovery.drain(now, false);
-            in_dht.extend(announced());
+            in_dht.extend(announced().announced);
             on_lan += told().len();
             discovery.handle_dht_announced(now, 8);
         }
@@ -202,6 +205,25 @@ mod tests {
         discovery.stop();
         assert_eq!(discovery.poll_timeout(), None);
         assert_eq!(discovery.dht_nodes(), Some(3));
+    }
+
+    #[test]
+    fn a_torrent_that_turns_out_to_be_private_takes_back_what_it_asked() {
+        let ((node, mut asked), (lan, mut told)) = (dht::testing::handle(), lsd::testing::handle());
+        let mut discovery = discovery(Some(node), Some(lan));
+        let start = Instant::now();
+        discovery.start(start, Vec::new());
+        discovery.drain(start, false);
+        let before = asked();
+        assert_eq!((before.announced, before.forgotten), (vec![SWARM], vec![]));
+        discovery.make_private();
+        assert_eq!(asked().forgotten, [SWARM]);
+        told();
+        let later = start + Duration::from_secs(60 * 60);
+        discovery.want_peers(later);
+        discovery.drain(later, false);
+        assert_eq!((asked().announced, told()), (vec![], vec![]));
+        assert_eq!(discovery.dht_nodes(), None);
     }
 
     #[test]

@@ -148,12 +148,9 @@ impl Drive {
 
     /// The torrent turns out to be private, or was known to be (BEP 27).
     pub(super) fn make_private(&mut self, now: Instant) {
-        self.parts.discovery.make_private();
-        if self.parts.trackers.make_private(now) {
-            // Others may have been named by other trackers.
-            self.parts.swarm.forget_peers(now);
-        }
-        self.parts.swarm.make_private(now);
+        self.parts.make_private(now);
+        // Whoever comes from now on is not told that we are in the DHT.
+        self.parts.open_to_peers();
     }
 
     pub(super) async fn run(mut self) {

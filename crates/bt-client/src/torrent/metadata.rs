@@ -94,6 +94,10 @@ impl Drive {
             bytes = info.raw().len(),
             "metadata is here"
         );
+        if info.is_private() {
+            // Not only when all that is on disk has been looked at.
+            self.make_private(now);
+        }
         match then {
             Then::Stop => {
                 let know = |base: &mut crate::Snapshot| base.know(&info, &Arc::default());
@@ -101,10 +105,6 @@ impl Drive {
                 self.end(now, State::Stopped);
             }
             Then::Get(choose) => {
-                if info.is_private() {
-                    // Not only when all that is on disk has been looked at.
-                    self.make_private(now);
-                }
                 let data = self.parts.choose(info, &choose)?;
                 self.look(now, data);
             }

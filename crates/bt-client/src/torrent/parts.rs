@@ -68,6 +68,16 @@ impl Parts {
         Ok(data)
     }
 
+    /// The torrent turns out to be private, or was known to be (BEP 27).
+    pub(super) fn make_private(&mut self, now: Instant) {
+        self.discovery.make_private();
+        if self.trackers.make_private(now) {
+            // Others may have been named by other trackers.
+            self.swarm.forget_peers(now);
+        }
+        self.swarm.make_private(now);
+    }
+
     /// The last step: whoever sees this snapshot can add the torrent again.
     pub(super) fn end(mut self, last: Snapshot) {
         drop(self.place);

@@ -62,7 +62,7 @@ impl Parts {
             return Ok(Beginning::Link(then));
         };
         if info.is_private() {
-            self.trackers.make_private(Instant::now());
+            self.make_private(Instant::now());
         }
         Ok(match then {
             Then::Stop => {
@@ -74,7 +74,8 @@ impl Parts {
         })
     }
 
-    fn open_to_peers(&self) {
+    /// Makes the torrent known to peers, or what we say to them another.
+    pub(super) fn open_to_peers(&self) {
         let ids = self.torrent.ids();
         self.shared.open_to_peers(ids, self.swarm.handshake());
     }

@@ -24,7 +24,15 @@ pub(super) struct Scratch {
     token: Token,
     filters: Option<[Bloom; 2]>,
     samples: Vec<u8>,
-    item: Option<Item>,
+    item: ItemCopy,
+}
+
+/// What an answer says of an item.
+#[derive(Debug, Default)]
+struct ItemCopy {
+    value: Vec<u8>,
+    /// Key and signature of a mutable one.
+    signed: Option<([u8; 32], [u8; 64])>,
 }
 
 type Refusal = (i64, &'static str);
@@ -189,10 +197,9 @@ impl Dht {
             }
             Method::Get { target, newer_than } => {
                 self.find_nodes(now, from, target, want, [nodes, nodes6]);
-                *item = self.items.get(now, target).cloned();
                 let room = MAX_ITEM_REPLY - RESERVED;
-                let used = item.as_ref().map_or(0, |item| {
-                    response.set_item(item, newer_than);
+                let used = self.items.get(now, target).map_or(0, |stored| {
+                    response.set_item(stored, newer_than, item);
                     response.value.map_or(0, <[u8]>::len) + RESERVED_FOR_SIGNATURE
                 });
                 trim(nodes, NODE_LENGTH, room.saturating_sub(used));
@@ -360,18 +367,19 @@ impl<'s> Response<'s> {
         self.nodes6 = want.v6.then_some(Contacts::new(nodes6, Family::V6));
     }
 
-    fn set_item(&mut self, item: &'s Item, newer_than: Option<i64>) {
-        match item {
-            Item::Immutable(item) => self.value = Some(item.value()),
-            Item::Mutable(item) => {
-                self.seq = Some(item.seq());
-                if newer_than.is_none_or(|seq| item.seq() > seq) {
-                    self.value = Some(item.value());
-                    self.key = Some(&item.name().key);
-                    self.signature = Some(item.signature());
-                }
+    fn set_item(&mut self, item: &Item, newer_than: Option<i64>, copy: &'s mut ItemCopy) {
+        let ItemCopy { value, signed } = copy;
+        if let Item::Mutable(item) = item {
+            self.seq = Some(item.seq());
+            if newer_than.is_some_and(|seq| item.seq() <= seq) {
+                return;
             }
+            let (key, signature) = &*signed.insert((item.name().key, *item.signature()));
+            (self.key, self.signature) = (Some(key), Some(signature));
         }
+        value.clear();
+        value.extend_from_slice(item.value());
+        self.value = Some(value);
     }
 }
 

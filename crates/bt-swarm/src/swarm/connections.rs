@@ -189,7 +189,9 @@ impl<P: Payload> Swarm<P> {
     fn make_room(&mut self, now: Instant) -> bool {
         let is_complete = self.is_complete();
         let due = self.peers.idle().filter(|(_, peer)| {
-            peer.failures() == 0 && peer.next_dial <= now && !(is_complete && peer.is_seed)
+            peer.failures() == 0
+                && peer.next_dial <= now
+                && !(is_complete && peer.is_probably_seed())
         });
         let best = due.map(|(addr, _)| self.worth_of_address(addr)).max();
         best.is_some_and(|best| self.part_from_worst(now, best, |_| true))

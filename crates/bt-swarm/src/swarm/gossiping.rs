@@ -8,6 +8,7 @@ use bt_wire::{ExtendedMessage, Extension, PexFlags, PexMessage};
 use super::Swarm;
 use crate::{
     ProtocolBreach,
+    peers::canonical,
     pex::{Heard, MAX_TOLD, is_common},
     session::Session,
     timers::Timer,
@@ -61,6 +62,7 @@ impl<P: Payload> Swarm<P> {
     }
 
     pub(super) fn handle_pex(&mut self, now: Instant, conn: ConnId, message: &PexMessage) {
+        let is_complete = self.is_complete();
         let Some(session) = self.sessions.get_mut(&conn) else {
             return;
         };
@@ -77,10 +79,21 @@ impl<P: Payload> Swarm<P> {
             port == addr.port() && self.votes.winner(addr.ip()) == Some(addr.ip().to_canonical())
         };
         // `dropped` is passed over: who has parted from somebody else may be glad of us.
-        let added = message.added.iter().take(MAX_TOLD).map(|peer| peer.addr);
-        let possible = added.filter(|addr| is_common(from, addr.ip()) && !is_ours(*addr));
-        let possible: Vec<_> = possible.collect();
-        self.add_peers(now, PeerSource::Pex, possible);
+        let added = message.added.iter().take(MAX_TOLD);
+        let added = added.map(|peer| {
+            let is_seed = peer.flags.contains(PexFlags::UPLOAD_ONLY);
+            (canonical(peer.addr), is_seed)
+        });
+        // Seeds need not be remembered by a seed.
+        let possible = added.filter(|&(addr, is_seed)| {
+            is_common(from, addr.ip()) && !is_ours(addr) && !(is_seed && is_complete)
+        });
+        let peers = &self.peers;
+        let (mut taken, news): (Vec<_>, Vec<_>) =
+            possible.partition(|(addr, _)| peers.knows(*addr));
+        let news = news.into_iter();
+        taken.extend(session.gossip.bring(news, |addr| peers.is_untried(addr)));
+        self.add_named(now, PeerSource::Pex, taken);
     }
 
     /// Those whom others can dial, as far as we know.

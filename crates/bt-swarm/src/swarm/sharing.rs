@@ -64,7 +64,8 @@ impl<P: Payload> Swarm<P> {
     fn dialable_soon(&self) -> usize {
         let is_useful = |is_seed| !(is_seed && self.is_complete());
         let idle = self.peers.idle();
-        let dialable = idle.filter(|(_, peer)| peer.failures() == 0 && is_useful(peer.is_seed));
+        let dialable =
+            idle.filter(|(_, peer)| peer.failures() == 0 && is_useful(peer.is_probably_seed()));
         dialable.take(2 * self.grant.max_half_open).count()
     }
 

@@ -156,6 +156,36 @@ fn stopped_is_told_once_and_at_the_end() {
 }
 
 #[test]
+fn a_stop_that_is_taken_back_when_one_family_is_done_begins_anew_for_both() {
+    let mut announces = dual(&["http://a"]);
+    let now = epoch();
+    announces.start(now);
+    for announce in due(&mut announces, now) {
+        announces.handle_outcome(now, announce.id, answer(1800));
+    }
+    announces.stop(now);
+    let goodbyes = due(&mut announces, now);
+    announces.handle_outcome(now, goodbyes[0].id, answer(1));
+    announces.start(now);
+    for announce in due(&mut announces, now) {
+        announces.handle_outcome(now, announce.id, answer(1800));
+    }
+    announces.stop(now);
+    events(&mut announces);
+    announces.handle_outcome(now, goodbyes[1].id, answer(1));
+    let mut open = due(&mut announces, now);
+    assert!(!open.is_empty());
+    while let Some(goodbye) = open.pop() {
+        let told = events(&mut announces);
+        assert!(!told.contains(&Event::Stopped), "{goodbye:?} is under way");
+        announces.handle_outcome(now, goodbye.id, answer(1));
+        open.extend(due(&mut announces, now));
+    }
+    assert!(events(&mut announces).contains(&Event::Stopped));
+    assert_eq!(announces.poll_timeout(), None);
+}
+
+#[test]
 fn one_family_or_a_private_torrent_leaves_the_family_open() {
     let tiers = vec![vec!["http://a".to_owned()]];
     let private = Config {

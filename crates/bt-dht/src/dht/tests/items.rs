@@ -205,22 +205,76 @@ fn bad_mutable_items_are_refused_with_their_codes() {
     assert_eq!(told.key, Some(&item.name().key));
 }
 
-#[test]
-fn forged_items_are_not_believed() {
+/// What comes of asking one node for an item that answers so.
+fn answered<'a>(wanted: Wanted, answer: impl FnOnce(&mut Response<'a>)) -> Vec<Event> {
     let mut node = Alone::new(Config::default());
     node.befriend(Contact {
         id: NodeId([9; 20]),
         addr: v4(1),
     });
-    let wanted = Wanted::Immutable(immutable().target());
     node.dht.get(node.now, wanted).unwrap();
     let asked = node.sent();
-    let mut forged = Response::new(NodeId([9; 20]));
-    forged.value = Some(b"12:hello world!");
-    node.hear(v4(1), &answer_to(&asked[0].1, forged)).unwrap();
-    let events: Vec<_> = std::iter::from_fn(|| node.dht.poll_event()).collect();
-    let [Event::Finished { outcome, .. }] = events[..] else {
-        panic!("{events:?}")
-    };
-    assert_eq!(outcome, Outcome::Got { is_found: false });
+    let mut response = Response::new(NodeId([9; 20]));
+    answer(&mut response);
+    node.hear(v4(1), &answer_to(&asked[0].1, response)).unwrap();
+    std::iter::from_fn(|| node.dht.poll_event()).collect()
+}
+
+fn is_nothing(events: &[Event]) -> bool {
+    let is_found = false;
+    matches!(events, [Event::Finished { outcome, .. }] if *outcome == Outcome::Got { is_found })
+}
+
+#[test]
+fn forged_items_are_not_believed() {
+    let wanted = || Wanted::Immutable(immutable().target());
+    let events = answered(wanted(), |forged| forged.value = Some(b"12:hello world!"));
+    assert!(is_nothing(&events), "{events:?}");
+    let events = answered(wanted(), |good| good.value = Some(b"12:Hello World!"));
+    assert_eq!(found(&events), Some(&immutable()));
+}
+
+#[cfg(feature = "mutable")]
+#[test]
+fn forged_mutable_items_are_not_believed() {
+    let item = mutable("salt", 5, "five");
+    let wanted = || Wanted::Mutable(item.name().clone());
+    // Signed well, by somebody else's key, or under another name of the same one.
+    let of_other_key = MutableItem::sign(&[9; 32], "salt", 5, item.value()).unwrap();
+    let of_other_salt = mutable("pepper", 5, "five");
+    let mut bad_signature = *item.signature();
+    bad_signature[0] ^= 1;
+    let forgeries = [
+        ("value", &item, 5, &b"4:evil"[..], item.signature()),
+        ("seq", &item, 6, item.value(), item.signature()),
+        ("signature", &item, 5, item.value(), &bad_signature),
+        (
+            "key",
+            &of_other_key,
+            5,
+            of_other_key.value(),
+            of_other_key.signature(),
+        ),
+        (
+            "salt",
+            &of_other_salt,
+            5,
+            of_other_salt.value(),
+            of_other_salt.signature(),
+        ),
+    ];
+    for (what, of, seq, value, signature) in forgeries {
+        let events = answered(wanted(), |forged| {
+            forged.key = Some(&of.name().key);
+            (forged.seq, forged.value) = (Some(seq), Some(value));
+            forged.signature = Some(signature);
+        });
+        assert!(is_nothing(&events), "another {what}: {events:?}");
+    }
+    let events = answered(wanted(), |good| {
+        good.key = Some(&item.name().key);
+        (good.seq, good.value) = (Some(5), Some(item.value()));
+        good.signature = Some(item.signature());
+    });
+    assert_eq!(found(&events), Some(&Item::Mutable(item.clone())));
 }

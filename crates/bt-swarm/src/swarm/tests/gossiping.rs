@@ -1,6 +1,6 @@
 //! Peers that tell of peers (BEP 11).
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use bt_wire::{ExtendedHandshake, ExtendedMessage, Extension, ExtensionIds};
 use bt_wire::{PexFlags, PexMessage, PexPeer};
@@ -22,10 +22,11 @@ fn hello(port: Option<u16>) -> Message {
 }
 
 fn tell(addrs: impl IntoIterator<Item = SocketAddr>) -> Message {
-    let added = addrs.into_iter().map(|addr| PexPeer {
-        addr,
-        flags: PexFlags::default(),
-    });
+    tell_with(PexFlags::default(), addrs)
+}
+
+fn tell_with(flags: PexFlags, addrs: impl IntoIterator<Item = SocketAddr>) -> Message {
+    let added = addrs.into_iter().map(|addr| PexPeer { addr, flags });
     let message = PexMessage {
         added: added.collect(),
         dropped: Vec::new(),
@@ -189,6 +190,8 @@ fn of_what_is_told_only_what_can_be_a_peer_counts() {
     swarm.handle_message(now + secs(60), conn, tell(crowd()));
     assert_eq!(swarm.stats(now).peers_known, known + 50);
     assert_eq!(swarm.stats(now).sources.of(PeerSource::Pex).named, 50);
+    // Some are tried: there is room for more.
+    drain(&mut swarm);
     // IPv6 is as good, and IPv4 in its clothes is IPv4.
     let both = ["[2001:db8::7]:6881", "[::ffff:7.7.7.0]:6881"];
     let both = both.iter().map(|addr| addr.parse::<SocketAddr>().unwrap());
@@ -238,4 +241,118 @@ fn nobody_is_told_of_anybody_unless_that_is_wanted() {
         let brought = swarm.stats(epoch()).sources.of(PeerSource::Pex);
         assert_eq!(brought.named, 0);
     }
+}
+
+fn dialled(actions: Vec<Action<Tag>>) -> Vec<SocketAddr> {
+    let dials = actions.into_iter().filter_map(|action| match action {
+        Action::Dial(dial) => Some(dial.peer),
+        _ => None,
+    });
+    dials.collect()
+}
+
+fn nobody_dialled() -> Grant {
+    Grant {
+        max_half_open: 0,
+        ..Grant::default()
+    }
+}
+
+/// A swarm that lacks nothing, or everything.
+fn swarm_with(info: &Arc<Info>, has_all: bool) -> Swarm<Tag> {
+    let mut swarm = without_metadata(info);
+    let count = info.layout().piece_count();
+    let have = if has_all {
+        Bitfield::full(count)
+    } else {
+        Bitfield::new(count)
+    };
+    swarm.handle_metadata(epoch(), Arc::clone(info), have);
+    swarm
+}
+
+#[test]
+fn a_seed_does_not_dial_who_is_said_to_be_one() {
+    let info = torrent(64 * 1024, MIB);
+    for (has_all, expected) in [
+        (true, vec![public(11)]),
+        (false, vec![public(10), public(11)]),
+    ] {
+        let mut swarm = swarm_with(&info, has_all);
+        let conn = come(&mut swarm, epoch(), 1, None);
+        drain(&mut swarm);
+        let seed = tell_with(PexFlags::UPLOAD_ONLY, [public(10)]);
+        swarm.handle_message(epoch(), conn, seed);
+        let later = epoch() + secs(60);
+        swarm.handle_message(later, conn, tell([public(11)]));
+        let mut all = dialled(drain(&mut swarm));
+        swarm.handle_timeout(later + secs(10));
+        all.extend(dialled(drain(&mut swarm)));
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all, expected, "has all: {has_all}");
+    }
+}
+
+/// What is heard while something is missing counts when nothing is any more, and is no more than a
+/// rumour.
+#[test]
+fn that_somebody_is_a_seed_is_believed_until_somebody_doubts_it() {
+    let info = torrent(64 * 1024, MIB);
+    let mut swarm = without_metadata(&info);
+    let now = epoch();
+    let [a, b] = [1, 2].map(|n| come(&mut swarm, now, n, None));
+    swarm.set_grant(now, nobody_dialled());
+    let all = (10..14).map(public);
+    let seeds = tell_with(PexFlags::UPLOAD_ONLY, all);
+    swarm.handle_message(now, a, seeds);
+    let full = Bitfield::full(info.layout().piece_count());
+    swarm.handle_metadata(now, Arc::clone(&info), full);
+    swarm.set_grant(now + secs(10), Grant::default());
+    assert_eq!(dialled(drain(&mut swarm)), []);
+    // One of those of whom something else is said, or known.
+    swarm.handle_message(now + secs(20), b, tell([public(10)]));
+    swarm.add_peers(now + secs(30), PeerSource::Tracker, [public(11)]);
+    swarm.handle_timeout(now + secs(40));
+    let mut dials = dialled(drain(&mut swarm));
+    dials.sort_unstable();
+    assert_eq!(dials, [public(10), public(11)]);
+    // What was told of the others does not change by being repeated.
+    let again = tell_with(PexFlags::UPLOAD_ONLY, [public(12)]);
+    swarm.handle_message(now + secs(70), b, again);
+    swarm.handle_timeout(now + secs(80));
+    assert_eq!(dialled(drain(&mut swarm)), []);
+}
+
+#[test]
+fn one_peer_alone_does_not_fill_the_table() {
+    let info = torrent(64 * 1024, MIB);
+    let mut swarm = lone(&info);
+    let mut now = epoch();
+    let conns = [1, 2].map(|n| come(&mut swarm, now, n, None));
+    // Nobody is dialled: all that is told stays what it is.
+    swarm.set_grant(now, nobody_dialled());
+    drain(&mut swarm);
+    let known = |swarm: &Swarm<Tag>| swarm.stats(epoch()).peers_known;
+    let before = known(&swarm);
+    let invented = |minute: u8| (0..50).map(move |n| SocketAddr::from(([7, 7, minute, n], 6881)));
+    for minute in 0..10 {
+        swarm.handle_message(now, conns[0], tell(invented(minute)));
+        now += secs(60);
+    }
+    assert_eq!(known(&swarm), before + 50);
+    // Another may tell of as many; and what others have told, too, takes no room.
+    swarm.handle_message(now, conns[1], tell(invented(0)));
+    now += secs(60);
+    swarm.handle_message(now, conns[1], tell(invented(100)));
+    assert_eq!(known(&swarm), before + 100);
+    // Once they have been tried, there is room for more.
+    swarm.set_grant(now, Grant::default());
+    let tried = dialled(drain(&mut swarm));
+    assert!(!tried.is_empty());
+    swarm.handle_message(now + secs(60), conns[1], tell(invented(101)));
+    let of_other =
+        |addr: &&SocketAddr| matches!(addr.ip(), IpAddr::V4(ip) if ip.octets()[2] == 100);
+    let by_other = tried.iter().filter(of_other).count();
+    assert_eq!(known(&swarm), before + 100 + by_other);
 }
