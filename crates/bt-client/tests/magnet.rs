@@ -56,11 +56,14 @@ fn session(state: Option<&Path>) -> Session {
     Session::start(config(state)).unwrap()
 }
 
-fn seed(session: &Session, info: &Arc<Info>, root: &Path) -> TorrentHandle {
+/// A seed that is there: who dials it before is turned away, and comes again only after a while.
+async fn seed(session: &Session, info: &Arc<Info>, root: &Path) -> TorrentHandle {
     let subject = Subject::whole(Arc::clone(info), Mode::Seed);
-    session
-        .add(AddTorrent::new(subject, root.to_owned()))
-        .unwrap()
+    let torrent = AddTorrent::new(subject, root.to_owned());
+    let handle = session.add(torrent).unwrap();
+    let seeding = in_time(handle.wait_for(has_settled)).await;
+    assert!(matches!(seeding.state, State::Seeding), "{seeding:?}");
+    handle
 }
 
 /// A link that knows a peer, if there is one.
@@ -101,7 +104,7 @@ async fn a_link_is_enough_and_once_followed_needs_no_peer_to_know_the_torrent() 
     let state = folder.path().join("state");
     let info = write_data(&from, "data");
     let seeder = session(None);
-    let _seed = seed(&seeder, &info, &from);
+    let _seed = seed(&seeder, &info, &from).await;
 
     let leecher = session(Some(&state));
     let handle = get(&leecher, &link(&info, Some(&seeder)), &to, Choose::all());
@@ -149,7 +152,7 @@ async fn files_are_chosen_when_it_is_known_what_there_is() {
     let from = folder.path().join("from");
     let info = write_data(&from, "data");
     let (seeder, leecher) = (session(None), session(None));
-    let _seed = seed(&seeder, &info, &from);
+    let _seed = seed(&seeder, &info, &from).await;
     let link = link(&info, Some(&seeder));
 
     let to = folder.path().join("second");
@@ -181,7 +184,7 @@ async fn the_metadata_alone_writes_nothing_of_the_data() {
     let state = folder.path().join("state");
     let info = write_data(&from, "data");
     let seeder = session(None);
-    let _seed = seed(&seeder, &info, &from);
+    let _seed = seed(&seeder, &info, &from).await;
     // From the peer, and then from the folder.
     for peer in [Some(&seeder), None] {
         let asking = session(Some(&state));
@@ -222,8 +225,8 @@ async fn whose_place_is_taken_is_known_with_the_name() {
         .file(["other"], 100)
         .pieces([bt_hash::sha1(&[9; 100])]);
     let (seeder, leecher) = (session(None), session(None));
-    let _seed = seed(&seeder, &info, &from);
-    let _other = seed(&leecher, &Arc::new(other.build().unwrap()), &to);
+    let _seed = seed(&seeder, &info, &from).await;
+    let _other = seed(&leecher, &Arc::new(other.build().unwrap()), &to).await;
     let handle = get(&leecher, &link(&info, Some(&seeder)), &to, Choose::all());
     let failed = in_time(handle.wait_for(has_settled)).await;
     let State::Failed(error) = &failed.state else {
