@@ -254,10 +254,6 @@ impl<'a> Checker<'a> {
                 None => present.push(piece),
             }
         }
-        if !missing.is_empty() {
-            // Nothing is missing of a disk that is away.
-            self.storage.check_home(Operation::Read)?;
-        }
         self.record(&missing, 0);
         if let &[piece] = present.as_slice() {
             return self.check_alone(piece, buffer);
@@ -340,7 +336,6 @@ impl<'a> Checker<'a> {
         let mut bytes_told = 0;
         let mut verdict = self.judge(piece, buffer, &mut bytes_told)?;
         if let Some(Err(Problem::Missing(_) | Problem::Corrupt)) = verdict {
-            self.storage.check_home(Operation::Read)?;
             self.storage.parts().keep(|other| other != piece);
             verdict = match self.missing_file(piece)? {
                 Some(file) => Some(Err(Problem::Missing(file))),

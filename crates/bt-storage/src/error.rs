@@ -3,6 +3,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::sys::is_in_use;
+
 /// Why a file operation failed, and on which file.
 ///
 /// Prints as one line that a user can act on, the operating system's reason included, which is
@@ -87,7 +89,7 @@ impl ErrorKind {
             io::ErrorKind::NotADirectory
             | io::ErrorKind::IsADirectory
             | io::ErrorKind::AlreadyExists => Self::Obstructed,
-            io::ErrorKind::ResourceBusy => Self::InUse,
+            _ if is_in_use(error) => Self::InUse,
             _ => Self::Other,
         }
     }

@@ -20,7 +20,7 @@ use bt_metainfo::{FileKind, Info};
 use bt_types::{Block, FileIndex, FileSlice, PieceIndex, PieceLayout, Selection};
 
 use crate::{
-    FilePool, Operation, StorageError,
+    ErrorKind, FilePool, Operation, StorageError,
     hash_time::HashTime,
     part_file::{self, PartFile},
     pool::{Handle, StorageId},
@@ -257,7 +257,10 @@ impl Storage {
     pub(crate) fn length_on_disk(&self, file: FileIndex) -> Result<u64, StorageError> {
         let length = self.open(file, Access::Read).and_then(|file| file.len());
         match length {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Nothing is missing of a disk that is away.
+                self.check_home(Operation::Read).map(|()| 0)
+            }
             length => length.map_err(|error| self.error(Operation::Read, file, error)),
         }
     }
@@ -361,7 +364,12 @@ impl Storage {
         if !self.has_home() {
             self.let_go();
         }
-        StorageError::new(operation, &self.present_path(file), source)
+        let error = StorageError::new(operation, &self.present_path(file), source);
+        // That it cannot sync is told by who cannot.
+        if error.kind == ErrorKind::Other && operation != Operation::Sync {
+            self.note_failure();
+        }
+        error
     }
 
     fn selection(&self) -> RwLockReadGuard<'_, Selection> {

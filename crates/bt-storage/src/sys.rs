@@ -45,6 +45,16 @@ pub(crate) enum Hold {
     Alone,
 }
 
+/// Another holds it.
+#[derive(Debug, thiserror::Error)]
+#[error("another bt is using it")]
+pub(crate) struct InUse;
+
+/// Whether another holds what was to be held: no word of the system's means just that.
+pub(crate) fn is_in_use(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<InUse>())
+}
+
 /// Names come sanitised from `bt-metainfo`; this is the last line before the file system.
 fn check_name(name: &str) -> io::Result<()> {
     if matches!(name, "" | "." | "..") || name.contains(FORBIDDEN) {

@@ -1,4 +1,4 @@
-//! What is told to people, in less than 75 columns mostly.
+//! What is told to people, in less than 75 columns unless all figures are long.
 
 use std::time::Duration;
 

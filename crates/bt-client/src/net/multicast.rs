@@ -3,7 +3,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 use tracing::debug;
 
@@ -115,12 +115,10 @@ impl GroupSocket {
             return true;
         }
         let socket = SockRef::from(&self.udp);
-        let joined = match self.group.ip() {
-            IpAddr::V4(group) => {
-                let index = InterfaceIndexOrAddress::Index(interface.index);
-                socket.join_multicast_v4_n(&group, &index)
-            }
-            IpAddr::V6(group) => socket.join_multicast_v6(&group, interface.index),
+        let joined = match (self.group.ip(), interface.address) {
+            (IpAddr::V4(group), IpAddr::V4(own)) => socket.join_multicast_v4(&group, &own),
+            (IpAddr::V6(group), _) => socket.join_multicast_v6(&group, interface.index),
+            (IpAddr::V4(_), IpAddr::V6(_)) => return false,
         };
         match joined {
             Ok(()) => true,

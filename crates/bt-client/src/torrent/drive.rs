@@ -11,7 +11,12 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    Event, Parts, Then, check::Found, ending::Ending, log, parts::Data, record::Remembering,
+    Event, Parts, Then,
+    check::Found,
+    ending::{Ending, release},
+    log,
+    parts::Data,
+    record::Remembering,
     selecting::Selecting,
 };
 use crate::{
@@ -187,7 +192,7 @@ impl Drive {
         if let (Some(remembering), Stage::Transfer(data)) = (self.remembering.take(), &self.stage) {
             remembering.finish(&data.storage, &last).await;
         }
-        drop(self.claim);
+        release(self.claim).await;
         self.parts.end(last);
     }
 

@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use bt_storage::Claim;
+use tokio::{task::spawn_blocking, time::timeout};
 use tracing::warn;
 
 use super::drive::{Drive, Stage};
@@ -57,6 +59,15 @@ impl Drive {
     }
 }
 
+/// Lets others have the data, unless the disk hangs: then that is not waited for.
+pub(super) async fn release(claim: Option<Claim>) {
+    let released = spawn_blocking(move || drop(claim));
+    // It has no answer to give.
+    let _ = timeout(RELEASE_TIMEOUT, released).await;
+}
+
 /// A piece or two, even for a memory card. A disk that hangs must not keep its user from leaving:
 /// what was not written is fetched again.
 const DISK_STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// For what takes no time where the disk does not hang.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);

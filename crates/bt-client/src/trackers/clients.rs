@@ -46,9 +46,14 @@ impl Answer {
     /// one on this machine names others on it.
     pub(super) fn into_believable(self) -> AnnounceResponse {
         let Self { mut response, from } = self;
+        let named = response.peers.len();
         response
             .peers
             .retain(|peer| is_common(from.ip(), peer.ip()));
+        let left_out = named - response.peers.len();
+        if left_out > 0 {
+            debug!(tracker = %from, left_out, "peers of a network that is not the tracker's");
+        }
         response
     }
 }

@@ -247,7 +247,7 @@ fn survey<B>(storage: &Storage) -> Result<Done<B>, StorageError> {
     }
     // What a disk had not taken when it was unplugged may be gone, and nothing is shorter for that.
     let doubtful = match storage.keeper() {
-        Some(keeper) if storage.was_away() => keeper.unsynced_pieces(),
+        Some(keeper) if storage.look_after_absence() => keeper.unsynced_pieces(),
         _ => Vec::new(),
     };
     Ok(Done::Surveyed { missing, doubtful })

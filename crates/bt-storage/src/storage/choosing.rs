@@ -56,7 +56,7 @@ impl Storage {
     /// # Errors
     /// At the first file that cannot be made, written or renamed, or if something else lies where the
     /// part file should; with [`InUse`](crate::ErrorKind::InUse) if others use what is
-    /// [claimed](Self::claim). [`Missing`](crate::ErrorKind::Missing) if the part file has gone, or an end of
+    /// [claimed](Self::claim), and has been made just now. [`Missing`](crate::ErrorKind::Missing) if the part file has gone, or an end of
     /// it. What is wanted is as before then; what was moved until then is at both places.
     pub fn set_selection(&self, selection: &Selection) -> Result<(), StorageError> {
         self.change_selection(selection)?;

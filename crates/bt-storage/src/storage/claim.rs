@@ -45,7 +45,8 @@ pub(super) struct Claimed {
 }
 
 impl Storage {
-    /// Claims the data. What is not there yet is claimed when it is made.
+    /// Claims the data. What is not there yet is claimed when it is made. One claim at a time: another
+    /// is the same, and the first that is dropped ends both.
     ///
     /// # Errors
     /// With [`InUse`](crate::ErrorKind::InUse) if others use it. What is wrong with the disk is no
@@ -93,7 +94,10 @@ impl Storage {
         for _ in 0..TRIES {
             let held = match self.hold(&names, purpose) {
                 Ok(held) => held,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(in_use()),
+                // For the latter, others are closed.
+                Err(error) if sys::is_in_use(&error) || sys::out_of_descriptors(&error) => {
+                    return Err(error);
+                }
                 // Nothing is there, or the system cannot.
                 Err(_) => return Ok(()),
             };
@@ -143,9 +147,10 @@ impl Storage {
             && !is_held
             && self.info.is_single_file()
             && self.is_prepared.load(Ordering::Relaxed)
-            && self.selection().wants(file)
             && self.has_home();
-        if !is_to_be_made {
+        // While it is read no name changes.
+        let selection = self.selection();
+        if !is_to_be_made || !selection.wants(file) {
             return Ok(());
         }
         // If it cannot be, who writes to it hears of it.
@@ -165,10 +170,6 @@ impl Drop for Claim {
     fn drop(&mut self) {
         *self.storage.claimed() = Claimed::default();
     }
-}
-
-fn in_use() -> io::Error {
-    io::Error::new(io::ErrorKind::ResourceBusy, "another bt is using it")
 }
 
 /// Names change once or twice, at the end.

@@ -57,6 +57,9 @@ impl Storage {
             Presence::Gone => gone(),
             Presence::Unmounted => not_mounted(),
         };
+        // Nothing of ours is to keep it from being unmounted, and mounted again.
+        self.close_files();
+        self.let_go();
         Err(StorageError::new(operation, &self.root, gone))
     }
 
@@ -69,16 +72,27 @@ impl Storage {
         }
     }
 
-    /// Something of the torrent is seen.
+    /// Looks whether something of the torrent is there, until it is known where.
     pub(super) fn be_home(&self) {
         let seen = &mut *self.home.lock();
-        if seen.device.is_none() {
+        if seen.device.is_none() && self.is_anything_there() {
             seen.device = sys::device_of(&self.root).ok();
         }
     }
 
-    /// Whether the disk has been away since this was asked before.
+    /// The disk has failed in a way that may have cost it what it had not taken yet.
+    pub(super) fn note_failure(&self) {
+        self.home.lock().was_away = true;
+    }
+
+    /// Whether the disk has been away, or has failed, since somebody has
+    /// [looked after that](Self::look_after_absence).
     pub(crate) fn was_away(&self) -> bool {
+        self.home.lock().was_away
+    }
+
+    /// The same, of somebody who sees to what comes of it.
+    pub(crate) fn look_after_absence(&self) -> bool {
         std::mem::take(&mut self.home.lock().was_away)
     }
 
@@ -89,14 +103,19 @@ impl Storage {
         access: Access,
         open: impl FnOnce() -> io::Result<sys::File>,
     ) -> io::Result<sys::File> {
-        if matches!(access, Access::Write { .. }) {
-            if self.look_for_home() == Presence::Unmounted {
-                return Err(not_mounted());
-            }
+        let may_be_new = matches!(access, Access::Write { .. });
+        if may_be_new && self.look_for_home() == Presence::Unmounted {
+            return Err(not_mounted());
+        }
+        if access != Access::Read {
             self.hold_what_is_there()?;
         }
         let file = open()?;
         self.be_home();
+        if may_be_new {
+            // With its folder it may have been made just now.
+            self.hold_what_is_there()?;
+        }
         Ok(file)
     }
 
@@ -126,8 +145,12 @@ impl Storage {
     fn is_mounted(&self, device: u64) -> bool {
         let above = sys::device_of(&self.root.join(".."));
         let is_mount_point = above.is_ok_and(|above| above != device);
+        is_mount_point || self.is_anything_there()
+    }
+
+    fn is_anything_there(&self) -> bool {
         let is_there = |name: &String| self.root.join(name).symlink_metadata().is_ok();
-        is_mount_point || self.top_names().iter().any(is_there)
+        self.top_names().iter().any(is_there)
     }
 }
 

@@ -46,11 +46,7 @@ impl Storage {
     /// them again would succeed, and prove nothing.
     pub(crate) fn sync_files(&self, files: &BTreeSet<FileIndex>) -> Result<(), NotSynced> {
         let mut failed = None;
-        // With a disk that is away nothing of them has got to it.
-        if let Err(error) = self.check_home(Operation::Sync) {
-            NotSynced::add(&mut failed, files.iter().copied(), error);
-            return failed.map_or(Ok(()), Err);
-        }
+        self.check_presence(files)?;
         let mut folders: BTreeSet<Vec<&str>> = BTreeSet::new();
         for &file in files {
             let opened = self.open(file, Access::Read);
@@ -77,7 +73,23 @@ impl Storage {
                 NotSynced::add(&mut failed, files.iter().filter(below).copied(), error);
             }
         }
+        self.check_presence(files)?;
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Of a disk that is away, or has been, nobody knows what has got to it.
+    fn check_presence(&self, files: &BTreeSet<FileIndex>) -> Result<(), NotSynced> {
+        let is_here = self.check_home(Operation::Sync);
+        let error = match is_here {
+            Ok(()) if !self.was_away() => return Ok(()),
+            Ok(()) => {
+                let reason = io::Error::other("the disk was away");
+                StorageError::new(Operation::Sync, self.root(), reason)
+            }
+            Err(error) => error,
+        };
+        let files = files.clone();
+        Err(NotSynced { files, error })
     }
 
     /// The same, and whoever keeps the record is told.

@@ -11,7 +11,7 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-use super::{Access, Hold, check_name, link_in_the_way, name_taken, no_name, not_a_file};
+use super::{Access, Hold, InUse, check_name, link_in_the_way, name_taken, no_name, not_a_file};
 use crate::resume::{FileTime, Stamp};
 
 /// An open regular file.
@@ -168,13 +168,16 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// `WouldBlock` if another holds it.
+    /// With [`InUse`] if another holds it.
     fn new(file: OwnedFd, hold: Hold) -> io::Result<Self> {
         let operation = match hold {
             Hold::Shared => FlockOperation::NonBlockingLockShared,
             Hold::Alone => FlockOperation::NonBlockingLockExclusive,
         };
-        retry_on_intr(|| fs::flock(&file, operation))?;
+        match retry_on_intr(|| fs::flock(&file, operation)) {
+            Err(Errno::WOULDBLOCK) => return Err(io::Error::other(InUse)),
+            held => held?,
+        }
         Ok(Self {
             identity: Identity::of(&fs::fstat(&file)?),
             _file: file,
@@ -208,10 +211,10 @@ pub(crate) fn wants_writable(error: &io::Error) -> bool {
 /// Whether files can be held and written to.
 pub(crate) const CAN_HOLD: bool = true;
 
-/// On which device a folder lies. It is opened, so that a disk that is mounted on demand is.
+/// On which device a folder lies. It is entered, so that a disk that is mounted on demand is.
 pub(crate) fn device_of(folder: &Path) -> io::Result<u64> {
-    let folder = open_root(folder)?;
-    Ok(Identity::of(&fs::fstat(&folder)?).device)
+    let found = fs::statat(CWD, folder.join("."), AtFlags::empty())?;
+    Ok(Identity::of(&found).device)
 }
 
 /// Waits until the names in a folder of ours are on the medium.

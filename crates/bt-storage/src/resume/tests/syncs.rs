@@ -207,15 +207,17 @@ fn finish(case: &Case, keeper: &Keeper) {
 #[test]
 #[cfg(unix)]
 fn what_a_disk_has_not_taken_is_in_doubt_when_it_is_back() {
-    let case = Case::new();
+    let mut case = Case::new();
     let keeper = case.begin(&case.start("boot"));
     case.write([0, 1, 5]);
     keeper.sync(&case.world.storage).unwrap();
     case.write([6, 7]);
-    let root = case.world.folder.path();
+    let root = &case.world.folder.path().to_owned();
     std::fs::rename(root, root.with_extension("away")).unwrap();
     assert!(matches!(case.run(Job::Survey), Done::Failed { .. }));
     std::fs::rename(root.with_extension("away"), root).unwrap();
+    // A sync that succeeds now proves nothing.
+    assert!(keeper.sync(&case.world.storage).is_err());
     let survey = || match case.run(Job::Survey) {
         Done::Surveyed { doubtful, .. } => doubtful
             .into_iter()
@@ -225,4 +227,20 @@ fn what_a_disk_has_not_taken_is_in_doubt_when_it_is_back() {
     };
     assert_eq!(survey(), [6, 7]);
     assert_eq!(survey(), [], "it has not been away again");
+    case.write([8]);
+    keeper.sync(&case.world.storage).unwrap();
+
+    // What was refused meanwhile is no loss.
+    std::fs::rename(root, root.with_extension("away")).unwrap();
+    let refused = case.run(Job::Verify {
+        piece: PieceIndex::new(2),
+        blocks: case.world.blocks(PieceIndex::new(2), 16),
+        wants_digests: false,
+    });
+    assert!(matches!(refused, Done::Failed { .. }));
+    std::fs::rename(root.with_extension("away"), root).unwrap();
+    survey();
+    finish(&case, &keeper);
+    case.kill(keeper);
+    assert_eq!(pieces(&case.start("boot").doubtful), []);
 }

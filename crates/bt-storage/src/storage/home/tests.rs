@@ -139,6 +139,8 @@ fn a_disk_that_is_away_is_let_go() {
     let other = std::sync::Arc::new(world.unopened());
     let theirs = other.claim(crate::Purpose::Write).unwrap();
     assert_eq!(check::missing(ours).unwrap_err().kind, ErrorKind::InUse);
+    let error = ours.write(piece, &[(0, bytes)]).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InUse);
     drop(theirs);
     assert!(check::missing(ours).unwrap().is_empty());
     assert!(
