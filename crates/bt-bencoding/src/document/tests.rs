@@ -368,14 +368,35 @@ proptest! {
         if from_fragments {
             input = fragments.into_bytes();
         }
-        let theirs = serde_bencode::from_bytes::<Oracle>(&input);
+        let theirs = || serde_bencode::from_bytes::<Oracle>(&input);
         // The oracle ignores what follows the value.
         match Document::<Lenient>::parse_prefix(&input, Limits::default()) {
-            Ok((ours, _)) => prop_assert_eq!(to_oracle(ours.root()), theirs.unwrap()),
+            Ok((ours, _)) => prop_assert_eq!(to_oracle(ours.root()), theirs().unwrap()),
+            Err(_) if claims_much(&input) => {}
             Err(error) => prop_assert!(
-                theirs.is_err() || matches!(error.kind, MalformedInteger | TooDeep(_)),
+                theirs().is_err() || matches!(error.kind, MalformedInteger | TooDeep(_)),
                 "{} is accepted: {}", error, input.escape_ascii(),
             ),
         }
+    }
+}
+
+/// Whether something may be read as the length of a string that no memory has room for: the oracle
+/// believes it, and ends the process.
+fn claims_much(input: &[u8]) -> bool {
+    let numbers = input.split(|&byte| byte == b':').map(|before| {
+        let digits = before.iter().rev().take_while(|byte| byte.is_ascii_digit());
+        digits.count()
+    });
+    numbers.max().unwrap_or(0) > 6
+}
+
+#[test]
+fn what_the_oracle_would_believe_is_seen() {
+    for input in ["d1:ai427408731546:", "1234567:a", "li1e0000009:"] {
+        assert!(claims_much(input.as_bytes()), "{input}");
+    }
+    for input in ["", "123456:a", "i1234567e3:abc"] {
+        assert!(!claims_much(input.as_bytes()), "{input}");
     }
 }

@@ -85,10 +85,11 @@ proptest! {
             let at = at.index(input.len());
             input[at] = byte.as_bytes()[0];
         }
-        let ours = from_bytes::<Lenient, Torrent>(&input, Limits::default());
-        let theirs = serde_bencode::from_bytes::<Torrent>(&input);
-        if let (Ok(ours), Ok(theirs)) = (ours, theirs) {
-            prop_assert_eq!(ours, theirs);
+        // Only what is whole is for the oracle: it makes room for whatever length it is told, and ends
+        // the process if there is none.
+        if let Ok(ours) = from_bytes::<Lenient, Torrent>(&input, Limits::default()) {
+            let theirs = serde_bencode::from_bytes::<Torrent>(&input);
+            prop_assert_eq!(&ours, theirs.as_ref().unwrap_or(&ours));
         }
     }
 
