@@ -60,7 +60,7 @@ impl Storage {
     /// it. What is wanted is as before then; what was moved until then is at both places.
     pub fn set_selection(&self, selection: &Selection) -> Result<(), StorageError> {
         self.change_selection(selection)?;
-        self.be_home();
+        self.note_home();
         self.renew_claim()
     }
 

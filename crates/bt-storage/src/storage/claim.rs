@@ -103,7 +103,7 @@ impl Storage {
             };
             if names.iter().any(|name| held.is_at(&self.root.join(name))) {
                 claimed.held = Some(held);
-                self.be_home();
+                self.note_home();
                 break;
             }
         }

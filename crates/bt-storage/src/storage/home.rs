@@ -73,7 +73,7 @@ impl Storage {
     }
 
     /// Looks whether something of the torrent is there, until it is known where.
-    pub(super) fn be_home(&self) {
+    pub(super) fn note_home(&self) {
         let seen = &mut *self.home.lock();
         if seen.device.is_none() && self.is_anything_there() {
             seen.device = sys::device_of(&self.root).ok();
@@ -111,7 +111,7 @@ impl Storage {
             self.hold_what_is_there()?;
         }
         let file = open()?;
-        self.be_home();
+        self.note_home();
         if may_be_new {
             // With its folder it may have been made just now.
             self.hold_what_is_there()?;
