@@ -20,7 +20,7 @@ use bt_metainfo::{FileKind, Info};
 use bt_types::{Block, FileIndex, FileSlice, PieceIndex, PieceLayout, Selection};
 
 use crate::{
-    ErrorKind, FilePool, Operation, StorageError,
+    FilePool, Operation, StorageError,
     hash_time::HashTime,
     part_file::{self, PartFile},
     pool::{Handle, StorageId},
@@ -364,12 +364,10 @@ impl Storage {
         if !self.has_home() {
             self.let_go();
         }
-        let error = StorageError::new(operation, &self.present_path(file), source);
-        // That it cannot sync is told by who cannot.
-        if error.kind == ErrorKind::Other && operation != Operation::Sync {
-            self.note_failure();
+        if sys::is_unplugged(&source) {
+            self.note_absence();
         }
-        error
+        StorageError::new(operation, &self.present_path(file), source)
     }
 
     fn selection(&self) -> RwLockReadGuard<'_, Selection> {

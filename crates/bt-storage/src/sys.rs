@@ -14,13 +14,13 @@ mod unix;
 
 #[cfg(not(unix))]
 pub(crate) use portable::{
-    CAN_HOLD, File, Folder, Held, Identity, Lock, device_of, make_folders, modified,
+    CAN_HOLD, File, Folder, Held, Identity, Lock, device_of, is_unplugged, make_folders, modified,
     out_of_descriptors, remove_file, rename_file, sync_named_folder, thread_cpu_time,
     wants_writable,
 };
 #[cfg(unix)]
 pub(crate) use unix::{
-    CAN_HOLD, File, Folder, Held, Identity, Lock, device_of, make_folders, modified,
+    CAN_HOLD, File, Folder, Held, Identity, Lock, device_of, is_unplugged, make_folders, modified,
     out_of_descriptors, remove_file, rename_file, sync_named_folder, thread_cpu_time,
     wants_writable,
 };

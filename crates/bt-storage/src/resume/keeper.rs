@@ -373,11 +373,14 @@ impl Keeper {
         if files.is_empty() && count == 0 {
             return Ok(());
         }
+        storage.check_presence()?;
         let synced = storage.sync_files(files).map_err(|failed| {
             let files = failed.files.into_iter().collect();
             self.note(Entry::NotSynced(files));
             failed.error
         });
+        // What was synced may have been another mount than what was written to: all goes on waiting.
+        storage.check_presence()?;
         if count > 0 {
             self.note(Entry::Synced(count));
         }

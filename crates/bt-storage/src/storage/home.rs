@@ -72,6 +72,19 @@ impl Storage {
         }
     }
 
+    /// Fails if the disk is away, or has been since somebody has
+    /// [looked after that](Self::look_after_absence): nobody knows what of it has got to the medium.
+    pub(crate) fn check_presence(&self) -> Result<(), StorageError> {
+        self.check_home(Operation::Sync)?;
+        match self.home.lock().was_away {
+            true => {
+                let away = io::Error::other("the disk was away");
+                Err(StorageError::new(Operation::Sync, &self.root, away))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// Looks whether something of the torrent is there, until it is known where.
     pub(super) fn note_home(&self) {
         let seen = &mut *self.home.lock();
@@ -80,18 +93,13 @@ impl Storage {
         }
     }
 
-    /// The disk has failed in a way that may have cost it what it had not taken yet.
-    pub(super) fn note_failure(&self) {
+    /// A device has failed as one that was unplugged does.
+    pub(super) fn note_absence(&self) {
         self.home.lock().was_away = true;
     }
 
-    /// Whether the disk has been away, or has failed, since somebody has
-    /// [looked after that](Self::look_after_absence).
-    pub(crate) fn was_away(&self) -> bool {
-        self.home.lock().was_away
-    }
-
-    /// The same, of somebody who sees to what comes of it.
+    /// Whether the disk has been away since this was asked before: of somebody who sees to what comes
+    /// of it.
     pub(crate) fn look_after_absence(&self) -> bool {
         std::mem::take(&mut self.home.lock().was_away)
     }

@@ -46,7 +46,6 @@ impl Storage {
     /// them again would succeed, and prove nothing.
     pub(crate) fn sync_files(&self, files: &BTreeSet<FileIndex>) -> Result<(), NotSynced> {
         let mut failed = None;
-        self.check_presence(files)?;
         let mut folders: BTreeSet<Vec<&str>> = BTreeSet::new();
         for &file in files {
             let opened = self.open(file, Access::Read);
@@ -73,30 +72,17 @@ impl Storage {
                 NotSynced::add(&mut failed, files.iter().filter(below).copied(), error);
             }
         }
-        self.check_presence(files)?;
         failed.map_or(Ok(()), Err)
-    }
-
-    /// Of a disk that is away, or has been, nobody knows what has got to it.
-    fn check_presence(&self, files: &BTreeSet<FileIndex>) -> Result<(), NotSynced> {
-        let is_here = self.check_home(Operation::Sync);
-        let error = match is_here {
-            Ok(()) if !self.was_away() => return Ok(()),
-            Ok(()) => {
-                let reason = io::Error::other("the disk was away");
-                StorageError::new(Operation::Sync, self.root(), reason)
-            }
-            Err(error) => error,
-        };
-        let files = files.clone();
-        Err(NotSynced { files, error })
     }
 
     /// The same, and whoever keeps the record is told.
     pub(super) fn sync_noted(&self, files: &BTreeSet<FileIndex>) -> Result<(), StorageError> {
         match self.keeper() {
             Some(keeper) => keeper.sync_files(self, files),
-            None => self.sync_files(files).map_err(|failed| failed.error),
+            None => {
+                self.check_presence()?;
+                self.sync_files(files).map_err(|failed| failed.error)
+            }
         }
     }
 

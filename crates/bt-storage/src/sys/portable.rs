@@ -152,6 +152,11 @@ impl Held {
     }
 }
 
+/// Whether the device of an open file has gone: what the system says then is not known.
+pub(crate) fn is_unplugged(_error: &io::Error) -> bool {
+    false
+}
+
 pub(crate) fn wants_writable(_error: &io::Error) -> bool {
     false
 }

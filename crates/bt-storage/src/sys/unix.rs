@@ -203,6 +203,15 @@ fn is_on_smb(_file: &OwnedFd) -> bool {
     false
 }
 
+/// Whether the device, or the server, of an open file has gone.
+pub(crate) fn is_unplugged(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(
+        errno,
+        Some(Errno::NODEV | Errno::NXIO | Errno::STALE | Errno::NOTCONN)
+    )
+}
+
 /// Whether what is to be held has to be open for writing, as an error says.
 pub(crate) fn wants_writable(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::BADF)

@@ -215,6 +215,7 @@ fn what_a_disk_has_not_taken_is_in_doubt_when_it_is_back() {
     let root = &case.world.folder.path().to_owned();
     std::fs::rename(root, root.with_extension("away")).unwrap();
     assert!(matches!(case.run(Job::Survey), Done::Failed { .. }));
+    assert!(keeper.sync(&case.world.storage).is_err());
     std::fs::rename(root.with_extension("away"), root).unwrap();
     // A sync that succeeds now proves nothing.
     assert!(keeper.sync(&case.world.storage).is_err());
@@ -229,6 +230,7 @@ fn what_a_disk_has_not_taken_is_in_doubt_when_it_is_back() {
     assert_eq!(survey(), [], "it has not been away again");
     case.write([8]);
     keeper.sync(&case.world.storage).unwrap();
+    assert_eq!(pieces(&keeper.state().synced), [0, 1, 5, 6, 7, 8]);
 
     // What was refused meanwhile is no loss.
     std::fs::rename(root, root.with_extension("away")).unwrap();

@@ -111,18 +111,6 @@ fn files_are_made_on_a_disk_that_is_called_otherwise() {
     assert!(world.path("t/b").exists());
 }
 
-#[test]
-fn what_is_not_on_the_medium_is_not_said_to_be() {
-    let world = World::new(64, &[("a", 64, "")]);
-    world.fill();
-    world.read(world.piece(0).0).unwrap();
-    let files = [FileIndex(0)].into();
-    world.storage.sync_files(&files).unwrap();
-    unmount(&world);
-    let not_synced = world.storage.sync_files(&files).unwrap_err();
-    assert_eq!(not_synced.files, files);
-}
-
 /// So that others can have it.
 #[test]
 fn a_disk_that_is_away_is_let_go() {
