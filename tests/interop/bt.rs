@@ -278,6 +278,16 @@ impl Bt {
         Progress::of(&self.process.latest_event("progress")?)
     }
 
+    /// Whether it has come to a peer that such a source had named.
+    pub(crate) fn ensure_found_by(&self, source: &str) -> Outcome {
+        let sources = &self.latest("progress")?["sources"];
+        ensure!(
+            sources[source]["connected"].as_u64() >= Some(1),
+            "the peer came from {sources}"
+        );
+        Ok(())
+    }
+
     /// What it found when it began.
     pub(crate) fn start(&mut self) -> Outcome<Start> {
         self.process

@@ -8,7 +8,7 @@ use crate::{
     foreign::{
         Torrent,
         libtorrent::{Format, Libtorrent},
-        libtorrent_dht,
+        libtorrent_dht::{self, Nodes},
     },
     harness::{Case, Context, Exit, Namespace, Outcome, Payload, configure, ensure, wait},
     local_network::{Ear, LocalNetwork},
@@ -45,16 +45,22 @@ pub(super) const CASES: &[Entry] = &[
     },
 ];
 
-/// From a seeder that is known by the DHT alone; then once more, by the nodes that are remembered
-/// and no other way in.
-fn get_and_again(case: &Case<'_>) -> Outcome {
-    let payload = Payload::single(4 * MIB);
-    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
+/// A torrent, a DHT of ten nodes, and a seeder that is known there and nowhere else.
+fn known_by_the_dht(case: &Case<'_>, payload: &Payload) -> Outcome<(Torrent, Nodes, Libtorrent)> {
+    let torrent = made_by_libtorrent(case, payload, Format::V1, None)?;
     let nodes = libtorrent_dht::among_themselves(case, 10)?;
     let seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?
         .dht(nodes.address(1))
         .seed()?;
     wait_announced(case, &torrent, nodes.address(2), seeder.address())?;
+    Ok((torrent, nodes, seeder))
+}
+
+/// From a seeder that is known by the DHT alone; then once more, by the nodes that are remembered
+/// and no other way in.
+fn get_and_again(case: &Case<'_>) -> Outcome {
+    let payload = Payload::single(4 * MIB);
+    let (torrent, nodes, _seeder) = known_by_the_dht(case, &payload)?;
     for (folder, ways_in) in [("got", &[nodes.address(0)][..]), ("got-again", &[])] {
         let folder = case.folder(folder)?;
         let mut bt = bt::get(case, "bt-get", &torrent, &folder)?
@@ -62,11 +68,7 @@ fn get_and_again(case: &Case<'_>) -> Outcome {
             .start()?;
         bt.wait_complete(wait::TRANSFER)?;
         payload.compare(&folder)?;
-        let sources = &bt.latest("progress")?["sources"];
-        ensure!(
-            sources["dht"]["connected"].as_u64() >= Some(1),
-            "the peer came from {sources}"
-        );
+        bt.ensure_found_by("dht")?;
     }
     Ok(())
 }
@@ -74,12 +76,7 @@ fn get_and_again(case: &Case<'_>) -> Outcome {
 /// A link that says nothing but the info hash is enough, to be shown and to be followed.
 fn bare_link(case: &Case<'_>) -> Outcome {
     let payload = Payload::multi(4 * MIB);
-    let torrent = made_by_libtorrent(case, &payload, Format::V1, None)?;
-    let nodes = libtorrent_dht::among_themselves(case, 10)?;
-    let seeder = Libtorrent::peer(case, "seeder", &torrent, &case.folder("seed")?)?
-        .dht(nodes.address(1))
-        .seed()?;
-    wait_announced(case, &torrent, nodes.address(2), seeder.address())?;
+    let (torrent, nodes, _seeder) = known_by_the_dht(case, &payload)?;
     let link = torrent.by_link("")?;
 
     let mut command = Command::new(case.bt()?);
@@ -292,11 +289,7 @@ fn on_local_network_of_ipv6(case: &Case<'_>) -> Outcome {
         let _seeder = network.on(1, || seeder.on_local_network().start())?;
         bt.wait_complete(wait::TRANSFER)?;
         payload.compare(&folder)?;
-        let sources = &bt.latest("progress")?["sources"];
-        ensure!(
-            sources["lsd"]["connected"].as_u64() >= Some(1),
-            "the peer came from {sources}"
-        );
+        bt.ensure_found_by("lsd")?;
         Ok(())
     })
 }
@@ -324,11 +317,7 @@ fn on_every_interface(case: &Case<'_>) -> Outcome {
         for (mut leecher, folder) in leechers {
             leecher.wait_complete(wait::TRANSFER)?;
             payload.compare(&folder)?;
-            let sources = &leecher.latest("progress")?["sources"];
-            ensure!(
-                sources["lsd"]["connected"].as_u64() >= Some(1),
-                "the peer came from {sources}"
-            );
+            leecher.ensure_found_by("lsd")?;
         }
         Ok(())
     })
