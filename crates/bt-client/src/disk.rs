@@ -7,7 +7,7 @@ use std::{
 };
 
 use bt_storage::{
-    ErrorKind, Operation, Storage, StorageError,
+    Operation, Storage, StorageError,
     disk::{DiskPool, Done, FailedJob, Job},
 };
 use bt_swarm::{DiskDone, DiskJob, DiskRefusal};
@@ -169,12 +169,10 @@ impl Ticket {
 /// What the swarm is to make of it.
 pub(crate) fn refusal(storage: &Storage, error: &StorageError) -> DiskRefusal {
     match error.operation {
-        _ if error.kind == ErrorKind::Missing && storage.has_home() => {
-            match error.path == storage.part_file() {
-                true => DiskRefusal::MissingBeside,
-                false => DiskRefusal::Missing,
-            }
-        }
+        _ if storage.is_loss(error) => match error.path == storage.part_file() {
+            true => DiskRefusal::MissingBeside,
+            false => DiskRefusal::Missing,
+        },
         Operation::Read => DiskRefusal::Read,
         _ => DiskRefusal::Write,
     }

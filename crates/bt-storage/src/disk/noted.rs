@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bt_types::{Block, FileIndex, PieceIndex};
 
 use super::Done;
-use crate::{ErrorKind, Storage, StorageError, part_file, resume::FileStamp};
+use crate::{Storage, StorageError, part_file, resume::FileStamp};
 
 /// What was written and is to be noted: of one torrent mostly, sometimes of several.
 #[derive(Default)]
@@ -94,7 +94,7 @@ pub(super) fn dropped(storage: &Storage, piece: PieceIndex) {
 
 /// `piece` could not be written, or not be read back. It may be tried again, which is noted anew.
 pub(super) fn refused(storage: &Storage, piece: PieceIndex, error: &StorageError) {
-    if is_loss(storage, error) {
+    if storage.is_loss(error) {
         doubted(storage, error, storage.files_of(piece));
     }
     dropped(storage, piece);
@@ -102,18 +102,13 @@ pub(super) fn refused(storage: &Storage, piece: PieceIndex, error: &StorageError
 
 /// `block` could not be read.
 pub(super) fn not_read(storage: &Storage, block: Block, error: &StorageError) {
-    if is_loss(storage, error) {
+    if storage.is_loss(error) {
         let slices = storage
             .layout()
             .slices(block.piece, block.begin, block.length);
         let data = slices.filter(|slice| !slice.is_pad);
         doubted(storage, error, data.map(|slice| slice.file));
     }
-}
-
-/// Nothing is lost with a disk that is away.
-fn is_loss(storage: &Storage, error: &StorageError) -> bool {
-    error.kind == ErrorKind::Missing && storage.has_home()
 }
 
 /// Some of these files has gone, or an end of it; or the part file, and none of them. It may be made
@@ -149,7 +144,7 @@ pub(super) fn spill<B: AsRef<[u8]>>(
             keeper.spilled(piece, &blocks, stamps);
             Ok(done)
         }
-        Err(error) if is_loss(storage, &error) => {
+        Err(error) if storage.is_loss(&error) => {
             refused(storage, piece, &error);
             Err(error)
         }

@@ -7,7 +7,7 @@ use std::{
 
 use super::Storage;
 use crate::{
-    Operation, StorageError,
+    ErrorKind, Operation, StorageError,
     sys::{self, Access},
 };
 
@@ -47,6 +47,12 @@ impl Storage {
     #[must_use]
     pub fn has_home(&self) -> bool {
         self.look_for_home() == Presence::There
+    }
+
+    /// Whether such an error of a file means that what was in it is lost: not with a disk that is away.
+    #[must_use]
+    pub fn is_loss(&self, error: &StorageError) -> bool {
+        error.kind == ErrorKind::Missing && self.has_home()
     }
 
     /// Fails if files of the torrent have been seen, and the disk on which they are is away.

@@ -3,7 +3,7 @@
 use bt_types::FileIndex;
 
 use super::*;
-use crate::{ErrorKind, check, testing::World};
+use crate::{check, testing::World};
 
 /// As if the disk had been unmounted: what is seen is the empty folder below it, which lies on
 /// another.
